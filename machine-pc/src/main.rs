@@ -1,0 +1,2 @@
+//! The program `qom-system-x86_64`.
+fn main() {}
