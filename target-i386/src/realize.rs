@@ -1,0 +1,340 @@
+//! Realization: from expanded settings to the final description of a CPU.
+//!
+//! Filters against the accelerator, then settles what depends on the outcome: AMD's repeated
+//! bits, address widths, caches, microcode revision. The result is immutable.
+
+use crate::cache::{Caches, LEGACY_AMD, LEGACY_INTEL, LEGACY_INTEL_LEAF_2};
+use crate::config::{AUTOMATIC, CpuConfig, LBR_FORMAT_MASK, LBR_FORMAT_UNSET, PropertyError};
+use crate::cpuid::{BuildInput, CacheLeaves, CpuidTable, TableError, build};
+use crate::expand::{Expanded, Warning, available};
+use crate::feature::{AMD_SHARED, Feature, FeatureSet, FeatureWord, WordSource, feature};
+use crate::model::ModelKind;
+use crate::source::{Accelerator, CpuidSource};
+use crate::topology::{CpuTopology, Placement};
+use crate::vendor::Signature;
+use crate::xsave::enablers;
+
+/// Width of physical addresses where nothing says otherwise.
+const DEFAULT_PHYS_BITS: u32 = 40;
+
+/// Widest physical address that page tables hold.
+const MAX_PHYS_BITS: u32 = 52;
+
+const LM: Feature = feature("lm");
+
+/// A CPU cannot be realized. The texts are the reference's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RealizeError {
+    /// A `+name` or `-name` cannot be applied.
+    #[error(transparent)]
+    Property(#[from] PropertyError),
+    /// `enforce` is on and features are missing; the warnings say which.
+    #[error("{} doesn't support requested features", match .0 { Accelerator::Tcg => "TCG", Accelerator::Kvm => "Host" })]
+    Enforced(Accelerator),
+    /// `x-vendor-cpuid-only-v2` without `x-vendor-cpuid-only`.
+    #[error("x-vendor-cpuid-only-v2 property depends on x-vendor-cpuid-only")]
+    VendorCpuidOnly,
+    /// The model needs a host.
+    #[error("CPU model '{0}' requires KVM or HVF")]
+    NeedsHost(&'static str),
+    /// `legacy-cache=off` for a model that brings no caches.
+    #[error("CPU model '{0}' doesn't support legacy-cache=off")]
+    NoCaches(&'static str),
+    /// A last-branch record format without a PMU.
+    #[error("vPMU: LBR is unsupported without pmu=on")]
+    LbrWithoutPmu,
+    /// A last-branch record format that is not the host's.
+    #[error("vPMU: the lbr-fmt value (0x{wanted:x}) does not match the host value (0x{host:x}).")]
+    LbrFormat {
+        /// The value asked for.
+        wanted: u64,
+        /// The host's value.
+        host: u64,
+    },
+    /// `phys-bits` is too small.
+    #[error("phys-bits should be at least 32 (but is {0})")]
+    PhysBitsTooSmall(u32),
+    /// `phys-bits` is outside what hosts can do.
+    #[error("phys-bits should be between 32 and {MAX_PHYS_BITS}  (but is {0})")]
+    PhysBits(u32),
+    /// `guest-phys-bits` does not fit `phys-bits`.
+    #[error("guest-phys-bits should be between 32 and {max}  (but is {value})")]
+    GuestPhysBits {
+        /// `phys-bits`.
+        max: u32,
+        /// The value.
+        value: u32,
+    },
+    /// `phys-bits` of a CPU without long mode.
+    #[error("phys-bits is not user-configurable in 32 bit")]
+    PhysBits32,
+    /// `guest-phys-bits` of a CPU without long mode.
+    #[error("guest-phys-bits is not user-configurable in 32 bit")]
+    GuestPhysBits32,
+    /// The CPUID table is inconsistent.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+/// A CPU's final description.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RealizedCpu {
+    /// The settings after expansion and filtering: what properties read now.
+    pub config: CpuConfig,
+    /// Bits that were asked for and are missing (`filtered-features`).
+    pub filtered: FeatureSet,
+    /// What the guest reads from CPUID.
+    pub table: CpuidTable,
+    /// The place that the table tells of.
+    pub placement: Placement,
+    /// Width of physical addresses.
+    pub phys_bits: u32,
+    /// Microcode revision, as IA32_BIOS_SIGN_ID holds it.
+    pub microcode_revision: u64,
+}
+
+/// Names of bits as lists of missing features give them: XSAVE components go by the feature that
+/// brings them.
+fn names(set: &FeatureSet) -> Vec<&'static str> {
+    set.iter()
+        .filter_map(|(word, bit)| match word {
+            FeatureWord::Xcr0Low => enablers(bit as usize).first().map(|f| f.name),
+            _ => word.bit_name(bit),
+        })
+        .collect()
+}
+
+/// The features that an accelerator lacks to run a model, in the order of the words.
+pub(crate) fn unavailable_features(config: &CpuConfig, source: &dyn CpuidSource) -> Vec<&'static str> {
+    match config.expand(&CpuTopology::single(), source) {
+        Ok(mut expanded) => {
+            expanded.filter(source, false);
+            names(&expanded.filtered)
+        }
+        Err(_) => vec!["type"],
+    }
+}
+
+impl RealizedCpu {
+    /// Names of the features that were asked for and are missing (`unavailable-features`).
+    #[must_use]
+    pub fn unavailable_features(&self) -> Vec<&'static str> {
+        names(&self.filtered)
+    }
+
+    /// Feature MSRs that describe the CPU to the guest, with their values: IA32_ARCH_CAPABILITIES,
+    /// IA32_CORE_CAPABILITIES and IA32_PERF_CAPABILITIES, where the CPU announces them.
+    ///
+    /// The VMX capability MSRs are not among them: their values encode more than features.
+    #[must_use]
+    pub fn feature_msrs(&self) -> Vec<(u32, u64)> {
+        [
+            ("arch-capabilities", FeatureWord::ArchCapabilities),
+            ("core-capability", FeatureWord::CoreCapability),
+            ("pdcm", FeatureWord::PerfCapabilities),
+        ]
+        .into_iter()
+        .filter(|(name, _)| self.config.features.test(name).unwrap_or(false))
+        .filter_map(|(_, word)| match word.def().source {
+            WordSource::Msr { index } => Some((index, self.config.features.word(word))),
+            WordSource::Cpuid { .. } => None,
+        })
+        .collect()
+    }
+}
+
+impl CpuConfig {
+    /// Realizes a CPU at a place. Warnings are added to `warnings` also when it fails.
+    ///
+    /// # Errors
+    ///
+    /// If settings contradict each other or the accelerator, or with `enforce` if features are
+    /// missing.
+    pub fn realize(
+        &self,
+        placement: Placement,
+        source: &dyn CpuidSource,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<RealizedCpu, RealizeError> {
+        let mut config = self.clone();
+        config.settle_signature();
+        if !config.vendor_cpuid_only && config.vendor_cpuid_only_v2 {
+            return Err(RealizeError::VendorCpuidOnly);
+        }
+        let mut expanded = config.expand(&placement.topology, source)?;
+        let outcome = expanded.finish(placement, source);
+        warnings.append(&mut expanded.warnings);
+        outcome
+    }
+
+    /// `max` without a host has a signature of its own. It looks at long mode before expansion,
+    /// so that it is a 32-bit CPU's unless the user asked for `lm`, as in QEMU.
+    fn settle_signature(&mut self) {
+        let computed = matches!(self.kind, ModelKind::Max | ModelKind::Host);
+        if computed && self.signature.family() == 0 {
+            self.signature =
+                if self.features.has(LM) { Signature::new(15, 107, 1) } else { Signature::new(6, 6, 3) };
+        }
+    }
+}
+
+impl Expanded {
+    fn finish(
+        &mut self,
+        placement: Placement,
+        source: &dyn CpuidSource,
+    ) -> Result<RealizedCpu, RealizeError> {
+        self.check_lbr(source)?;
+        let verbose = self.config.check || self.config.enforce;
+        if self.filter(source, verbose) && self.config.enforce {
+            return Err(RealizeError::Enforced(source.accelerator()));
+        }
+        let features = &mut self.config.features;
+        if self.config.vendor.is_amd() {
+            let shared = features.word(FeatureWord::Leaf1Edx) & AMD_SHARED;
+            features.remove(FeatureWord::Leaf80000001Edx, AMD_SHARED);
+            features.insert(FeatureWord::Leaf80000001Edx, shared);
+        }
+        if self.config.kind == ModelKind::Host && source.host_identity().is_none() {
+            return Err(RealizeError::NeedsHost(self.config.model_name));
+        }
+        self.take_host_widths(source)?;
+        let threads = placement.topology.threads_per_core();
+        if self.config.vendor.is_amd()
+            && threads > 1
+            && !self.config.features.has(const { feature("topoext") })
+        {
+            self.warnings.push(Warning::Hyperthreading { threads });
+        }
+        self.check_widths()?;
+        let caches = self.caches()?;
+        self.settle_microcode(source);
+        let config = self.config.clone();
+        let table = build(&BuildInput {
+            config: &config,
+            placement,
+            caches,
+            phys_bits: config.phys_bits,
+            guest_phys_bits: config.guest_phys_bits,
+            source,
+            components: source.xsave_components(),
+        })?;
+        Ok(RealizedCpu {
+            filtered: self.filtered,
+            table,
+            placement,
+            phys_bits: config.phys_bits,
+            microcode_revision: config.ucode_rev,
+            config,
+        })
+    }
+
+    fn check_lbr(&mut self, source: &dyn CpuidSource) -> Result<(), RealizeError> {
+        let word = FeatureWord::PerfCapabilities;
+        if self.config.lbr_format != LBR_FORMAT_UNSET {
+            self.config.features.remove(word, LBR_FORMAT_MASK);
+            self.config.features.insert(word, self.config.lbr_format);
+        }
+        let wanted = self.config.features.word(word) & LBR_FORMAT_MASK;
+        if wanted != 0 && source.accelerator() == Accelerator::Kvm {
+            if !self.config.pmu {
+                return Err(RealizeError::LbrWithoutPmu);
+            }
+            let host = available(source, word) & LBR_FORMAT_MASK;
+            if wanted != host {
+                return Err(RealizeError::LbrFormat { wanted, host });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes address widths from the host, where there is one.
+    fn take_host_widths(&mut self, source: &dyn CpuidSource) -> Result<(), RealizeError> {
+        let config = &mut self.config;
+        if !config.features.has(LM) {
+            return Ok(());
+        }
+        let Some(host) = source.host_identity() else { return Ok(()) };
+        if config.phys_bits != 0 && config.phys_bits != host.phys_bits {
+            self.warnings.push(Warning::PhysBits { host: host.phys_bits, property: config.phys_bits });
+        }
+        let limit = |bits: u32| match u32::from(config.host_phys_bits_limit) {
+            0 => bits,
+            limit => bits.min(limit),
+        };
+        if config.host_phys_bits {
+            config.phys_bits = limit(host.phys_bits);
+        }
+        if config.phys_bits != 0 && !(32..=MAX_PHYS_BITS).contains(&config.phys_bits) {
+            return Err(RealizeError::PhysBits(config.phys_bits));
+        }
+        if config.guest_phys_bits == AUTOMATIC {
+            let mappable = source.supported_cpuid(0x8000_0008, 0).eax >> 16 & 0xff;
+            if mappable != 0 {
+                let bits = mappable.min(config.phys_bits);
+                config.guest_phys_bits = if config.host_phys_bits { limit(bits) } else { bits };
+            }
+        }
+        Ok(())
+    }
+
+    fn check_widths(&mut self) -> Result<(), RealizeError> {
+        const PSE36: Feature = feature("pse36");
+        const PAE: Feature = feature("pae");
+        let config = &mut self.config;
+        if config.guest_phys_bits == AUTOMATIC {
+            config.guest_phys_bits = 0;
+        }
+        if config.features.has(LM) {
+            match config.phys_bits {
+                0 => config.phys_bits = DEFAULT_PHYS_BITS,
+                bits @ ..32 => return Err(RealizeError::PhysBitsTooSmall(bits)),
+                _ => {}
+            }
+            let (max, value) = (config.phys_bits, config.guest_phys_bits);
+            if value != 0 && !(32..=max).contains(&value) {
+                return Err(RealizeError::GuestPhysBits { max, value });
+            }
+            return Ok(());
+        }
+        if config.phys_bits != 0 {
+            return Err(RealizeError::PhysBits32);
+        }
+        if config.guest_phys_bits != 0 {
+            return Err(RealizeError::GuestPhysBits32);
+        }
+        let wide = config.features.has(PSE36) || config.features.has(PAE);
+        config.phys_bits = if wide { 36 } else { 32 };
+        Ok(())
+    }
+
+    /// The caches that each leaf shows. Old machine types show legacy caches differently in
+    /// leaf 2, and one vendor's in the other's leaves.
+    fn caches(&self) -> Result<CacheLeaves, RealizeError> {
+        let config = &self.config;
+        if !config.legacy_cache {
+            let own: Caches = *config.model_caches.ok_or(RealizeError::NoCaches(config.model_name))?;
+            return Ok(CacheLeaves { leaf_2: own, leaf_4: own, amd: own, leaf_1d: own });
+        }
+        let own = if config.vendor.is_amd() { LEGACY_AMD } else { LEGACY_INTEL };
+        let by_leaf = !config.vendor_cpuid_only_v2;
+        let intel = if by_leaf { LEGACY_INTEL } else { own };
+        Ok(CacheLeaves {
+            leaf_2: if config.consistent_cache { intel } else { LEGACY_INTEL_LEAF_2 },
+            leaf_4: intel,
+            amd: if by_leaf { LEGACY_AMD } else { own },
+            leaf_1d: own,
+        })
+    }
+
+    fn settle_microcode(&mut self, source: &dyn CpuidSource) {
+        let config = &mut self.config;
+        if config.ucode_rev == 0 && matches!(config.kind, ModelKind::Max | ModelKind::Host) {
+            config.ucode_rev = source.microcode_revision();
+        }
+        if config.ucode_rev == 0 {
+            // KVM's own defaults.
+            config.ucode_rev = if config.vendor.is_amd() { 0x0100_0065 } else { 0x1_0000_0000 };
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Makes a [`HostCpuid`] of this machine through `/dev/kvm`.
+
+use kvm_bindings::{KVM_MAX_CPUID_ENTRIES, Msrs, kvm_msr_entry};
+use kvm_ioctls::{Cap, Kvm as Device};
+use raw_cpuid::native_cpuid::cpuid_count;
+
+use super::host::{CpuidEntry, HostCpuid};
+use crate::cpuid::CpuidRegs;
+
+/// The host cannot be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// A request of KVM failed.
+    #[error("KVM does not answer {request}")]
+    Kvm {
+        /// The request.
+        request: &'static str,
+        /// Why.
+        source: kvm_ioctls::Error,
+    },
+}
+
+fn failed(request: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> RecordError {
+    move |source| RecordError::Kvm { request, source }
+}
+
+/// Sub-leaves that matter of a leaf that has them.
+const fn subleaves(leaf: u32) -> u32 {
+    match leaf {
+        0x4 | 0x7 | 0x8000_001d => 8,
+        0xb | 0x12 | 0x14 | 0x1d | 0x1e | 0x1f | 0x24 | 0x29 => 4,
+        0xd => 64,
+        _ => 1,
+    }
+}
+
+fn processor() -> Vec<CpuidEntry> {
+    let mut entries = Vec::new();
+    for base in [0, 0x8000_0000, 0xc000_0000] {
+        let last = cpuid_count(base, 0).eax;
+        if last < base || last > base + 0xffff {
+            continue;
+        }
+        for leaf in base..=last {
+            for subleaf in 0..subleaves(leaf) {
+                let r = cpuid_count(leaf, subleaf);
+                let regs = CpuidRegs { eax: r.eax, ebx: r.ebx, ecx: r.ecx, edx: r.edx };
+                if subleaf == 0 || regs != CpuidRegs::default() {
+                    entries.push(CpuidEntry { leaf, subleaf, regs });
+                }
+            }
+        }
+    }
+    entries
+}
+
+impl HostCpuid {
+    /// Records this machine.
+    ///
+    /// Not recorded, as they need requests that have no safe wrapper: states that a process has
+    /// to ask for (AMX) and local machine check exceptions.
+    ///
+    /// # Errors
+    ///
+    /// If a request of KVM fails.
+    pub fn record(kvm: &Device) -> Result<Self, RecordError> {
+        let supported = kvm
+            .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
+            .map_err(failed("KVM_GET_SUPPORTED_CPUID"))?
+            .as_slice()
+            .iter()
+            .map(|e| CpuidEntry {
+                leaf: e.function,
+                subleaf: e.index,
+                regs: CpuidRegs { eax: e.eax, ebx: e.ebx, ecx: e.ecx, edx: e.edx },
+            })
+            .collect();
+        let guest_msrs =
+            kvm.get_msr_index_list().map_err(failed("KVM_GET_MSR_INDEX_LIST"))?.as_slice().to_vec();
+        let mut feature_msrs = std::collections::BTreeMap::new();
+        // Kernels before 4.16 have none; a listed one may be unreadable, which means it is not there.
+        if let Ok(list) = kvm.get_msr_feature_index_list() {
+            for &index in list.as_slice() {
+                let Ok(mut msrs) = Msrs::from_entries(&[kvm_msr_entry { index, ..Default::default() }])
+                else {
+                    continue;
+                };
+                if kvm.get_msrs(&mut msrs).is_ok_and(|n| n == 1) {
+                    feature_msrs.extend(msrs.as_slice().iter().map(|e| (e.index, e.data)));
+                }
+            }
+        }
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        Ok(Self {
+            format: Self::FORMAT,
+            kernel: kernel.trim().to_owned(),
+            supported,
+            processor: processor(),
+            feature_msrs,
+            guest_msrs,
+            tsc_deadline_timer: kvm.check_extension(Cap::TscDeadlineTimer),
+            guest_xcr0: None,
+            lmce: false,
+        })
+    }
+}
