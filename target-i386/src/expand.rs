@@ -16,7 +16,7 @@
 
 use std::fmt;
 
-use crate::config::{AUTOMATIC, CpuConfig, PropertyError};
+use crate::config::{AUTOMATIC, CpuConfig, PropertyError, Value};
 use crate::cpuid::Register;
 use crate::feature::{DEPENDENCIES, Feature, FeatureSet, FeatureWord, WordSource, feature};
 use crate::model::ModelKind;
@@ -209,7 +209,7 @@ impl CpuConfig {
         for wanted in [true, false] {
             for (name, on) in &self.forced {
                 if *on == wanted {
-                    config.set_text(name, if *on { "on" } else { "off" })?;
+                    config.set(name, Value::Bool(*on))?;
                 }
             }
         }
@@ -236,7 +236,7 @@ impl CpuConfig {
         }
         if self.features.has(const { feature("avx10") }) && self.avx10_version == 0 {
             let [version, ..] = source.supported_cpuid(0x24, 0).ebx.to_le_bytes();
-            self.set("avx10-version", crate::config::Value::Uint(version.into()))?;
+            self.set("avx10-version", Value::Uint(version.into()))?;
         }
         Ok(())
     }

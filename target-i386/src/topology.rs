@@ -253,7 +253,7 @@ mod tests {
         let t = CpuTopology::new(1, 1, 3, 2).unwrap();
         assert_eq!((t.offset(Level::Core), t.offset(Level::Socket)), (1, 3));
         let ids = CpuIds { socket: 1, core: 2, thread: 1, ..CpuIds::default() };
-        assert_eq!(t.encode(ids), Some(ApicId(0b1_10_1)));
+        assert_eq!(t.encode(ids), Some(ApicId(0b1101)));
         assert_eq!(t.encode(CpuIds { core: 3, ..ids }), None);
         assert_eq!(CpuTopology::single().offset(Level::Socket), 0);
     }

@@ -150,7 +150,7 @@ impl Signature {
     #[must_use]
     pub const fn with_family(self, family: u16) -> Self {
         let family = family as u32;
-        let field = if family > 0xf { 0xf00 | (family - 0xf & 0xff) << 20 } else { family << 8 };
+        let field = if family > 0xf { 0xf00 | ((family - 0xf) & 0xff) << 20 } else { family << 8 };
         Self(self.0 & !0x0ff0_0f00 | field)
     }
 

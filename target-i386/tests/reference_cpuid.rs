@@ -40,7 +40,9 @@ fn listing(table: &CpuidTable) -> Rows {
 }
 
 fn hex(rows: &Rows) -> String {
-    rows.iter().map(|r| format!("{:8x} {:2x}: {:08x} {:08x} {:08x} {:08x}\n", r[0], r[1], r[2], r[3], r[4], r[5])).collect()
+    rows.iter()
+        .map(|r| format!("{:8x} {:2x}: {:08x} {:08x} {:08x} {:08x}\n", r[0], r[1], r[2], r[3], r[4], r[5]))
+        .collect()
 }
 
 fn fixture(text: &str) -> Fixture {

@@ -9,9 +9,12 @@ pub(super) fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
+/// White space of C's `isspace`.
+const SPACE: [char; 6] = [' ', '\t', '\n', '\u{b}', '\u{c}', '\r'];
+
 /// Sign and digits of a number in C's notation: decimal, `0x`, `0b` or octal with a leading 0.
 fn split(text: &str) -> Option<(bool, &str, u32)> {
-    let text = text.trim_start_matches([' ', '\t', '\n', '\u{b}', '\u{c}', '\r']);
+    let text = text.trim_start_matches(SPACE);
     let (negative, text) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -43,45 +46,42 @@ pub(super) fn parse_signed(text: &str) -> Option<i64> {
     i64::try_from(if negative { -value } else { value }).ok()
 }
 
-/// A frequency in Hz with a decimal suffix (`B`, `k`, `K`, `M`, `G`, `T`, `P`, `E`), possibly
-/// with a fraction: `1.5M`. At most `i64::MAX`.
+/// A frequency in Hz: hexadecimal, or decimal with a suffix (`B`, `K`, `M`, `G`, `T`, `P` or `E`, in
+/// either case, by powers of 1000) and then possibly a fraction: `1.5M`. At most `i64::MAX`.
 pub(super) fn parse_frequency(text: &str) -> Option<u64> {
-    let (number, scale) = match text.char_indices().last()? {
-        (at, c) if c.is_ascii_alphabetic() && !text.starts_with("0x") => {
-            let power = match c.to_ascii_uppercase() {
-                'B' => 0,
-                'K' => 1,
-                'M' => 2,
-                'G' => 3,
-                'T' => 4,
-                'P' => 5,
-                'E' => 6,
-                _ => return None,
-            };
-            (&text[..at], 1000u128.pow(power))
-        }
-        _ => (text, 1),
-    };
-    let value = if let Some((whole, fraction)) = number.split_once('.') {
-        let all_digits = |s: &str| s.chars().all(|c| c.is_ascii_digit());
-        if scale == 1
-            || fraction.is_empty()
-            || fraction.len() > 18
-            || !all_digits(fraction)
-            || !all_digits(whole)
-        {
-            return None;
-        }
-        let whole: u128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-        let part = fraction.parse::<u128>().ok()? * scale / 10u128.pow(u32::try_from(fraction.len()).ok()?);
-        whole.checked_mul(scale)?.checked_add(part)?
+    let text = text.trim_start_matches(SPACE);
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let hz = if let Some(digits) = text.strip_prefix("0x") {
+        u128::from(u64::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))?)
     } else {
-        if number.starts_with('-') {
+        let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let scale = match text[number.len()..].to_ascii_uppercase().as_str() {
+            "" | "B" => 1,
+            "K" => 1_000,
+            "M" => 1_000_000,
+            "G" => 1_000_000_000,
+            "T" => 1_000_000_000_000,
+            "P" => 1_000_000_000_000_000,
+            "E" => 1_000_000_000_000_000_000u128,
+            _ => return None,
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        // 18 digits of fraction are exact for the largest suffix.
+        if whole.len() + fraction.len() == 0 || whole.len() > 20 || fraction.len() > 18 {
             return None;
         }
-        u128::from(parse_unsigned(number)?).checked_mul(scale)?
+        let digits = |s: &str| match s {
+            "" => Some(0),
+            _ => s.bytes().all(|b| b.is_ascii_digit()).then(|| s.parse::<u128>().ok()).flatten(),
+        };
+        let part = digits(fraction)? * scale;
+        if scale == 1 && part != 0 {
+            return None;
+        }
+        let unit = 10u128.pow(u32::try_from(fraction.len()).ok()?);
+        digits(whole)?.checked_mul(scale)?.checked_add(part / unit)?
     };
-    u64::try_from(value).ok().filter(|v| i64::try_from(*v).is_ok())
+    i64::try_from(hz).ok().map(i64::cast_unsigned)
 }
 
 #[cfg(test)]
@@ -118,7 +118,13 @@ mod tests {
         assert_eq!(parse_frequency("1G"), Some(1_000_000_000));
         assert_eq!(parse_frequency("1.5M"), Some(1_500_000));
         assert_eq!(parse_frequency("2000"), Some(2000));
-        for bad in ["abc", "-3", "99999999999999999999", "", "G", "1..5M"] {
+        assert_eq!(parse_frequency("0x10"), Some(16));
+        assert_eq!(parse_frequency(".5M"), Some(500_000));
+        assert_eq!(parse_frequency("1.k"), Some(1000));
+        assert_eq!(parse_frequency("1.0"), Some(1));
+        for bad in
+            ["abc", "-3", "99999999999999999999", "", "G", "1..5M", "1.5", "1.5b", "0x1k", "0x+1", ".", "1kk"]
+        {
             assert_eq!(parse_frequency(bad), None, "{bad:?}");
         }
     }

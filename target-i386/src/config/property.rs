@@ -56,14 +56,6 @@ impl ValueKind {
             Self::Str => "string",
         }
     }
-
-    const fn json_name(self) -> &'static str {
-        match self {
-            Self::Bool => "boolean",
-            Self::Str => "string",
-            _ => "integer",
-        }
-    }
 }
 
 /// A property cannot be set.
@@ -155,6 +147,16 @@ pub enum Default {
     Uint(u64),
 }
 
+impl From<Default> for Value {
+    fn from(default: Default) -> Self {
+        match default {
+            Default::Bool(b) => Self::Bool(b),
+            Default::Int(n) => Self::Int(n),
+            Default::Uint(n) => Self::Uint(n),
+        }
+    }
+}
+
 /// Value conversions that the setters use. Types were checked before, so a mismatch cannot occur;
 /// it would leave the setting alone.
 trait FromValue: Sized {
@@ -219,7 +221,6 @@ macro_rules! plain {
 
 const fn max_only(mut def: PropertyDef) -> PropertyDef {
     def.scope = Scope::Max;
-    def.default = None;
     def
 }
 
@@ -432,7 +433,7 @@ fn check_width(name: &str, value: u64, bits: u32) -> Result<(), PropertyError> {
 
 /// Brings a typed value to the form that the property's setter takes.
 fn adapt(def: &PropertyDef, name: &str, value: Value) -> Result<Value, PropertyError> {
-    let wrong = || PropertyError::Type { name: name.to_owned(), expected: def.kind.json_name() };
+    let typed = |expected| PropertyError::Type { name: name.to_owned(), expected };
     let malformed = |expected| PropertyError::Malformed { name: name.to_owned(), expected };
     match (def.kind, value) {
         (ValueKind::Bool, value @ Value::Bool(_)) | (ValueKind::Str, value @ Value::Str(_)) => Ok(value),
@@ -444,14 +445,19 @@ fn adapt(def: &PropertyDef, name: &str, value: Value) -> Result<Value, PropertyE
         (ValueKind::Number, Value::Uint(n)) => Ok(Value::Uint(n)),
         (ValueKind::Number, Value::Int(n)) => Ok(Value::Uint(n.cast_unsigned())),
         (ValueKind::SignedNumber, Value::Int(n)) => Ok(Value::Int(n)),
-        (ValueKind::SignedNumber, Value::Uint(n)) => i64::try_from(n).map(Value::Int).map_err(|_| wrong()),
+        (ValueKind::SignedNumber, Value::Uint(n)) => {
+            i64::try_from(n).map(Value::Int).map_err(|_| typed("integer"))
+        }
         (ValueKind::Int32, Value::Int(n)) => {
             i32::try_from(n).map(|_| Value::Int(n)).map_err(|_| malformed("int32_t"))
         }
         (ValueKind::Int32, Value::Uint(n)) => {
             i32::try_from(n).map(|n| Value::Int(n.into())).map_err(|_| malformed("int32_t"))
         }
-        _ => Err(wrong()),
+        (ValueKind::Bool, _) => Err(typed("boolean")),
+        (ValueKind::Str, _) => Err(typed("string")),
+        (ValueKind::Int32 | ValueKind::SignedNumber, _) => Err(typed("integer")),
+        (ValueKind::Uint(_) | ValueKind::Number, _) => Err(malformed("uint64")),
     }
 }
 

@@ -14,8 +14,8 @@ mod catalogue;
 pub mod generic;
 pub mod intel;
 
-pub use catalogue::{TYPE_SUFFIX, 
-    AliasPolicy, Catalogue, CatalogueError, CpuDefinition, ModelEntry, ModelKind, UnknownModel,
+pub use catalogue::{
+    AliasPolicy, Catalogue, CatalogueError, CpuDefinition, ModelEntry, ModelKind, TYPE_SUFFIX, UnknownModel,
 };
 
 use crate::cache::Caches;
