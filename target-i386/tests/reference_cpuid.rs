@@ -45,13 +45,9 @@ fn hex(rows: &Rows) -> String {
         .collect()
 }
 
-fn fixture(text: &str) -> Fixture {
-    serde_json::from_str(text).unwrap()
-}
-
 #[test]
 fn guests_read_what_the_reference_shows() {
-    let fixture = fixture(include_str!("fixtures/guest-cpuid.json"));
+    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/guest-cpuid.json")).unwrap();
     assert_eq!(fixture.len(), 15);
     for (model, variants) in &fixture {
         for (variant, expected) in variants {

@@ -65,7 +65,7 @@ fn core_ids(topology: &CpuTopology) -> u32 {
 const SEE_LEAF_4: u32 = 0xff;
 
 /// Descriptors of leaf 2: code, level, kind, KiB, ways, line size. Intel SDM volume 2A, table
-/// 3-12, without those that depend on family or have several lines a sector.
+/// 3-12, without those that have several lines a sector; 49h is the second level, as on most families.
 #[rustfmt::skip]
 const DESCRIPTORS: &[(u8, u8, CacheKind, u32, u16, u16)] = {
     use CacheKind::{Data as D, Instruction as I, Unified as U};
@@ -75,6 +75,7 @@ const DESCRIPTORS: &[(u8, u8, CacheKind, u32, u16, u16)] = {
         (0x21, 2, U, 256, 8, 64), (0x24, 2, U, 1024, 16, 64), (0x2c, 1, D, 32, 8, 64), (0x30, 1, I, 32, 8, 64),
         (0x41, 2, U, 128, 4, 32), (0x42, 2, U, 256, 4, 32), (0x43, 2, U, 512, 4, 32), (0x44, 2, U, 1024, 4, 32),
         (0x45, 2, U, 2048, 4, 32), (0x46, 3, U, 4096, 4, 64), (0x47, 3, U, 8192, 8, 64), (0x48, 2, U, 3072, 12, 64),
+        (0x49, 2, U, 4096, 16, 64),
         (0x4a, 3, U, 6144, 12, 64), (0x4b, 3, U, 8192, 16, 64), (0x4c, 3, U, 12288, 12, 64),
         (0x4d, 3, U, 16384, 16, 64), (0x4e, 2, U, 6144, 24, 64), (0x60, 1, D, 16, 8, 64), (0x66, 1, D, 8, 4, 64),
         (0x67, 1, D, 16, 4, 64), (0x68, 1, D, 32, 4, 64), (0x78, 2, U, 1024, 4, 64), (0x7d, 2, U, 2048, 8, 64),

@@ -154,7 +154,7 @@ impl FeatureWord {
     #[must_use]
     pub const fn tcg(self) -> u64 {
         match self {
-            Self::Leaf80000001Edx => pick(self, Pick::Tcg) | AMD_SHARED,
+            Self::Leaf80000001Edx => pick(self, Pick::Tcg) | pick(Self::Leaf1Edx, Pick::Tcg) & AMD_SHARED,
             Self::ArchCapabilities => 0xffff_ffff,
             _ => pick(self, Pick::Tcg),
         }
