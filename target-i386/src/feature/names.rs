@@ -76,6 +76,16 @@ pub(crate) const fn same(a: &str, b: &str) -> bool {
 ///
 /// Hidden bits can be named here, as models need to set them.
 ///
+/// ```compile_fail
+/// const MISSPELT: target_i386::feature::Feature = target_i386::feature::feature("avx3");
+/// assert_eq!(MISSPELT.name, "avx3");
+/// ```
+///
+/// ```
+/// const AVX: target_i386::feature::Feature = target_i386::feature::feature("avx");
+/// assert_eq!(AVX.mask, 1 << 28);
+/// ```
+///
 /// # Panics
 ///
 /// If no bit has the name.

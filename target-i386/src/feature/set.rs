@@ -22,6 +22,11 @@ impl FeatureSet {
     /// The set of the named features, for use in constants: an unknown or repeated name does
     /// not compile.
     ///
+    /// ```compile_fail
+    /// const TWICE: target_i386::feature::FeatureSet = target_i386::feature::FeatureSet::of(&["avx", "avx"]);
+    /// assert!(!TWICE.is_empty());
+    /// ```
+    ///
     /// # Panics
     ///
     /// If a name is unknown or listed twice.
