@@ -1,0 +1,227 @@
+//! Classes: what all objects of a type share.
+//!
+//! A class starts as a clone of its parent's class data and is then overridden by the type's class init.
+//! After that it never changes and is read without a lock. Class data is a set of plain Rust structs, one
+//! a level of the hierarchy ([`DeviceClass`](crate::DeviceClass), for example), found by their Rust type.
+
+use std::any::{Any, TypeId};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::interface::{Interface, InterfaceImpl};
+use crate::object::Object;
+use crate::property::Property;
+use crate::type_info::TypeInfo;
+use crate::value::Value;
+
+/// One level's class data. Implemented for everything that can be cloned and shared.
+trait Data: Any + Send + Sync {
+    fn clone_data(&self) -> Box<dyn Data>;
+    fn as_any(&self) -> &dyn Any;
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+impl<T: Clone + Send + Sync + 'static> Data for T {
+    fn clone_data(&self) -> Box<dyn Data> {
+        Box::new(self.clone())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+/// What all objects of a type share: class data, properties, interfaces.
+pub struct Class {
+    info: TypeInfo,
+    parent: Option<Arc<Class>>,
+    data: Vec<(TypeId, Box<dyn Data>)>,
+    properties: IndexMap<Cow<'static, str>, Arc<Property>>,
+    defaults: IndexMap<Cow<'static, str>, Value>,
+    construct: Option<crate::type_info::Construct>,
+}
+
+impl std::fmt::Debug for Class {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Class").field(&self.info.name).finish()
+    }
+}
+
+impl Class {
+    pub(crate) fn build(info: &TypeInfo, parent: Option<Arc<Class>>) -> Self {
+        let data = parent.as_ref().map_or_else(Vec::new, |parent| {
+            parent.data.iter().map(|(id, data)| (*id, (**data).clone_data())).collect()
+        });
+        let mut class = Self {
+            construct: info.construct.or_else(|| parent.as_ref().and_then(|parent| parent.construct)),
+            info: info.clone(),
+            parent,
+            data,
+            properties: IndexMap::new(),
+            defaults: IndexMap::new(),
+        };
+        for init in &info.class_init {
+            init(&mut ClassInit { class: &mut class });
+        }
+        class
+    }
+
+    /// The type's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.info.name
+    }
+
+    /// The parent's class; the root `object` and `interface` have none.
+    #[must_use]
+    pub fn parent(&self) -> Option<&Arc<Class>> {
+        self.parent.as_ref()
+    }
+
+    /// Whether objects can be made only of descendants.
+    #[must_use]
+    pub fn is_abstract(&self) -> bool {
+        self.info.is_abstract
+    }
+
+    /// Whether this stands for an interface.
+    #[must_use]
+    pub fn is_interface(&self) -> bool {
+        self.info.is_interface
+    }
+
+    pub(crate) fn constructor(&self) -> Option<crate::type_info::Construct> {
+        self.construct
+    }
+
+    /// This class and its ancestors, nearest first.
+    pub fn lineage(&self) -> impl Iterator<Item = &Class> {
+        std::iter::successors(Some(self), |class| class.parent.as_deref())
+    }
+
+    /// Whether this is the type, a descendant of it, or implements it as an interface.
+    #[must_use]
+    pub fn is_a(&self, type_name: &str) -> bool {
+        self.lineage().any(|class| {
+            class.name() == type_name || class.info.interfaces.iter().any(|i| i.name() == type_name)
+        })
+    }
+
+    /// The class data of one level, `T` being that level's struct. None where no ancestor has it.
+    #[must_use]
+    pub fn data<T: 'static>(&self) -> Option<&T> {
+        let id = TypeId::of::<T>();
+        self.data.iter().find(|(at, _)| *at == id).and_then(|(_, data)| (**data).as_any().downcast_ref())
+    }
+
+    /// The class of the parent of type `type_name` in this lineage: where an overriding method finds the
+    /// one that it overrides, however far down the object's own class is.
+    #[must_use]
+    pub fn parent_of(&self, type_name: &str) -> Option<&Class> {
+        self.lineage().find(|class| class.name() == type_name).and_then(|class| class.parent.as_deref())
+    }
+
+    /// A property by its name, inherited ones included. No allocation.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<&Arc<Property>> {
+        self.lineage()
+            .filter(|class| !class.properties.is_empty())
+            .find_map(|class| class.properties.get(name))
+    }
+
+    /// All properties, the root's first.
+    #[must_use]
+    pub fn properties(&self) -> Vec<&Arc<Property>> {
+        let mut levels: Vec<&Class> = self.lineage().collect();
+        levels.reverse();
+        let mut all: IndexMap<&str, &Arc<Property>> = IndexMap::new();
+        for class in levels {
+            for (name, property) in &class.properties {
+                all.insert(name, property);
+            }
+        }
+        all.into_values().collect()
+    }
+
+    /// The default value of a property for objects of this class: the nearest override, else the property's own.
+    #[must_use]
+    pub fn default_value(&self, name: &str) -> Option<&Value> {
+        self.lineage()
+            .find_map(|class| class.defaults.get(name))
+            .or_else(|| self.property(name).and_then(|property| property.default.as_ref()))
+    }
+
+    /// Overrides of property defaults, ancestors first.
+    pub(crate) fn default_overrides(&self) -> Vec<(&str, &Value)> {
+        let mut levels: Vec<&Class> = self.lineage().filter(|class| !class.defaults.is_empty()).collect();
+        levels.reverse();
+        levels.into_iter().flat_map(|class| class.defaults.iter().map(|(n, v)| (n.as_ref(), v))).collect()
+    }
+
+    pub(crate) fn cast_interface<'a, I: Interface + ?Sized>(&self, object: &'a dyn Object) -> Option<&'a I> {
+        self.lineage().flat_map(|class| &class.info.interfaces).find_map(|entry| entry.cast::<I>(object))
+    }
+
+    /// The interfaces that the type and its ancestors declare.
+    pub fn interfaces(&self) -> impl Iterator<Item = &InterfaceImpl> {
+        self.lineage().flat_map(|class| &class.info.interfaces)
+    }
+
+    /// The instance-init functions, the root's first.
+    pub(crate) fn run_init(&self, object: &dyn Object, post: bool) {
+        if let Some(parent) = &self.parent {
+            parent.run_init(object, post);
+        }
+        let init = if post { self.info.instance_post_init } else { self.info.instance_init };
+        if let Some(init) = init {
+            init(object);
+        }
+    }
+}
+
+/// A class under construction, as class-init functions see it.
+#[derive(Debug)]
+pub struct ClassInit<'a> {
+    class: &'a mut Class,
+}
+
+impl ClassInit<'_> {
+    /// The type's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.class.name()
+    }
+
+    /// The class data of one level, to override: the clone of the parent's, or the default if this is the
+    /// level that introduces it.
+    pub fn data_mut<T: Clone + Default + Send + Sync + 'static>(&mut self) -> &mut T {
+        let id = TypeId::of::<T>();
+        let at = match self.class.data.iter().position(|(at, _)| *at == id) {
+            Some(at) => at,
+            None => {
+                self.class.data.push((id, Box::new(T::default())));
+                self.class.data.len() - 1
+            }
+        };
+        match (*self.class.data[at].1).as_any_mut().downcast_mut() {
+            Some(data) => data,
+            None => unreachable!("class data is filed under its own type id"),
+        }
+    }
+
+    /// Declares a property, or redeclares an inherited one.
+    pub fn add_property(&mut self, property: Property) {
+        self.class.properties.insert(property.name.clone(), Arc::new(property));
+    }
+
+    /// Gives a property another default for objects of this class and its descendants.
+    pub fn set_default(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
+        self.class.defaults.insert(name.into(), value.into());
+    }
+}

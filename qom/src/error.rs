@@ -1,0 +1,366 @@
+//! What can go wrong in the object model, one enum per operation.
+//!
+//! The texts are the reference's wherever a client of QMP could see them. Each variant carries the
+//! names it is about, so that a caller can react without parsing text. [`Error`] joins the enums for
+//! the places where any of them can occur: property setters, realize and the hotplug handlers.
+
+use std::sync::Arc;
+
+use thiserror::Error as ThisError;
+
+/// QMP's error classes (`QapiErrorClass`). All but [`ErrorClass::GenericError`] exist because some
+/// client decides by them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// Everything that no client tells apart by its class.
+    GenericError,
+    /// The requested QMP command does not exist (or not in this state of the session).
+    CommandNotFound,
+    /// A device, object or class of that name does not exist.
+    DeviceNotFound,
+    /// The device exists but is not in a state to serve the request.
+    DeviceNotActive,
+    /// The host's KVM lacks a capability that the request needs.
+    KVMMissingCap,
+}
+
+impl ErrorClass {
+    /// The name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GenericError => "GenericError",
+            Self::CommandNotFound => "CommandNotFound",
+            Self::DeviceNotFound => "DeviceNotFound",
+            Self::DeviceNotActive => "DeviceNotActive",
+            Self::KVMMissingCap => "KVMMissingCap",
+        }
+    }
+}
+
+/// A value that a property's type does not take.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+pub enum ValueError {
+    /// JSON of the wrong kind.
+    #[error("Invalid parameter type for '{name}', expected: {expected}")]
+    Kind {
+        /// The property or parameter.
+        name: String,
+        /// What would be right: `boolean`, `integer`, `number`, `string`, `array`, `object`.
+        expected: &'static str,
+    },
+    /// A number out of the type's range, or text that is not of the type.
+    #[error("Parameter '{name}' expects {expected}")]
+    Expects {
+        /// The property or parameter.
+        name: String,
+        /// What would be right: `uint32_t`, `'on' or 'off'`, `a size`, …
+        expected: String,
+    },
+    /// A name that is not in the enumeration.
+    #[error("Parameter '{name}' does not accept value '{value}'")]
+    Enumeration {
+        /// The property or parameter.
+        name: String,
+        /// What was given.
+        value: String,
+    },
+}
+
+/// Reading or writing a property.
+#[derive(Debug, Clone, ThisError)]
+#[non_exhaustive]
+pub enum PropertyError {
+    /// Neither the class nor the object has it.
+    #[error("Property '{type_name}.{property}' not found")]
+    NotFound {
+        /// The object's type.
+        type_name: String,
+        /// The property asked for.
+        property: String,
+    },
+    /// It has no getter.
+    #[error("Property '{type_name}.{property}' is not readable")]
+    NotReadable {
+        /// The object's type.
+        type_name: String,
+        /// The property.
+        property: String,
+    },
+    /// It has no setter.
+    #[error("Property '{type_name}.{property}' is not writable")]
+    NotWritable {
+        /// The object's type.
+        type_name: String,
+        /// The property.
+        property: String,
+    },
+    /// A device's property that is fixed once the device is realized.
+    #[error("Attempt to set property '{property}' on {device} (type '{type_name}') after it was realized")]
+    AfterRealize {
+        /// `device 'ID'`, or `anonymous device`.
+        device: String,
+        /// The object's type.
+        type_name: String,
+        /// The property.
+        property: String,
+    },
+    /// The value is not of the property's type.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// The value is of the right type, but the object refuses it.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Looking up an object by its path.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+pub enum ResolveError {
+    /// Nothing lies there.
+    #[error("Device '{path}' not found")]
+    NotFound {
+        /// The path asked for.
+        path: String,
+    },
+    /// A partial path that several objects end in.
+    #[error("Path '{path}' is ambiguous")]
+    Ambiguous {
+        /// The path asked for.
+        path: String,
+    },
+    /// The object exists but is of another type.
+    #[error("Object '{path}' is of type '{found}', not of type '{expected}'")]
+    WrongType {
+        /// The path asked for.
+        path: String,
+        /// The type that was wanted.
+        expected: String,
+        /// The object's type.
+        found: String,
+    },
+}
+
+/// Changing the composition tree.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+pub enum TreeError {
+    /// The parent has a child or property of that name.
+    #[error("attempt to add duplicate property '{name}' to object (type '{type_name}')")]
+    Duplicate {
+        /// The name that is taken.
+        name: String,
+        /// The parent's type.
+        type_name: String,
+    },
+    /// The child already hangs somewhere.
+    #[error("object '{path}' already has a parent")]
+    HasParent {
+        /// Where it hangs.
+        path: String,
+    },
+    /// The child is the parent or one of its ancestors.
+    #[error("object '{path}' cannot become its own descendant")]
+    Cycle {
+        /// The would-be parent.
+        path: String,
+    },
+    /// An empty name, or one with a `/`.
+    #[error("'{name}' is not a valid name for a child object")]
+    BadName {
+        /// The name.
+        name: String,
+    },
+}
+
+/// Looking up a class by its type name.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+pub enum LookupError {
+    /// No such type.
+    #[error("Class '{name}' not found")]
+    Unknown {
+        /// The name asked for.
+        name: String,
+    },
+    /// A type that only a post-accel-init hook registers was asked for before the hooks ran.
+    #[error(
+        "class '{name}' was looked up too early: hook '{hook}' registers the subclasses of \
+         '{parent}' once the accelerator is initialised"
+    )]
+    TooEarly {
+        /// The name asked for.
+        name: String,
+        /// The hook that will register it.
+        hook: &'static str,
+        /// The abstract type whose subclasses the hook registers.
+        parent: &'static str,
+    },
+}
+
+/// Filling or sealing the type registry. Every variant is a mistake in a program, not of its user.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+pub enum RegistryError {
+    /// Nothing registered itself: the crates that define types were not linked in.
+    #[error(
+        "the type registry is empty: no crate that registers types is linked into this program \
+         (name one item of it in code, or register types by hand)"
+    )]
+    Empty,
+    /// Two types of one name.
+    #[error(
+        "type '{name}' is registered twice: by crate '{first}' ({first_at}) and by crate '{second}' ({second_at})"
+    )]
+    Duplicate {
+        /// The name.
+        name: String,
+        /// The crate that registered it first, in order of name, file and line.
+        first: &'static str,
+        /// `file:line` of the first.
+        first_at: String,
+        /// The other crate.
+        second: &'static str,
+        /// `file:line` of the other.
+        second_at: String,
+    },
+    /// A parent that nobody registered.
+    #[error("type '{name}' (crate '{krate}') has the unknown parent '{parent}'")]
+    UnknownParent {
+        /// The child type.
+        name: String,
+        /// Its parent.
+        parent: String,
+        /// The crate that registered the child.
+        krate: &'static str,
+    },
+    /// A type that is its own ancestor.
+    #[error("type '{name}' is its own ancestor")]
+    Cycle {
+        /// One type on the cycle.
+        name: String,
+    },
+    /// A type without a constructor of its own or an inherited one that is not abstract.
+    #[error("type '{name}' is not abstract but neither it nor an ancestor has a constructor")]
+    NoConstructor {
+        /// The type.
+        name: String,
+    },
+    /// A hook failed.
+    #[error("post-accel-init hook '{hook}': {message}")]
+    Hook {
+        /// The hook.
+        hook: &'static str,
+        /// Why.
+        message: String,
+    },
+}
+
+/// Making an object.
+#[derive(Debug, Clone, ThisError)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// No such type (yet).
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The type is abstract.
+    #[error("type '{name}' is abstract")]
+    Abstract {
+        /// The type.
+        name: String,
+    },
+    /// A global property does not fit.
+    #[error("can't apply global {driver}.{property}={value}: {source}")]
+    Global {
+        /// The type that the global names.
+        driver: String,
+        /// The property.
+        property: String,
+        /// The value, as text.
+        value: String,
+        /// Why.
+        source: PropertyError,
+    },
+    /// A class's own default does not fit: a mistake in the class.
+    #[error("default of {type_name}.{property}: {source}")]
+    Default {
+        /// The type.
+        type_name: String,
+        /// The property.
+        property: String,
+        /// Why.
+        source: PropertyError,
+    },
+}
+
+/// Any failure of the object model or of an object's own code.
+#[derive(Debug, Clone, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// Reading or writing a property.
+    #[error(transparent)]
+    Property(#[from] PropertyError),
+    /// Looking up an object.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// Changing the tree.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// Looking up a class.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// Making an object.
+    #[error(transparent)]
+    Create(#[from] Box<CreateError>),
+    /// An object's own error (a device's realize, a hotplug handler).
+    #[error("{source}")]
+    Object {
+        /// The class on the wire.
+        class: ErrorClass,
+        /// What the object said.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// An object's own error, of class [`ErrorClass::GenericError`].
+    pub fn new(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::with_class(ErrorClass::GenericError, source)
+    }
+
+    /// An object's own error of a class that clients decide by.
+    pub fn with_class(class: ErrorClass, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Object { class, source: Arc::new(source) }
+    }
+
+    /// An object's own error from a sentence. Prefer an error type where a caller could react.
+    pub fn msg(text: impl Into<String>) -> Self {
+        #[derive(Debug, ThisError)]
+        #[error("{0}")]
+        struct Message(String);
+        Self::new(Message(text.into()))
+    }
+
+    /// The class on the wire.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Resolve(ResolveError::NotFound { .. }) | Self::Lookup(LookupError::Unknown { .. }) => {
+                ErrorClass::DeviceNotFound
+            }
+            Self::Create(error) if matches!(**error, CreateError::Lookup(LookupError::Unknown { .. })) => {
+                ErrorClass::DeviceNotFound
+            }
+            Self::Object { class, .. } => *class,
+            _ => ErrorClass::GenericError,
+        }
+    }
+}
+
+impl From<ValueError> for Error {
+    fn from(error: ValueError) -> Self {
+        Self::Property(error.into())
+    }
+}
+
+impl From<CreateError> for Error {
+    fn from(error: CreateError) -> Self {
+        Self::Create(Box::new(error))
+    }
+}

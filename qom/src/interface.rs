@@ -1,0 +1,65 @@
+//! Interfaces: Rust traits that a type offers beside its line of parents.
+//!
+//! A trait becomes an interface by `impl Interface for dyn Trait`. A type's [`InterfaceImpl`]s hold one
+//! typed cast function each; casting an object looks the function up by the trait's `TypeId`, so there is
+//! no `unsafe` and no cast that the type did not declare.
+
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+
+use crate::object::{Instance, Object};
+
+/// A trait (as `dyn Trait`) that types can declare to implement.
+pub trait Interface: 'static {
+    /// The interface's name among the types, e.g. `hotplug-handler`.
+    const NAME: &'static str;
+    /// The name of the interface that this one extends.
+    const PARENT: &'static str = "interface";
+}
+
+type Cast<I> = fn(&dyn Object) -> Option<&I>;
+
+/// One type's implementation of one interface.
+#[derive(Clone)]
+pub struct InterfaceImpl {
+    name: &'static str,
+    id: TypeId,
+    cast: Arc<dyn Any + Send + Sync>,
+}
+
+impl std::fmt::Debug for InterfaceImpl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("InterfaceImpl").field(&self.name).finish()
+    }
+}
+
+impl InterfaceImpl {
+    /// Declares that objects of `T` can be seen as `I` through `cast`. [`interface!`](crate::interface!) writes the function.
+    #[must_use]
+    pub fn new<T: Instance, I: Interface + ?Sized>(cast: Cast<I>) -> Self {
+        Self { name: I::NAME, id: TypeId::of::<I>(), cast: Arc::new(cast) }
+    }
+
+    /// The interface's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn cast<'a, I: Interface + ?Sized>(&self, object: &'a dyn Object) -> Option<&'a I> {
+        if self.id != TypeId::of::<I>() {
+            return None;
+        }
+        self.cast.downcast_ref::<Cast<I>>().and_then(|cast| cast(object))
+    }
+}
+
+/// The [`InterfaceImpl`] of a trait for a type: `interface!(Pc: dyn HotplugHandler)`.
+#[macro_export]
+macro_rules! interface {
+    ($type:ty: $interface:ty) => {
+        $crate::InterfaceImpl::new::<$type, $interface>(|object| {
+            object.downcast_ref::<$type>().map(|this| this as &$interface)
+        })
+    };
+}

@@ -1,0 +1,257 @@
+//! Objects: the trait that all of them share, the state at the root of each, and casts between views.
+//!
+//! A Rust struct with state embeds its parent's struct; `#[derive(Object)]` writes the walk through the
+//! embedded parts. A cast asks the object for the part of a Rust type and checks it, so casts up and down
+//! are safe without `unsafe`. Casts across go through the class's interfaces.
+
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::class::Class;
+use crate::error::PropertyError;
+use crate::interface::Interface;
+use crate::property::{self, Origin, PropertyEntry};
+use crate::system::Shared;
+use crate::tree::Node;
+use crate::type_info::TypeInfo;
+use crate::value::{Input, PropertyValue, Value};
+
+/// An object: something with a class, properties and a place in the composition tree.
+///
+/// `#[derive(Object)]` implements it; the methods for users are on `dyn Object`.
+pub trait Object: Any + fmt::Debug + Send + Sync {
+    /// The state at the root.
+    fn core(&self) -> &ObjectCore;
+
+    /// The embedded part of that Rust type, the object itself included.
+    fn embedded(&self, id: TypeId) -> Option<&dyn Any>;
+}
+
+/// A Rust struct that is a type's state.
+pub trait Instance: Object + Sized {
+    /// The type's name.
+    const TYPE_NAME: &'static str;
+
+    /// Builds the struct around its core, each property at its declared default.
+    fn construct(core: ObjectCore) -> Self;
+
+    /// The type, ready to be registered.
+    fn type_info() -> TypeInfo;
+}
+
+/// The state at the root of every object: its class, its place in the tree, and who set what.
+pub struct ObjectCore {
+    class: Arc<Class>,
+    shared: Arc<Shared>,
+    this: Weak<dyn Object>,
+    pub(crate) node: parking_lot::RwLock<Node>,
+    origins: Mutex<Vec<(Box<str>, Origin)>>,
+}
+
+impl fmt::Debug for ObjectCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.class.name())
+    }
+}
+
+impl Object for ObjectCore {
+    fn core(&self) -> &ObjectCore {
+        self
+    }
+
+    fn embedded(&self, id: TypeId) -> Option<&dyn Any> {
+        (id == TypeId::of::<Self>()).then_some(self as &dyn Any)
+    }
+}
+
+impl Instance for ObjectCore {
+    const TYPE_NAME: &'static str = "object";
+
+    fn construct(core: ObjectCore) -> Self {
+        core
+    }
+
+    fn type_info() -> TypeInfo {
+        TypeInfo::root()
+    }
+}
+
+/// What a constructor needs: the class of the object and the system that it will live in.
+#[derive(Debug)]
+pub struct Seed {
+    pub(crate) class: Arc<Class>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Seed {
+    /// Makes the object's Rust value.
+    #[must_use]
+    pub fn finish<T: Instance>(self) -> Arc<dyn Object> {
+        self.shared.count_construction();
+        Arc::new_cyclic(|this: &Weak<T>| {
+            T::construct(ObjectCore {
+                class: self.class,
+                shared: self.shared,
+                this: Weak::<T>::clone(this) as Weak<dyn Object>,
+                node: parking_lot::RwLock::default(),
+                origins: Mutex::default(),
+            })
+        })
+    }
+}
+
+impl ObjectCore {
+    /// The object's class.
+    #[must_use]
+    pub fn class(&self) -> &Arc<Class> {
+        &self.class
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The object itself, as a reference to keep. None only while it is constructed or dropped.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Arc<dyn Object>> {
+        self.this.upgrade()
+    }
+
+    /// The root of the system's composition tree; none before the system is sealed.
+    #[must_use]
+    pub fn root(&self) -> Option<Arc<dyn Object>> {
+        self.shared.root()
+    }
+
+    pub(crate) fn note_origin(&self, property: &str, origin: Origin) {
+        let mut origins = self.origins.lock();
+        match origins.iter_mut().find(|(name, _)| &**name == property) {
+            Some((_, at)) => *at = origin,
+            None => origins.push((property.into(), origin)),
+        }
+    }
+}
+
+/// The use of any object.
+impl dyn Object {
+    /// The object's class.
+    #[must_use]
+    pub fn class(&self) -> &Arc<Class> {
+        self.core().class()
+    }
+
+    /// The view of the object as the Rust type `T`, if `T` is its type's or an ancestor's struct.
+    #[must_use]
+    pub fn downcast_ref<T: Object>(&self) -> Option<&T> {
+        self.embedded(TypeId::of::<T>()).and_then(<dyn Any>::downcast_ref)
+    }
+
+    /// The view of the object as an interface, if its type declares it.
+    #[must_use]
+    pub fn interface<I: Interface + ?Sized>(&self) -> Option<&I> {
+        self.class().clone().cast_interface::<I>(self)
+    }
+
+    /// A property's value.
+    ///
+    /// # Errors
+    /// [`PropertyError::NotFound`], [`PropertyError::NotReadable`], or the getter's own.
+    pub fn get(&self, name: &str) -> Result<Value, PropertyError> {
+        property::get(self, name)
+    }
+
+    /// Sets a property.
+    ///
+    /// # Errors
+    /// [`PropertyError`]: no such property, not writable, not writable any more, or not a value of its type.
+    pub fn set(&self, name: &str, input: &Input<'_>, origin: Origin) -> Result<(), PropertyError> {
+        property::set(self, name, input, origin)
+    }
+
+    /// Sets a property from Rust code, on behalf of the machine.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn set_value(&self, name: &str, value: &impl PropertyValue) -> Result<(), PropertyError> {
+        self.set(name, &Input::Json(&value.to_value()), Origin::Machine)
+    }
+
+    /// Who set a property last; [`Origin::Default`] if nobody did.
+    #[must_use]
+    pub fn origin_of(&self, property: &str) -> Origin {
+        let origins = self.core().origins.lock();
+        origins.iter().find(|(name, _)| &**name == property).map_or(Origin::Default, |(_, origin)| *origin)
+    }
+
+    /// All properties: the class's, then the children.
+    #[must_use]
+    pub fn properties(&self) -> Vec<PropertyEntry> {
+        property::list(self)
+    }
+}
+
+/// An object that is known to have a part of the Rust type `T`: a checked, counted reference.
+pub struct Obj<T: Object> {
+    object: Arc<dyn Object>,
+    part: PhantomData<fn() -> T>,
+}
+
+impl<T: Object> Obj<T> {
+    /// Checks the object's type; gives the object back if it does not fit.
+    ///
+    /// # Errors
+    /// The object, unchanged, if it has no part of type `T`.
+    pub fn new(object: Arc<dyn Object>) -> Result<Self, Arc<dyn Object>> {
+        if object.downcast_ref::<T>().is_some() {
+            Ok(Self { object, part: PhantomData })
+        } else {
+            Err(object)
+        }
+    }
+
+    /// The object without its static type.
+    #[must_use]
+    pub fn as_object(&self) -> &Arc<dyn Object> {
+        &self.object
+    }
+
+    /// The object without its static type.
+    #[must_use]
+    pub fn into_object(self) -> Arc<dyn Object> {
+        self.object
+    }
+
+    /// The view as a descendant's or an ancestor's Rust type.
+    #[must_use]
+    pub fn cast<U: Object>(&self) -> Option<Obj<U>> {
+        Obj::new(self.object.clone()).ok()
+    }
+}
+
+impl<T: Object> Clone for Obj<T> {
+    fn clone(&self) -> Self {
+        Self { object: self.object.clone(), part: PhantomData }
+    }
+}
+
+impl<T: Object> fmt::Debug for Obj<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.object.fmt(f)
+    }
+}
+
+impl<T: Object> Deref for Obj<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match self.object.downcast_ref() {
+            Some(part) => part,
+            None => unreachable!("Obj::new checked the type, and an object's type never changes"),
+        }
+    }
+}

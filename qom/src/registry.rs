@@ -1,0 +1,272 @@
+//! The type registry and its phases.
+//!
+//! The registry is a value that belongs to one virtual machine. It goes through three phases, each a Rust type
+//! of its own, so that what is impossible in a phase cannot be written down:
+//!
+//! 1. [`Bootstrap`]: the types that registered at link time. Accelerators can be made, and nothing is known of
+//!    types that depend on them.
+//! 2. [`AccelReady`]: an accelerator is initialised. The [`PostAccelInit`] hooks register what depends on it (CPU classes).
+//! 3. [`Qom`](crate::Qom): sealed. The set of types never changes again and is read without a lock.
+//!
+//! `inventory` gives its entries in no order and takes duplicates in silence. So entries are sorted, and a duplicate,
+//! an unknown parent or a cycle is an error that names the crates.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use crate::class::Class;
+use crate::error::{CreateError, LookupError, RegistryError};
+use crate::object::{Object, Seed};
+use crate::system::{Qom, Shared};
+use crate::type_info::{TypeInfo, TypeRegistration};
+
+/// A function that runs once the accelerator is initialised and registers the types that depend on it.
+#[derive(Debug, Clone, Copy)]
+pub struct PostAccelInit {
+    /// The hook's name; hooks run in the order of their names.
+    pub name: &'static str,
+    /// The abstract type whose subclasses the hook registers.
+    pub parent: &'static str,
+    /// Whether a type name is one that the hook would register: makes a look-up before the hook ran an error
+    /// that says so.
+    pub claims: fn(&str) -> bool,
+    /// Registers.
+    pub run: fn(&mut AccelReady) -> Result<(), RegistryError>,
+}
+
+inventory::collect!(PostAccelInit);
+
+struct Entry {
+    info: TypeInfo,
+    class: OnceLock<Arc<Class>>,
+}
+
+/// All types by name, each with its class once somebody asked for it.
+#[derive(Default)]
+pub(crate) struct TypeTable {
+    entries: BTreeMap<String, Entry>,
+}
+
+impl TypeTable {
+    fn register(&mut self, info: TypeInfo) -> Result<(), RegistryError> {
+        if let Some(other) = self.entries.get(info.name()) {
+            let (first, second) = (other.info.site.min(info.site), other.info.site.max(info.site));
+            return Err(RegistryError::Duplicate {
+                name: info.name().to_owned(),
+                first: first.krate,
+                first_at: format!("{}:{}", first.file, first.line),
+                second: second.krate,
+                second_at: format!("{}:{}", second.file, second.line),
+            });
+        }
+        self.entries.insert(info.name().to_owned(), Entry { info, class: OnceLock::new() });
+        Ok(())
+    }
+
+    /// Every parent is known, no type is its own ancestor, every concrete type can be made.
+    fn check(&self) -> Result<(), RegistryError> {
+        for entry in self.entries.values() {
+            let mut constructible = entry.info.is_abstract;
+            let mut at = &entry.info;
+            for _ in 0..=self.entries.len() {
+                constructible |= at.construct.is_some();
+                let Some(parent) = &at.parent else { break };
+                at = match self.entries.get(parent.as_ref()) {
+                    Some(parent) => &parent.info,
+                    None => {
+                        return Err(RegistryError::UnknownParent {
+                            name: at.name().to_owned(),
+                            parent: parent.to_string(),
+                            krate: at.site.krate,
+                        });
+                    }
+                };
+            }
+            if at.parent.is_some() {
+                return Err(RegistryError::Cycle { name: entry.info.name().to_owned() });
+            }
+            if !constructible {
+                return Err(RegistryError::NoConstructor { name: entry.info.name().to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The class of a type, built at the first look. Parents are known (see [`check`](Self::check)).
+    pub(crate) fn class(&self, name: &str) -> Option<&Arc<Class>> {
+        let entry = self.entries.get(name)?;
+        if let Some(class) = entry.class.get() {
+            return Some(class);
+        }
+        let parent = match &entry.info.parent {
+            Some(parent) => Some(self.class(parent)?.clone()),
+            None => None,
+        };
+        Some(entry.class.get_or_init(|| Arc::new(Class::build(&entry.info, parent))))
+    }
+
+    pub(crate) fn infos(&self) -> impl Iterator<Item = &TypeInfo> {
+        self.entries.values().map(|entry| &entry.info)
+    }
+
+    pub(crate) fn info(&self, name: &str) -> Option<&TypeInfo> {
+        self.entries.get(name).map(|entry| &entry.info)
+    }
+
+    pub(crate) fn create(&self, shared: &Arc<Shared>, name: &str) -> Result<Arc<dyn Object>, CreateError> {
+        let class = self.class(name).ok_or_else(|| LookupError::Unknown { name: name.to_owned() })?;
+        let construct = match class.constructor() {
+            Some(construct) if !class.is_abstract() => construct,
+            _ => return Err(CreateError::Abstract { name: name.to_owned() }),
+        };
+        let object = construct(Seed { class: class.clone(), shared: shared.clone() });
+        for (property, value) in class.default_overrides() {
+            object.set(property, &crate::Input::Json(value), crate::Origin::Default).map_err(|source| {
+                CreateError::Default { type_name: name.to_owned(), property: property.to_owned(), source }
+            })?;
+        }
+        class.run_init(&*object, false);
+        shared.apply_globals(&*object)?;
+        class.run_init(&*object, true);
+        Ok(object)
+    }
+}
+
+/// The first phase: link-time types, no accelerator.
+pub struct Bootstrap {
+    types: TypeTable,
+    hooks: Vec<PostAccelInit>,
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Bootstrap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bootstrap").field("types", &self.types.entries.len()).finish_non_exhaustive()
+    }
+}
+
+impl Bootstrap {
+    /// A registry with the types of this crate alone (`object`, `container`, `device`, …), to be filled by hand:
+    /// for tests, Miri and platforms where link-time registration does not run.
+    ///
+    /// # Panics
+    /// Never: the types of this crate have distinct names.
+    #[must_use]
+    pub fn empty() -> Self {
+        let mut types = TypeTable::default();
+        for info in crate::builtin_types() {
+            if let Err(error) = types.register(info) {
+                unreachable!("{error}");
+            }
+        }
+        Self { types, hooks: Vec::new(), shared: Arc::default() }
+    }
+
+    /// A registry with all types and hooks that registered at link time.
+    ///
+    /// # Errors
+    /// [`RegistryError::Empty`] if none did; [`RegistryError::Duplicate`].
+    pub fn from_link_time() -> Result<Self, RegistryError> {
+        let mut infos: Vec<TypeInfo> =
+            inventory::iter::<TypeRegistration>.into_iter().map(|registration| (registration.0)()).collect();
+        if infos.is_empty() {
+            return Err(RegistryError::Empty);
+        }
+        infos.sort_by(|a, b| (a.name(), a.site).cmp(&(b.name(), b.site)));
+        let mut this = Self::empty();
+        for info in infos {
+            this.register(info)?;
+        }
+        for hook in inventory::iter::<PostAccelInit> {
+            this.add_hook(*hook);
+        }
+        Ok(this)
+    }
+
+    /// Registers one more type.
+    ///
+    /// # Errors
+    /// [`RegistryError::Duplicate`].
+    pub fn register(&mut self, info: TypeInfo) -> Result<(), RegistryError> {
+        self.types.register(info)
+    }
+
+    /// Adds one more hook.
+    pub fn add_hook(&mut self, hook: PostAccelInit) {
+        self.hooks.push(hook);
+    }
+
+    /// A class that needs no accelerator.
+    ///
+    /// # Errors
+    /// [`LookupError::TooEarly`] for a type that a hook will register, else [`LookupError::Unknown`].
+    pub fn class(&self, name: &str) -> Result<&Arc<Class>, LookupError> {
+        self.types.class(name).ok_or_else(|| match self.hooks.iter().find(|hook| (hook.claims)(name)) {
+            Some(hook) => {
+                LookupError::TooEarly { name: name.to_owned(), hook: hook.name, parent: hook.parent }
+            }
+            None => LookupError::Unknown { name: name.to_owned() },
+        })
+    }
+
+    /// Makes an object, which for this phase means an accelerator.
+    ///
+    /// # Errors
+    /// [`CreateError`]; a type that a hook will register is [`LookupError::TooEarly`].
+    pub fn create(&self, name: &str) -> Result<Arc<dyn Object>, CreateError> {
+        self.class(name)?;
+        self.types.create(&self.shared, name)
+    }
+
+    /// Goes on to the second phase with an initialised accelerator and runs the hooks.
+    ///
+    /// # Errors
+    /// A hook's error, or what is wrong with the types.
+    pub fn accel_ready(mut self, accel: Arc<dyn Object>) -> Result<AccelReady, RegistryError> {
+        self.types.check()?;
+        self.hooks.sort_by_key(|hook| hook.name);
+        let mut ready = AccelReady { types: self.types, shared: self.shared, accel };
+        for hook in self.hooks {
+            (hook.run)(&mut ready)?;
+        }
+        Ok(ready)
+    }
+}
+
+/// The second phase: the accelerator is initialised, types that depend on it are being registered.
+pub struct AccelReady {
+    types: TypeTable,
+    shared: Arc<Shared>,
+    accel: Arc<dyn Object>,
+}
+
+impl std::fmt::Debug for AccelReady {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccelReady").field("accel", &self.accel).finish_non_exhaustive()
+    }
+}
+
+impl AccelReady {
+    /// The accelerator.
+    #[must_use]
+    pub fn accel(&self) -> &Arc<dyn Object> {
+        &self.accel
+    }
+
+    /// Registers one more type.
+    ///
+    /// # Errors
+    /// [`RegistryError::Duplicate`].
+    pub fn register(&mut self, info: TypeInfo) -> Result<(), RegistryError> {
+        self.types.register(info)
+    }
+
+    /// Goes on to the last phase: from here on the set of types is immutable.
+    ///
+    /// # Errors
+    /// What is wrong with the types.
+    pub fn seal(self) -> Result<Arc<Qom>, RegistryError> {
+        self.types.check()?;
+        Ok(Qom::new(self.types, self.shared, self.accel))
+    }
+}

@@ -1,0 +1,203 @@
+//! One virtual machine's object system, sealed: its types, its global properties and its composition tree.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use parking_lot::{Mutex, MutexGuard, RwLock};
+
+use crate::class::Class;
+use crate::error::{CreateError, Error, LookupError, ResolveError};
+use crate::global::GlobalProperty;
+use crate::object::{Instance, Obj, Object};
+use crate::registry::TypeTable;
+use crate::tree;
+
+/// What all objects of a system share: the tree lock, the global properties, the way to the root.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    tree: Mutex<()>,
+    globals: RwLock<Vec<Arc<GlobalProperty>>>,
+    root: OnceLock<Weak<dyn Object>>,
+    constructions: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn tree_lock(&self) -> MutexGuard<'_, ()> {
+        self.tree.lock()
+    }
+
+    pub(crate) fn root(&self) -> Option<Arc<dyn Object>> {
+        self.root.get().and_then(Weak::upgrade)
+    }
+
+    pub(crate) fn count_construction(&self) {
+        self.constructions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn apply_globals(&self, object: &dyn Object) -> Result<(), CreateError> {
+        // Copied out: a setter may run any code, and no lock is held while it does.
+        let globals = self.globals.read().clone();
+        globals.iter().try_for_each(|global| global.apply(object))
+    }
+}
+
+/// A sealed object system: the third phase of the registry, and the tree of the objects.
+pub struct Qom {
+    types: TypeTable,
+    shared: Arc<Shared>,
+    accel: Arc<dyn Object>,
+    root: Arc<dyn Object>,
+}
+
+impl std::fmt::Debug for Qom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Qom").field("accel", &self.accel).finish_non_exhaustive()
+    }
+}
+
+impl Qom {
+    pub(crate) fn new(types: TypeTable, shared: Arc<Shared>, accel: Arc<dyn Object>) -> Arc<Self> {
+        let root = match types.create(&shared, crate::Container::TYPE_NAME) {
+            Ok(root) => root,
+            Err(error) => unreachable!("'container' is a type of this crate without properties: {error}"),
+        };
+        // A fresh system has no root yet, so this cannot be refused.
+        let _ = shared.root.set(Arc::downgrade(&root));
+        Arc::new(Self { types, shared, accel, root })
+    }
+
+    /// The accelerator that the types were registered for.
+    #[must_use]
+    pub fn accel(&self) -> &Arc<dyn Object> {
+        &self.accel
+    }
+
+    /// The root of the composition tree.
+    #[must_use]
+    pub fn root(&self) -> &Arc<dyn Object> {
+        &self.root
+    }
+
+    /// A class by its type name.
+    ///
+    /// # Errors
+    /// [`LookupError::Unknown`].
+    pub fn class(&self, name: &str) -> Result<&Arc<Class>, LookupError> {
+        self.types.class(name).ok_or_else(|| LookupError::Unknown { name: name.to_owned() })
+    }
+
+    /// The names of all types, sorted, that are or implement `implements` (all if none is given). Builds no class.
+    #[must_use]
+    pub fn type_names(&self, implements: Option<&str>, include_abstract: bool) -> Vec<&str> {
+        self.types
+            .infos()
+            .filter(|info| include_abstract || !info.is_abstract)
+            .filter(|info| implements.is_none_or(|wanted| self.info_is_a(info.name(), wanted)))
+            .map(crate::TypeInfo::name)
+            .collect()
+    }
+
+    /// Whether a type is abstract; none if there is no such type. Builds no class.
+    #[must_use]
+    pub fn is_abstract(&self, name: &str) -> Option<bool> {
+        self.types.info(name).map(|info| info.is_abstract)
+    }
+
+    /// The parent of a type. Builds no class.
+    #[must_use]
+    pub fn parent_name(&self, name: &str) -> Option<&str> {
+        self.types.info(name).and_then(|info| info.parent.as_deref())
+    }
+
+    fn info_is_a(&self, name: &str, wanted: &str) -> bool {
+        std::iter::successors(self.types.info(name), |info| self.types.info(info.parent.as_deref()?)).any(
+            |info| {
+                info.name() == wanted
+                    || info
+                        .interfaces
+                        .iter()
+                        .any(|interface| self.info_is_a_interface(interface.name(), wanted))
+            },
+        )
+    }
+
+    fn info_is_a_interface(&self, name: &str, wanted: &str) -> bool {
+        name == wanted
+            || std::iter::successors(self.types.info(name), |info| self.types.info(info.parent.as_deref()?))
+                .any(|info| info.name() == wanted)
+    }
+
+    /// Adds a global property. It concerns objects made from now on. Globals are applied in the order of
+    /// their origin's strength, and among equals in the order in which they were added.
+    pub fn add_global(&self, global: GlobalProperty) {
+        let mut globals = self.shared.globals.write();
+        let at = globals.partition_point(|other| other.origin <= global.origin);
+        globals.insert(at, Arc::new(global));
+    }
+
+    /// All global properties, weakest first.
+    #[must_use]
+    pub fn globals(&self) -> Vec<Arc<GlobalProperty>> {
+        self.shared.globals.read().clone()
+    }
+
+    /// How many objects were constructed in this system: introspection of classes leaves it as it is.
+    #[must_use]
+    pub fn constructions(&self) -> u64 {
+        self.shared.constructions.load(Ordering::Relaxed)
+    }
+
+    /// Makes an object and applies the global properties. It hangs nowhere yet.
+    ///
+    /// # Errors
+    /// [`CreateError`].
+    pub fn create(&self, name: &str) -> Result<Arc<dyn Object>, CreateError> {
+        self.types.create(&self.shared, name)
+    }
+
+    /// Makes an object of a Rust type.
+    ///
+    /// # Errors
+    /// [`CreateError`].
+    pub fn create_of<T: Instance>(&self) -> Result<Obj<T>, CreateError> {
+        let object = self.create(T::TYPE_NAME)?;
+        Obj::new(object).map_err(|object| CreateError::Abstract { name: object.class().name().to_owned() })
+    }
+
+    /// Finds an object by an absolute (`/machine/peripheral/cpu1`) or partial (`cpu1`) path.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub fn resolve(&self, path: &str) -> Result<Arc<dyn Object>, ResolveError> {
+        tree::resolve(&self.root, path)
+    }
+
+    /// Finds an object of a Rust type.
+    ///
+    /// # Errors
+    /// [`ResolveError`], [`ResolveError::WrongType`] included.
+    pub fn resolve_as<T: Instance>(&self, path: &str) -> Result<Obj<T>, ResolveError> {
+        Obj::new(self.resolve(path)?).map_err(|object| ResolveError::WrongType {
+            path: path.to_owned(),
+            expected: T::TYPE_NAME.to_owned(),
+            found: object.class().name().to_owned(),
+        })
+    }
+
+    /// The container at an absolute path, made with its ancestors where it does not exist.
+    ///
+    /// # Errors
+    /// An [`Error`] if something that is no container stands in the way.
+    pub fn container(&self, path: &str) -> Result<Arc<dyn Object>, Error> {
+        path.split('/').filter(|step| !step.is_empty()).try_fold(self.root.clone(), |at, step| {
+            match at.core().child(step) {
+                Some(child) => Ok(child),
+                None => {
+                    let child = self.create(crate::Container::TYPE_NAME)?;
+                    at.add_child(step, &child)?;
+                    Ok(child)
+                }
+            }
+        })
+    }
+}
