@@ -43,7 +43,7 @@ pub fn signed(name: &str, text: &str) -> Result<Vec<i64>, ListError> {
         text,
         |prefix| prefix.signed().ok(),
         |from, to| if from <= to { Some(to.abs_diff(from)) } else { None },
-        |from, offset| from.wrapping_add_unsigned(offset),
+        i64::wrapping_add_unsigned,
     )
     .ok_or_else(|| ListError { name: name.to_owned(), element: "int64" })
 }
