@@ -266,16 +266,12 @@ pub enum CreateError {
         name: String,
     },
     /// A global property does not fit.
-    #[error("can't apply global {driver}.{property}={value}: {source}")]
+    #[error("can't apply global {}.{}={}: {source}", global.driver, global.property, global.value)]
     Global {
-        /// The type that the global names.
-        driver: String,
-        /// The property.
-        property: String,
-        /// The value, as text.
-        value: String,
+        /// The global property.
+        global: Arc<crate::GlobalProperty>,
         /// Why.
-        source: PropertyError,
+        source: Box<PropertyError>,
     },
     /// A class's own default does not fit: a mistake in the class.
     #[error("default of {type_name}.{property}: {source}")]
@@ -285,7 +281,7 @@ pub enum CreateError {
         /// The property.
         property: String,
         /// Why.
-        source: PropertyError,
+        source: Box<PropertyError>,
     },
 }
 

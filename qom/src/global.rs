@@ -3,6 +3,7 @@
 //! `-global`, the features of `-cpu` and a machine version's compat properties are all of this one kind and
 //! differ only in [`Origin`], that is in strength: weaker ones are applied first and so are overridden.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::CreateError;
@@ -47,18 +48,13 @@ impl GlobalProperty {
     }
 
     /// Sets the property if the object is of the type that is meant.
-    pub(crate) fn apply(&self, object: &dyn Object) -> Result<(), CreateError> {
+    pub(crate) fn apply(self: &Arc<Self>, object: &dyn Object) -> Result<(), CreateError> {
         if !object.class().is_a(&self.driver) {
             return Ok(());
         }
         self.used.store(true, Ordering::Relaxed);
-        object.set(&self.property, &Input::Text(&self.value), self.origin).map_err(|source| {
-            CreateError::Global {
-                driver: self.driver.clone(),
-                property: self.property.clone(),
-                value: self.value.clone(),
-                source,
-            }
-        })
+        object
+            .set(&self.property, &Input::Text(&self.value), self.origin)
+            .map_err(|source| CreateError::Global { global: self.clone(), source: Box::new(source) })
     }
 }

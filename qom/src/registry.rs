@@ -122,7 +122,11 @@ impl TypeTable {
         let object = construct(Seed { class: class.clone(), shared: shared.clone() });
         for (property, value) in class.default_overrides() {
             object.set(property, &crate::Input::Json(value), crate::Origin::Default).map_err(|source| {
-                CreateError::Default { type_name: name.to_owned(), property: property.to_owned(), source }
+                CreateError::Default {
+                    type_name: name.to_owned(),
+                    property: property.to_owned(),
+                    source: Box::new(source),
+                }
             })?;
         }
         class.run_init(&*object, false);
