@@ -1,0 +1,241 @@
+//! The buses that vCPU threads reach devices by: I/O ports and memory-mapped registers.
+//!
+//! A bus is built once, when the board is made, and then only read: a vCPU's exit finds its
+//! device by a binary search, with no lock. Devices lock themselves.
+//!
+//! What no device answers reads as all ones on the port bus, as on a PC with nothing at the
+//! address, and as zero on the memory bus; writes there have no effect. An access that leaves a
+//! device's range in the middle is taken apart into bytes, so a device never sees an offset
+//! outside its range.
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// A device's registers on a bus.
+///
+/// `offset` is relative to the range the device was inserted with and `offset + size` never
+/// exceeds its length; `size` is 1, 2, 4 or (memory only) 8 bytes. Values are little-endian.
+/// Called on vCPU threads, several at a time.
+pub trait IoDevice: Send + Sync {
+    /// Reads `size` bytes.
+    fn read(&self, offset: u64, size: u8) -> u64;
+    /// Writes the low `size` bytes of `value`.
+    fn write(&self, offset: u64, size: u8, value: u64);
+}
+
+/// Why a device cannot be put on a bus.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum InsertError {
+    /// The range is empty or wraps around the end of the address space.
+    #[error("'{name}': a range of {len:#x} bytes at {base:#x} is not possible")]
+    BadRange {
+        /// The device that was to be inserted.
+        name: &'static str,
+        /// First address.
+        base: u64,
+        /// Length in bytes.
+        len: u64,
+    },
+    /// Another device answers there.
+    #[error("'{name}' at {base:#x} (length {len:#x}) overlaps '{other}'")]
+    Overlap {
+        /// The device that was to be inserted.
+        name: &'static str,
+        /// First address.
+        base: u64,
+        /// Length in bytes.
+        len: u64,
+        /// The device that is there.
+        other: &'static str,
+    },
+}
+
+struct Range {
+    base: u64,
+    len: u64,
+    name: &'static str,
+    device: Arc<dyn IoDevice>,
+}
+
+/// Devices by address.
+pub struct IoBus {
+    ranges: Vec<Range>,
+    unmapped_byte: u8,
+}
+
+impl fmt::Debug for IoBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.ranges.iter().map(|r| (r.name, r.base..r.base + r.len))).finish()
+    }
+}
+
+impl IoBus {
+    /// The port bus: what is not there reads as all ones.
+    pub fn pio() -> Self {
+        Self { ranges: Vec::new(), unmapped_byte: 0xff }
+    }
+
+    /// The memory bus: what is not there reads as zero.
+    pub fn mmio() -> Self {
+        Self { ranges: Vec::new(), unmapped_byte: 0 }
+    }
+
+    /// Puts `device` at `base`, `len` bytes long. `name` is for diagnostics.
+    pub fn insert(
+        &mut self,
+        name: &'static str,
+        base: u64,
+        len: u64,
+        device: Arc<dyn IoDevice>,
+    ) -> Result<(), InsertError> {
+        let end = match base.checked_add(len) {
+            Some(end) if len > 0 => end,
+            _ => return Err(InsertError::BadRange { name, base, len }),
+        };
+        let at = self.ranges.partition_point(|r| r.base < base);
+        let before = at.checked_sub(1).map(|i| &self.ranges[i]).filter(|r| r.base + r.len > base);
+        let after = self.ranges.get(at).filter(|r| r.base < end);
+        if let Some(other) = before.or(after) {
+            return Err(InsertError::Overlap { name, base, len, other: other.name });
+        }
+        self.ranges.insert(at, Range { base, len, name, device });
+        Ok(())
+    }
+
+    /// The ranges in rising order: first address, length, name.
+    pub fn ranges(&self) -> impl Iterator<Item = (u64, u64, &'static str)> + '_ {
+        self.ranges.iter().map(|r| (r.base, r.len, r.name))
+    }
+
+    fn find(&self, address: u64) -> Option<&Range> {
+        let at = self.ranges.partition_point(|r| r.base <= address).checked_sub(1)?;
+        self.ranges.get(at).filter(|r| address - r.base < r.len)
+    }
+
+    /// The device that answers the whole access, with the offset in it.
+    fn whole(&self, address: u64, size: usize) -> Option<(&Range, u64)> {
+        let range = self.find(address)?;
+        let offset = address - range.base;
+        (range.len - offset >= size as u64).then_some((range, offset))
+    }
+
+    /// Reads `data.len()` bytes (1, 2, 4 or 8) at `address`.
+    pub fn read(&self, address: u64, data: &mut [u8]) {
+        if let Some((range, offset)) = self.whole(address, data.len())
+            && let Some(size) = access_size(data.len())
+        {
+            let value = range.device.read(offset, size).to_le_bytes();
+            data.copy_from_slice(&value[..data.len()]);
+            return;
+        }
+        for (i, byte) in data.iter_mut().enumerate() {
+            let address = address.wrapping_add(i as u64);
+            *byte = match self.find(address) {
+                Some(range) => range.device.read(address - range.base, 1).to_le_bytes()[0],
+                None => self.unmapped_byte,
+            };
+        }
+    }
+
+    /// Writes `data.len()` bytes (1, 2, 4 or 8) at `address`.
+    pub fn write(&self, address: u64, data: &[u8]) {
+        if let Some((range, offset)) = self.whole(address, data.len())
+            && let Some(size) = access_size(data.len())
+        {
+            let mut value = [0; 8];
+            value[..data.len()].copy_from_slice(data);
+            range.device.write(offset, size, u64::from_le_bytes(value));
+            return;
+        }
+        for (i, byte) in data.iter().enumerate() {
+            let address = address.wrapping_add(i as u64);
+            if let Some(range) = self.find(address) {
+                range.device.write(address - range.base, 1, u64::from(*byte));
+            }
+        }
+    }
+}
+
+/// An access that a device may see whole.
+fn access_size(len: usize) -> Option<u8> {
+    matches!(len, 1 | 2 | 4 | 8).then_some(len as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::Mutex;
+
+    #[derive(Default)]
+    struct Log(Mutex<Vec<(u64, u8, u64)>>);
+
+    impl IoDevice for Log {
+        fn read(&self, offset: u64, size: u8) -> u64 {
+            0x8877_6655_4433_2200 | (offset << 4) | u64::from(size)
+        }
+        fn write(&self, offset: u64, size: u8, value: u64) {
+            self.0.lock().unwrap().push((offset, size, value));
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_reads_as_ones_on_ports_and_as_zero_in_memory() {
+        let mut data = [0; 4];
+        IoBus::pio().read(0x1234, &mut data);
+        assert_eq!(data, [0xff; 4]);
+        IoBus::mmio().read(0xd000_0000, &mut data);
+        assert_eq!(data, [0; 4]);
+    }
+
+    #[test]
+    fn an_access_over_the_end_of_a_device_is_taken_apart() {
+        let log = Arc::new(Log::default());
+        let mut bus = IoBus::pio();
+        bus.insert("a", 0x100, 2, log.clone()).unwrap();
+        let mut data = [0; 4];
+        bus.read(0x101, &mut data);
+        assert_eq!(data, [0x11, 0xff, 0xff, 0xff]);
+        bus.write(0xff, &[1, 2, 3, 4]);
+        bus.write(0x100, &[5, 6]);
+        assert_eq!(*log.0.lock().unwrap(), [(0, 1, 2), (1, 1, 3), (0, 2, 0x605)]);
+    }
+
+    #[test]
+    fn overlaps_and_impossible_ranges_are_refused_by_name() {
+        let mut bus = IoBus::pio();
+        let dev = || Arc::new(Log::default());
+        bus.insert("a", 0x60, 1, dev()).unwrap();
+        bus.insert("b", 0x64, 1, dev()).unwrap();
+        let err = bus.insert("c", 0x5f, 6, dev()).unwrap_err();
+        assert_eq!(err.to_string(), "'c' at 0x5f (length 0x6) overlaps 'a'");
+        assert!(bus.insert("d", 0x61, 3, dev()).is_ok());
+        assert!(matches!(bus.insert("e", 1, 0, dev()), Err(InsertError::BadRange { .. })));
+        assert!(matches!(bus.insert("e", u64::MAX, 2, dev()), Err(InsertError::BadRange { .. })));
+    }
+
+    proptest! {
+        /// Whatever is inserted in whatever order, every address finds the device that was
+        /// accepted for it, and accepted ranges never overlap.
+        #[test]
+        fn every_address_finds_its_device(
+            wanted in prop::collection::vec((0u64..64, 1u64..8), 0..20),
+        ) {
+            let mut bus = IoBus::pio();
+            let mut owner = [None; 80];
+            for (base, len) in wanted {
+                let free = (base..base + len).all(|a| owner[a as usize].is_none());
+                let result = bus.insert("x", base, len, Arc::new(Log::default()));
+                prop_assert_eq!(result.is_ok(), free);
+                if free {
+                    owner[base as usize..(base + len) as usize].fill(Some(base));
+                }
+            }
+            for address in 0..80u64 {
+                prop_assert_eq!(bus.find(address).map(|r| r.base), owner[address as usize]);
+            }
+        }
+    }
+}

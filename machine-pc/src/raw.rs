@@ -1,0 +1,300 @@
+//! All `unsafe` code of this crate.
+//!
+//! KVM maps host memory into a guest by address, and shares a page with each vCPU thread; a
+//! signal handler writes to that page. What makes this sound is kept here, behind types that cannot be
+//! misused from outside:
+//!
+//! * host memory that a guest sees stays mapped as long as the VM *or any of its vCPUs* exists:
+//!   [`GuestVm`] holds the regions, and every [`RawVcpu`] holds its `GuestVm`;
+//! * a signal handler finds its thread's `kvm_run` page only while an [`ArmedVcpu`] lives on that
+//!   thread.
+//!
+//! Nothing here decides anything: policy lies in [`crate::kvm`].
+
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{ptr, slice};
+
+use kvm_bindings::{KVM_EXIT_IO_OUT, KVM_MEM_READONLY, kvm_userspace_memory_region, kvm_xsave};
+use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
+use vm_memory::MmapRegion;
+use vmm_sys_util::errno;
+use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler};
+
+use crate::memory::MemorySlot;
+
+/// A VM's descriptor with the host memory that its guest sees.
+pub(crate) struct GuestVm {
+    fd: VmFd,
+    regions: Mutex<Vec<Arc<MmapRegion>>>,
+}
+
+impl fmt::Debug for GuestVm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuestVm").finish_non_exhaustive()
+    }
+}
+
+impl GuestVm {
+    pub(crate) fn new(fd: VmFd) -> Arc<Self> {
+        Arc::new(Self { fd, regions: Mutex::new(Vec::new()) })
+    }
+
+    /// For ioctls that neither map memory nor make vCPUs: those go through `map` and
+    /// `create_vcpu`.
+    pub(crate) fn fd(&self) -> &VmFd {
+        &self.fd
+    }
+
+    /// Maps `slot` as KVM's memory slot `number`. A number is used once.
+    pub(crate) fn map(&self, number: u32, slot: &MemorySlot, read_only: bool) -> errno::Result<()> {
+        let size = slot.region.size() as u64;
+        if slot.offset.checked_add(slot.len).is_none_or(|end| end > size) {
+            return Err(errno::Error::new(libc::EINVAL));
+        }
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        let region = kvm_userspace_memory_region {
+            slot: number,
+            flags: if read_only { KVM_MEM_READONLY } else { 0 },
+            guest_phys_addr: slot.guest_base,
+            memory_size: slot.len,
+            userspace_addr: slot.region.as_ptr() as u64 + slot.offset,
+        };
+        // SAFETY: the range lies within `slot.region` (checked above), which is kept mapped by
+        // the clone of its Arc below for as long as this value lives, and every vCPU that could
+        // run the guest holds this value. Rust code reaches the memory only through vm-memory's
+        // volatile accesses, so the guest's concurrent writes break no reference's promise.
+        unsafe { self.fd.set_user_memory_region(region)? };
+        regions.push(Arc::clone(&slot.region));
+        Ok(())
+    }
+
+    /// `KVM_CREATE_VCPU`.
+    pub(crate) fn create_vcpu(self: &Arc<Self>, id: u32) -> errno::Result<RawVcpu> {
+        let fd = self.fd.create_vcpu(id.into())?;
+        Ok(RawVcpu { fd, vm: Arc::clone(self) })
+    }
+}
+
+/// A vCPU's descriptor, not bound to a thread.
+pub(crate) struct RawVcpu {
+    fd: VcpuFd,
+    vm: Arc<GuestVm>,
+}
+
+impl fmt::Debug for RawVcpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawVcpu").field("vm", &self.vm).finish_non_exhaustive()
+    }
+}
+
+impl RawVcpu {
+    /// For all ioctls but `KVM_RUN`.
+    pub(crate) fn fd(&self) -> &VcpuFd {
+        &self.fd
+    }
+
+    /// Puts every extended state component into its initial configuration (Intel SDM vol. 1, 13.6).
+    pub(crate) fn init_xsave(&self) -> errno::Result<()> {
+        let mut xsave = kvm_xsave::default();
+        // Legacy area: FCW 0x37f; MXCSR 0x1f80 at byte 24. XSTATE_BV stays 0.
+        xsave.region[0] = 0x37f;
+        xsave.region[6] = 0x1f80;
+        // SAFETY: the kernel reads as many bytes as the guest's permitted state needs. That is
+        // more than this structure's 4096 only for features that must be asked for with
+        // arch_prctl(ARCH_REQ_XCOMP_GUEST_PERM), which this program never does.
+        unsafe { self.fd.set_xsave(&xsave) }
+    }
+}
+
+thread_local! {
+    /// Where this thread's signal handler writes: `immediate_exit` of the armed vCPU, or null.
+    static IMMEDIATE_EXIT: Cell<*mut u8> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// The signal that gets a vCPU thread out of the guest.
+pub(crate) fn kick_signal() -> libc::c_int {
+    SIGRTMIN()
+}
+
+/// Installs the handler of [`kick_signal`]; doing so again changes nothing.
+pub(crate) fn install_kick_handler() -> errno::Result<()> {
+    extern "C" fn on_kick(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+        let target = IMMEDIATE_EXIT.get();
+        if !target.is_null() {
+            // SAFETY: non-null only while an `ArmedVcpu` lives on this very thread, which keeps
+            // the page mapped; the write is one volatile byte, and the handler cannot run at the same
+            // time as the code it interrupts. A const-initialised thread-local without a
+            // destructor is a plain memory access, allowed in a signal handler.
+            unsafe { target.write_volatile(1) };
+        }
+    }
+    register_signal_handler(kick_signal(), on_kick)
+}
+
+/// A vCPU bound to the current thread, which kicks can reach.
+pub(crate) struct ArmedVcpu {
+    /// First, so that the handler is cut off before the page is unmapped.
+    binding: Binding,
+    vcpu: RawVcpu,
+}
+
+/// Ends when dropped, also by a panic; it stays on its thread.
+struct Binding {
+    _not_send: PhantomData<*const ()>,
+}
+
+impl Drop for Binding {
+    fn drop(&mut self) {
+        IMMEDIATE_EXIT.set(ptr::null_mut());
+    }
+}
+
+/// What `KVM_RUN` came back with.
+#[derive(Debug)]
+pub(crate) enum Exit<'a> {
+    /// Ports: `data` holds one or more elements of `size` bytes to fill.
+    PioRead { port: u16, size: usize, data: &'a mut [u8] },
+    /// Ports: `data` holds one or more elements of `size` bytes.
+    PioWrite { port: u16, size: usize, data: &'a [u8] },
+    /// Memory with no slot.
+    MmioRead { address: u64, data: &'a mut [u8] },
+    /// Memory with no slot, or read-only.
+    MmioWrite { address: u64, data: &'a [u8] },
+    /// A signal, or a vCPU that became runnable: enter again.
+    Interrupted,
+    /// Triple fault.
+    Shutdown,
+    /// `KVM_EXIT_SYSTEM_EVENT` with its type.
+    SystemEvent(u32),
+    /// The vCPU cannot go on, and why.
+    Failed(String),
+}
+
+impl ArmedVcpu {
+    /// Binds `vcpu` to this thread. A thread has one at a time.
+    pub(crate) fn new(mut vcpu: RawVcpu) -> Self {
+        assert!(IMMEDIATE_EXIT.get().is_null(), "a thread runs one vCPU");
+        // The page is the kernel's mapping: it stays where it is when the descriptor moves.
+        IMMEDIATE_EXIT.set(&raw mut vcpu.fd.get_kvm_run().immediate_exit);
+        Self { binding: Binding { _not_send: PhantomData }, vcpu }
+    }
+
+    /// Unbinds it.
+    pub(crate) fn disarm(self) -> RawVcpu {
+        drop(self.binding);
+        self.vcpu
+    }
+
+    pub(crate) fn raw(&self) -> &RawVcpu {
+        &self.vcpu
+    }
+
+    /// Forgets kicks until now. What they were for must be looked up after this call.
+    pub(crate) fn clear_kick(&mut self) {
+        let target = IMMEDIATE_EXIT.get();
+        // SAFETY: set by `new` to this vCPU's page, mapped while `self` lives.
+        unsafe { target.write_volatile(0) };
+        std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Completes the instruction whose access was answered last, without running further.
+    pub(crate) fn complete_io(&mut self) {
+        self.vcpu.fd.set_kvm_immediate_exit(1);
+        // Comes back with EINTR by design; whatever else it says, the next real entry says again.
+        let _ = self.vcpu.fd.run();
+        self.vcpu.fd.set_kvm_immediate_exit(0);
+    }
+
+    /// `KVM_RUN`.
+    pub(crate) fn run(&mut self) -> Exit<'_> {
+        let fd = &mut self.vcpu.fd;
+        match fd.run() {
+            Err(e) if e.errno() == libc::EINTR || e.errno() == libc::EAGAIN => {
+                return Exit::Interrupted;
+            }
+            Err(e) => return Exit::Failed(format!("KVM_RUN failed: {e}")),
+            // Answered below: their operand size is not part of kvm-ioctls' value.
+            Ok(VcpuExit::IoIn(..) | VcpuExit::IoOut(..)) => {}
+            // Looked at below: its numbers are not part of kvm-ioctls' value.
+            Ok(VcpuExit::InternalError) => return self.internal_error(),
+            Ok(VcpuExit::MmioRead(address, data)) => {
+                // SAFETY: `data` borrows this vCPU's page, mapped while `self` is borrowed. Only
+                // the borrow's name changes: the borrow checker cannot see that the other arms do not use it.
+                let data = unsafe { slice::from_raw_parts_mut(data.as_mut_ptr(), data.len()) };
+                return Exit::MmioRead { address, data };
+            }
+            Ok(VcpuExit::MmioWrite(address, data)) => {
+                // SAFETY: as for `MmioRead`.
+                let data = unsafe { slice::from_raw_parts(data.as_ptr(), data.len()) };
+                return Exit::MmioWrite { address, data };
+            }
+            Ok(VcpuExit::Intr | VcpuExit::IrqWindowOpen | VcpuExit::Hlt) => return Exit::Interrupted,
+            Ok(VcpuExit::Shutdown) => return Exit::Shutdown,
+            Ok(VcpuExit::SystemEvent(kind, _)) => return Exit::SystemEvent(kind),
+            Ok(VcpuExit::FailEntry(reason, cpu)) => {
+                return Exit::Failed(format!(
+                    "hardware error: entry to the guest failed with reason {reason:#x} on host CPU {cpu}"
+                ));
+            }
+            Ok(other) => return Exit::Failed(format!("unhandled exit: {other:?}")),
+        }
+        let run = fd.get_kvm_run();
+        // SAFETY: the exit's reason is KVM_EXIT_IO (matched above), so `io` is the union's live field.
+        let io = unsafe { run.__bindgen_anon_1.io };
+        let size = usize::from(io.size.max(1));
+        let page: *mut u8 = ptr::from_mut(run).cast();
+        // SAFETY: the kernel puts `count` elements of `size` bytes at `data_offset` in the
+        // mapping that begins at `run`; it is mapped while `self` is borrowed and nobody
+        // else writes there between exits.
+        let data =
+            unsafe { slice::from_raw_parts_mut(page.add(io.data_offset as usize), size * io.count as usize) };
+        if u32::from(io.direction) == KVM_EXIT_IO_OUT {
+            Exit::PioWrite { port: io.port, size, data }
+        } else {
+            Exit::PioRead { port: io.port, size, data }
+        }
+    }
+
+    fn internal_error(&mut self) -> Exit<'static> {
+        // SAFETY: the exit's reason is KVM_EXIT_INTERNAL_ERROR (matched by the caller), so
+        // `internal` is the union's live field; it is plain numbers.
+        let internal = unsafe { self.vcpu.fd.get_kvm_run().__bindgen_anon_1.internal };
+        let known = internal.data.len().min(internal.ndata as usize);
+        let data: Vec<_> = internal.data[..known].iter().map(|d| format!("{d:#x}")).collect();
+        let what = match internal.suberror {
+            kvm_bindings::KVM_INTERNAL_ERROR_EMULATION => "emulation failure",
+            kvm_bindings::KVM_INTERNAL_ERROR_SIMUL_EX => "simultaneous exceptions",
+            kvm_bindings::KVM_INTERNAL_ERROR_DELIVERY_EV => "event delivery failure",
+            kvm_bindings::KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON => "unexpected exit reason",
+            _ => "unknown suberror",
+        };
+        let suberror = internal.suberror;
+        Exit::Failed(format!(
+            "KVM internal error. Suberror: {suberror} ({what}); data: [{}]",
+            data.join(", ")
+        ))
+    }
+}
+
+/// Linux's id of the current thread.
+pub(crate) fn gettid() -> u32 {
+    // SAFETY: takes nothing, touches no memory, cannot fail.
+    let id = unsafe { libc::gettid() };
+    id.unsigned_abs()
+}
+
+/// The machine code between the two labels of the built-in guest.
+pub(crate) fn built_in_guest_code() -> &'static [u8] {
+    // SAFETY: both are labels in one section of this program, in this order, which `global_asm!`
+    // in `guest::code` defines; between them lie initialised, read-only bytes.
+    unsafe extern "C" {
+        static qom_guest_code_start: u8;
+        static qom_guest_code_end: u8;
+    }
+    let (start, end) = (&raw const qom_guest_code_start, &raw const qom_guest_code_end);
+    // SAFETY: as above; the bytes are never written.
+    unsafe { slice::from_raw_parts(start, end.addr() - start.addr()) }
+}
