@@ -1,0 +1,50 @@
+//! The protocol itself: which version, which commands.
+
+use serde::{Deserialize, Serialize};
+
+use crate::version::{VERSION, VersionInfo};
+use crate::{Context, Error};
+
+#[derive(Debug, Serialize)]
+struct CommandInfo {
+    name: &'static str,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct HumanMonitorCommand {
+    command_line: String,
+    cpu_index: Option<i64>,
+}
+
+commands! {
+    /// Returns the version of the protocol and of the program.
+    "query-version" (allow_preconfig) =>
+    fn query_version(_: &mut Context, (): ()) -> Result<VersionInfo, Error> {
+        Ok(VERSION)
+    }
+
+    /// Returns the names of all commands.
+    "query-commands" (allow_preconfig) =>
+    fn query_commands(context: &mut Context, (): ()) -> Result<Vec<CommandInfo>, Error> {
+        Ok(context.commands().qmp().iter().map(|entry| CommandInfo { name: entry.name }).collect())
+    }
+
+    /// Enables the protocol's optional capabilities and ends negotiation. The session answers it, and a
+    /// second one is refused there.
+    "qmp_capabilities" (allow_preconfig) =>
+    fn qmp_capabilities(_: &mut Context, _: serde_json::Map<String, serde_json::Value>) -> Result<crate::Empty, Error> {
+        let desc = "Capabilities negotiation is already complete, command ignored";
+        Err(Error::new(::qom::ErrorClass::CommandNotFound, desc))
+    }
+
+    /// Runs a line of the human monitor and returns what it prints. Errors are part of that text.
+    "human-monitor-command" (allow_preconfig) =>
+    fn human_monitor_command(context: &mut Context, arguments: HumanMonitorCommand) -> Result<String, Error> {
+        if let Some(index) = arguments.cpu_index {
+            // Monitor commands that look at one CPU take it as an argument of their own.
+            tracing::debug!("human-monitor-command: cpu-index {index} has no effect on these commands");
+        }
+        Ok(crate::hmp::execute(&arguments.command_line, context))
+    }
+}

@@ -1,0 +1,137 @@
+//! Devices that come and go by command: `device_add` and `device_del`, for any class of device.
+
+use std::sync::Arc;
+
+use qom::device::device_class;
+use qom::{Device, ErrorClass, HotplugHandler, Input, Instance, Obj, Object, Origin, Qom};
+use serde_json::{Map, Value};
+
+use crate::Error;
+
+/// In which form the properties of a new device were written; the reference words its errors by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// JSON values: QMP, `-device {…}`.
+    Json,
+    /// Texts: `driver,key=value,…`.
+    Keyval,
+}
+
+/// Whose wish a new device is, and in which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddDevice {
+    /// The form of the properties' values.
+    pub form: Form,
+    /// Who sets the properties.
+    pub origin: Origin,
+    /// The machine is running: the device and the machine must allow it.
+    pub hotplug: bool,
+}
+
+impl AddDevice {
+    /// `device_add` on a running machine.
+    #[must_use]
+    pub fn hotplug(form: Form) -> Self {
+        Self { form, origin: Origin::Monitor, hotplug: true }
+    }
+}
+
+fn check_class(qom: &Qom, driver: &str, hotplug: bool) -> Result<(), Error> {
+    let unknown = || Error::generic(format_args!("'{driver}' is not a valid device model name"));
+    let class = qom.class(driver).map_err(|_| unknown())?;
+    if !class.is_a(Device::TYPE_NAME) {
+        return Err(unknown());
+    }
+    if class.is_abstract() {
+        return Err(Error::generic("Parameter 'driver' expects a non-abstract device type"));
+    }
+    let pluggable =
+        device_class(class).is_some_and(|data| data.user_creatable && (!hotplug || data.hotpluggable));
+    if !pluggable {
+        return Err(Error::generic("Parameter 'driver' expects a pluggable device type"));
+    }
+    Ok(())
+}
+
+/// Makes a device and puts it to work: `members` holds its class as `driver`, its name as `id`, and its
+/// properties. It hangs in `/machine/peripheral` under its id, or without one in `/machine/peripheral-anon`.
+///
+/// # Errors
+/// In the reference's words; then nothing is left of the device.
+pub fn add(qom: &Qom, mut members: Map<String, Value>, how: AddDevice) -> Result<Obj<Device>, Error> {
+    let Some(Value::String(driver)) = members.shift_remove("driver") else {
+        return Err(Error::generic("Parameter 'driver' is missing"));
+    };
+    check_class(qom, &driver, how.hotplug)?;
+    if let Some(bus) = members.shift_remove("bus") {
+        // No class of device here has a bus; naming one must not go unnoticed.
+        let name = bus.as_str().map_or_else(|| bus.to_string(), str::to_owned);
+        return Err(Error::generic(format_args!("Bus '{name}' not found")));
+    }
+    let not_a_device = |_| Error::generic(format_args!("'{driver}' is not a valid device model name"));
+    let device = Obj::<Device>::new(qom.create(&driver)?).map_err(not_a_device)?;
+    if how.hotplug {
+        let machine = qom.root().core().child("machine");
+        let handled = machine.is_some_and(|machine| {
+            machine.interface::<dyn HotplugHandler>().is_some_and(|handler| handler.handles(&device))
+        });
+        if !handled {
+            return Err(Error::generic(format_args!(
+                "Device '{driver}' can not be hotplugged on this machine"
+            )));
+        }
+        device.set_hotplugged();
+    }
+    // As in the reference, an id that is not text names nothing.
+    match members.shift_remove("id") {
+        Some(Value::String(id)) => {
+            device.set_id(&id).map_err(Error::generic)?;
+            qom.container("/machine/peripheral")?
+                .add_child(&id, device.as_object())
+                .map_err(|_| Error::generic(format_args!("Duplicate device ID '{id}'")))?;
+        }
+        _ => {
+            qom.container("/machine/peripheral-anon")?.add_child("device[*]", device.as_object())?;
+        }
+    }
+    let result = set_all(&device, &members, how).and_then(|()| Device::realize(&device).map_err(Error::from));
+    if let Err(error) = result {
+        device.as_object().unparent();
+        return Err(error);
+    }
+    Ok(device)
+}
+
+fn set_all(device: &Obj<Device>, members: &Map<String, Value>, how: AddDevice) -> Result<(), Error> {
+    for (name, value) in members {
+        let input = match (how.form, value) {
+            (Form::Keyval, Value::String(text)) => Input::Keyval(text),
+            _ => Input::Json(value),
+        };
+        device.as_object().set(name, &input, how.origin)?;
+    }
+    Ok(())
+}
+
+/// Finds a device by its id, or by its path in the composition tree.
+///
+/// # Errors
+/// [`ErrorClass::DeviceNotFound`], or that it is something else.
+pub fn find(qom: &Qom, id: &str) -> Result<Obj<Device>, Error> {
+    let missing = || Error::new(ErrorClass::DeviceNotFound, format_args!("Device '{id}' not found"));
+    let object: Arc<dyn Object> = if id.starts_with('/') {
+        qom.resolve(id).map_err(|_| missing())?
+    } else {
+        let home = qom.resolve("/machine/peripheral").map_err(|_| missing())?;
+        home.core().child(id).ok_or_else(missing)?
+    };
+    Obj::new(object).map_err(|_| Error::generic(format_args!("{id} is not a device")))
+}
+
+/// Asks for the removal of a device; it is gone when `DEVICE_DELETED` says so.
+///
+/// # Errors
+/// [`find`]'s, or why it cannot be removed.
+pub fn delete(qom: &Qom, id: &str) -> Result<(), Error> {
+    Ok(Device::request_unplug(&find(qom, id)?)?)
+}

@@ -1,0 +1,97 @@
+//! The events that any machine has. Those of a particular device are declared beside it.
+
+use serde::Serialize;
+
+use crate::EventType;
+use crate::run_control::ShutdownCause;
+
+macro_rules! event {
+    ($(#[$meta:meta])* $name:literal $type:ident { $($(#[$field_meta:meta])* $field:ident: $field_type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        pub struct $type { $($(#[$field_meta])* pub $field: $field_type,)* }
+        event!(@ $name $type);
+    };
+    ($(#[$meta:meta])* $name:literal $type:ident;) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+        pub struct $type;
+        event!(@ $name $type);
+    };
+    (@ $name:literal $type:ident) => {
+        impl EventType for $type {
+            const NAME: &'static str = $name;
+        }
+    };
+}
+
+event! {
+    /// The machine was paused.
+    "STOP" Stop;
+}
+
+event! {
+    /// The machine goes on, or starts.
+    "RESUME" Resume;
+}
+
+event! {
+    /// The guest was asked to power itself off.
+    "POWERDOWN" Powerdown;
+}
+
+event! {
+    /// The machine was reset.
+    "RESET" Reset {
+        /// The guest caused it.
+        guest: bool,
+        /// What caused it.
+        reason: ShutdownCause,
+    }
+}
+
+event! {
+    /// The machine has shut down, or the program is about to end.
+    "SHUTDOWN" Shutdown {
+        /// The guest caused it.
+        guest: bool,
+        /// What caused it.
+        reason: ShutdownCause,
+    }
+}
+
+impl Reset {
+    /// A reset of that cause.
+    #[must_use]
+    pub fn new(reason: ShutdownCause) -> Self {
+        Self { guest: reason.is_guest(), reason }
+    }
+}
+
+impl Shutdown {
+    /// A shutdown of that cause.
+    #[must_use]
+    pub fn new(reason: ShutdownCause) -> Self {
+        Self { guest: reason.is_guest(), reason }
+    }
+}
+
+event! {
+    /// A device was removed; its id can be used again.
+    "DEVICE_DELETED" DeviceDeleted {
+        /// The user's id, if it had one.
+        device: Option<String>,
+        /// Where it was in the composition tree.
+        path: String,
+    }
+}
+
+event! {
+    /// The guest refused to let go of a device.
+    "DEVICE_UNPLUG_GUEST_ERROR" DeviceUnplugGuestError {
+        /// The user's id, if it has one.
+        device: Option<String>,
+        /// Where it is in the composition tree.
+        path: String,
+    }
+}

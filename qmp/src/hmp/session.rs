@@ -1,0 +1,132 @@
+//! One person's conversation: keys or a script in, text out.
+//!
+//! A line is taken when its end (`\r` or `\n`) is there. Backspace and Ctrl-U edit it, escape sequences and
+//! other control characters are passed over. On a terminal, which echoes by itself, nothing is echoed; anywhere
+//! else (a pipe, a socket) each line is echoed when it is taken, so that a transcript reads like a session.
+//! (The reference echoes every key with cursor movements, also into pipes.)
+
+use super::execute;
+use crate::version::VERSION;
+use crate::{Context, Event};
+
+/// What asks for a line.
+pub const PROMPT: &str = "(qom) ";
+
+/// Longest line in bytes; what goes beyond is dropped, as the reference does.
+const LINE_BYTES: usize = 4095;
+
+/// With this many bytes of output waiting, no further line is taken.
+const HIGH_WATER: usize = 256 << 10;
+
+/// The first line of a session, with its end.
+#[must_use]
+pub fn banner() -> String {
+    format!("{} monitor - type 'help' for more information\r\n", VERSION.package)
+}
+
+/// Who shows the user what they type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Echo {
+    /// The user's terminal.
+    Terminal,
+    /// This session, a line at a time.
+    Lines,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Escape {
+    None,
+    /// After ESC.
+    Begun,
+    /// After ESC `[`, up to a letter or `~`.
+    Sequence,
+}
+
+/// A human monitor session, from banner to hang-up.
+#[derive(Debug)]
+pub struct HmpSession {
+    echo: Echo,
+    line: Vec<u8>,
+    escape: Escape,
+    /// The last byte was `\r`, so that a `\n` belongs to it.
+    after_return: bool,
+    output: Vec<u8>,
+}
+
+impl HmpSession {
+    /// A session whose first output is the banner and the prompt.
+    #[must_use]
+    pub fn new(echo: Echo) -> Self {
+        let output = [banner().as_bytes(), PROMPT.as_bytes()].concat();
+        Self { echo, line: Vec::new(), escape: Escape::None, after_return: false, output }
+    }
+
+    /// What is to be sent.
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        &self.output
+    }
+
+    /// Forgets the first `sent` bytes of the output.
+    pub fn sent(&mut self, sent: usize) {
+        self.output.drain(..sent.min(self.output.len()));
+    }
+
+    /// Whether so much output waits that [`feed`](Self::feed) takes nothing.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.output.len() >= HIGH_WATER
+    }
+
+    /// Takes lines from `input` and runs them; returns how many bytes it took: less than all only when it
+    /// [is full](Self::is_full) or when the machine is shutting down. Events that the commands emit are left in `emitted`.
+    pub fn feed(&mut self, input: &[u8], context: &mut Context, emitted: &mut Vec<Event>) -> usize {
+        for (at, &byte) in input.iter().enumerate() {
+            if self.is_full() || context.is_shutting_down() {
+                return at;
+            }
+            if !self.takes(byte) {
+                continue;
+            }
+            let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
+            if self.echo == Echo::Lines {
+                self.output.extend_from_slice(line.as_bytes());
+                self.output.extend_from_slice(b"\r\n");
+            }
+            let text = execute(&line, context);
+            self.output.extend_from_slice(text.as_bytes());
+            emitted.extend(context.event_queue().take());
+            if !context.is_shutting_down() {
+                self.output.extend_from_slice(PROMPT.as_bytes());
+            }
+        }
+        input.len()
+    }
+
+    /// Takes a key; whether it ended a line.
+    fn takes(&mut self, byte: u8) -> bool {
+        let after_return = std::mem::replace(&mut self.after_return, byte == b'\r');
+        match (self.escape, byte) {
+            (_, b'\n') if after_return => {}
+            (_, b'\r' | b'\n') => {
+                self.escape = Escape::None;
+                return true;
+            }
+            (Escape::Begun, b'[' | b'O') => self.escape = Escape::Sequence,
+            (Escape::Begun, _) => self.escape = Escape::None,
+            (Escape::Sequence, 0x40..=0x7e) => self.escape = Escape::None,
+            (Escape::Sequence, _) => {}
+            (Escape::None, 0x1b) => self.escape = Escape::Begun,
+            (Escape::None, 0x08 | 0x7f) => {
+                // A whole character: its first byte and what continues it.
+                while self.line.pop().is_some_and(|last| last & 0xc0 == 0x80) {}
+            }
+            (Escape::None, 0x15) => self.line.clear(),
+            (Escape::None, b'\t') => self.line.push(b' '),
+            (Escape::None, 0..=0x1f) => {}
+            (Escape::None, _) if self.line.len() < LINE_BYTES => self.line.push(byte),
+            (Escape::None, _) => {}
+        }
+        false
+    }
+}

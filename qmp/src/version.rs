@@ -1,0 +1,30 @@
+//! Which version clients are told.
+
+use serde::Serialize;
+
+/// The three numbers of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct VersionTriple {
+    /// Bug-fix release.
+    pub micro: u32,
+    /// Feature release of a year.
+    pub minor: u32,
+    /// Year's number.
+    pub major: u32,
+}
+
+/// What the greeting and `query-version` report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct VersionInfo {
+    /// The QEMU whose protocol this is. Managers read from it what a program can do, so it is the version
+    /// that this one behaves like and not its own.
+    pub qemu: VersionTriple,
+    /// Who is really speaking, for people.
+    pub package: &'static str,
+}
+
+/// The version of the protocol and of this program.
+pub const VERSION: VersionInfo = VersionInfo {
+    qemu: VersionTriple { micro: 2, minor: 1, major: 11 },
+    package: concat!("qom-system ", env!("CARGO_PKG_VERSION")),
+};
