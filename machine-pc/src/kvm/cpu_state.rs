@@ -176,6 +176,10 @@ pub(super) fn reset(
     if config.boot {
         sregs.apic_base |= APIC_BASE_BSP;
     }
+    // Linux (seen with 6.1 on SVM) forgets the root of its nested page tables when a vCPU shuts
+    // down with paging off, and loops on page faults ever after. A change of CR3 makes it look.
+    let other_cr3 = kvm_sregs { cr3: sregs.cr3 ^ 0x1000, ..sregs };
+    fd.set_sregs(&other_cr3).map_err(VcpuError::ioctl(id, "KVM_SET_SREGS"))?;
     // The APIC's mode is part of sregs and decides how the next state is read.
     fd.set_sregs(&sregs).map_err(VcpuError::ioctl(id, "KVM_SET_SREGS"))?;
     set_lapic(vcpu, config, power_on)?;

@@ -13,7 +13,7 @@
 //!
 //! vCPU threads see nothing of the machine but two buses and an event sink. They take no lock of
 //! anybody else while the guest runs, and this module knows neither objects nor monitors. All
-//! `unsafe` lies in [`crate::raw`].
+//! `unsafe` lies in the module `raw`.
 
 mod caps;
 mod cpu_state;

@@ -1,5 +1,7 @@
 //! The built-in guest from its first instruction to resets, with CPUs that come and go.
 
+use std::time::{Duration, Instant};
+
 use super::board::{Board, Options, need_kvm};
 use crate::guest::BoardInfo;
 use crate::kvm::{PlugError, VcpuId};
@@ -58,6 +60,29 @@ fn apic_ids_above_254_come_up() {
 }
 
 #[test]
+fn three_hundred_cpus_come_up() {
+    need_kvm!();
+    let options = Options { slots: 300, present: 280, x2apic: true, ..Options::default() };
+    let start = Instant::now();
+    let mut board = Board::new(options);
+    println!("280 vCPUs plugged in {:?}", start.elapsed());
+    board.vm.resume();
+    board.expect_boot();
+    println!("all up after {:?}", start.elapsed());
+    let mut longest = Duration::ZERO;
+    for slot in 280..300 {
+        let config = board.config(slot);
+        let start = Instant::now();
+        board.vm.plug(config).unwrap();
+        longest = longest.max(start.elapsed());
+        board.hotplug.plug_hot(slot).unwrap();
+        board.expect(&[board.up_line(slot)]);
+        board.expect_ost(slot, 1, 0);
+    }
+    println!("longest plug of a new vCPU among 280: {longest:?}");
+}
+
+#[test]
 fn several_events_at_once_are_all_handled() {
     need_kvm!();
     let mut board = Board::boot(Options { slots: 8, ..Options::default() });
@@ -81,7 +106,7 @@ fn several_events_at_once_are_all_handled() {
 fn a_stopped_machine_does_nothing_until_it_goes_on() {
     need_kvm!();
     let mut board = Board::new(Options { present: 2, ..Options::default() });
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    std::thread::sleep(Duration::from_millis(50));
     assert_eq!(board.console.text(), "");
     board.vm.resume();
     board.expect_boot();
@@ -89,7 +114,7 @@ fn a_stopped_machine_does_nothing_until_it_goes_on() {
         board.vm.pause().unwrap();
         let before = board.console.text();
         board.plug(slot);
-        std::thread::sleep(std::time::Duration::from_millis(30));
+        std::thread::sleep(Duration::from_millis(30));
         assert_eq!(board.console.text(), before);
         board.vm.resume();
         board.expect(&[board.up_line(slot)]);
@@ -172,7 +197,7 @@ fn the_guest_reads_the_cpuid_that_kvm_shows() {
 
 fn dump(board: &mut Board, slot: u32) -> Vec<String> {
     let end = format!("cpu {slot}: cpuid end");
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let all = board.console.lines(0);
         if let Some(at) = all.iter().position(|l| *l == end) {
@@ -184,8 +209,8 @@ fn dump(board: &mut Board, slot: u32) -> Vec<String> {
             board.expect(&dump);
             return dump;
         }
-        assert!(std::time::Instant::now() < deadline, "{all:?}");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(Instant::now() < deadline, "{all:?}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -141,7 +141,9 @@ fn a_triple_fault_asks_for_a_reset_and_the_reset_helps() {
     let Bare { vm, port, events } = bare(&code);
     vm.resume();
     for round in 1..=3 {
-        match events.recv_timeout(Duration::from_secs(20)).unwrap() {
+        let event = events.recv_timeout(Duration::from_secs(20));
+        let regs = || vm.vcpu(VcpuId(0)).unwrap().registers();
+        match event.unwrap_or_else(|_| panic!("round {round}: no event: {:x?}", regs())) {
             VmEvent::ResetRequest(ResetCause::TripleFault) => {}
             // The software KVM gives up on it in its own way: the vCPU stops all the same.
             VmEvent::InternalError { cpu_index: 0, detail } => println!("internal error: {detail}"),
