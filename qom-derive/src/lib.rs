@@ -19,10 +19,25 @@
 //! `name` is required; a property's name is the field's with `-` for `_` unless given. A field without a default starts
 //! at `Default::default()`. A mistake is a compile error at the place where it is.
 //!
+//! `#[derive(CpuModel)]` on a unit struct writes a CPU model of the crate `target-i386` and registers it at link time:
+//!
+//! ```text
+//! #[cpu_model(name = "Haswell", vendor = Vendor::INTEL, signature(6, 60, 4), levels(0xd, 0x8000_0008),
+//!             model_id = "Intel Core Processor (Haswell)", caches = &CACHES, deprecated = "reason", avx10 = 1, cpuid_0x1f)]
+//! #[cpu_model(features("avx", "aes", A_CONSTANT_LIST))]
+//! #[version(2, alias = "Haswell-noTSX", note = "for lists", off("hle", "rtm"), on("spec-ctrl"), stepping(1),
+//!           model_id("…"), caches = &OTHER)]
+//! struct Haswell;
+//! ```
+//!
+//! `name` and `vendor` are required. Each version changes the one before; version 1 needs no attribute. A version also
+//! takes `family`, `model`, `level`, `xlevel`, `min_level`, `min_xlevel`, `cpuid_0x1f` and `avx10`, each with a value in parentheses.
+//!
 //! [`TypeInfo`]: https://docs.rs/qom
 
 #![forbid(unsafe_code)]
 
+mod cpu_model;
 mod object;
 
 use proc_macro::TokenStream;
@@ -31,4 +46,10 @@ use proc_macro::TokenStream;
 #[proc_macro_derive(Object, attributes(object, property))]
 pub fn derive_object(input: TokenStream) -> TokenStream {
     object::expand(input.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a unit struct a CPU model of `target-i386`. See the crate's documentation for the grammar.
+#[proc_macro_derive(CpuModel, attributes(cpu_model, version))]
+pub fn derive_cpu_model(input: TokenStream) -> TokenStream {
+    cpu_model::expand(input.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }

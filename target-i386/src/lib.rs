@@ -27,8 +27,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+// The derive macro writes `::target_i386` paths, also for the models of this crate.
+extern crate self as target_i386;
+
 pub mod cache;
 pub mod config;
+#[cfg(feature = "qom")]
+pub mod cpu;
 pub mod cpu_string;
 pub mod cpuid;
 mod describe;
@@ -44,3 +49,33 @@ mod xsave;
 pub use describe::{DescribeError, Described, describe};
 pub use vendor::{BadVendor, Signature, Vendor};
 pub use xsave::{COMPONENTS as XSAVE_COMPONENTS, XsaveComponent, area_size as xsave_area_size};
+
+/// What the macros of this crate expand to; not for use by hand.
+#[doc(hidden)]
+#[cfg(feature = "qom")]
+pub mod __private {
+    pub use {inventory, qom};
+}
+
+/// Registers a model at link time, where there are types to register.
+#[doc(hidden)]
+#[cfg(feature = "qom")]
+#[macro_export]
+macro_rules! __submit_cpu_model {
+    ($model:ty) => {
+        $crate::__private::inventory::submit! {
+            $crate::cpu::CpuModelRegistration {
+                def: &<$model as $crate::model::CpuModel>::DEF,
+                site: $crate::__private::qom::site!(),
+            }
+        }
+    };
+}
+
+/// Without the object model there is nothing to register; the model is used by its `DEF`.
+#[doc(hidden)]
+#[cfg(not(feature = "qom"))]
+#[macro_export]
+macro_rules! __submit_cpu_model {
+    ($model:ty) => {};
+}

@@ -11,6 +11,8 @@
 mod parse;
 pub mod property;
 
+#[cfg(feature = "qom")]
+pub(crate) use property::frequency;
 pub use property::{PROPERTIES, PropertyDef, PropertyError, Value, ValueKind};
 
 use crate::cache::Caches;
@@ -236,6 +238,12 @@ impl CpuConfig {
             apic_id: UNASSIGNED_APIC_ID,
             place: PlaceIds { socket: -1, die: -1, module: -1, core: -1, thread: -1, node: -1 },
         }
+    }
+
+    /// The settings of a CPU that is of no model yet.
+    #[cfg(feature = "qom")]
+    pub(crate) fn nothing() -> Self {
+        Self::bare(&ModelEntry::computed("base", ModelKind::Base))
     }
 
     /// The settings of a model under an accelerator: the model's data, its version's changes,

@@ -461,6 +461,15 @@ fn adapt(def: &PropertyDef, name: &str, value: Value) -> Result<Value, PropertyE
     }
 }
 
+/// A frequency in Hz, with suffixes, as `tsc-freq` takes it.
+///
+/// # Errors
+///
+/// If the text is no frequency.
+pub(crate) fn frequency(text: &str) -> Result<u64, PropertyError> {
+    parse_frequency(text).ok_or_else(|| PropertyError::Frequency(text.to_owned()))
+}
+
 impl CpuConfig {
     fn scoped(&self, name: &str) -> Option<&'static PropertyDef> {
         property(name)
@@ -501,8 +510,7 @@ impl CpuConfig {
     ///
     /// If the text is no frequency.
     pub fn set_tsc_freq(&mut self, text: &str) -> Result<(), PropertyError> {
-        let hz = parse_frequency(text).ok_or_else(|| PropertyError::Frequency(text.to_owned()))?;
-        self.set("tsc-frequency", Value::Uint(hz))
+        self.set("tsc-frequency", Value::Uint(frequency(text)?))
     }
 
     /// Sets a property from a typed value.

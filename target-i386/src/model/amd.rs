@@ -3,7 +3,7 @@
 //! Source of all figures: `query-cpu-model-expansion` of QEMU 11.1, and for the caches what a
 //! guest of it reads from CPUID leaves 8000_0005h, 8000_0006h and 8000_001Dh.
 
-use super::{CpuModel, CpuModelDef, ModelVersion, model_id, on};
+use super::CpuModel;
 use crate::cache::{
     Cache,
     CacheKind::{Data, Instruction, Unified},
@@ -39,104 +39,70 @@ static EPYC_V5_CACHES: Caches = Caches {
 };
 
 /// `EPYC`: first generation, 2017.
-#[derive(Debug)]
+#[derive(Debug, CpuModel)]
+#[cpu_model(
+    name = "EPYC",
+    vendor = Vendor::AMD,
+    signature(23, 1, 2),
+    levels(0xd, 0x8000_001e),
+    model_id = "AMD EPYC Processor",
+    caches = &EPYC_CACHES
+)]
+#[cpu_model(features(
+    "sse2", "sse", "fxsr", "mmx", "clflush", "pse36", "pat", "cmov", "mca", "pge", "mtrr", "sep", "apic",
+    "cx8", "mce", "pae", "msr", "tsc", "pse", "de", "vme", "fpu"
+))]
+#[cpu_model(features(
+    "rdrand",
+    "f16c",
+    "avx",
+    "xsave",
+    "aes",
+    "popcnt",
+    "movbe",
+    "sse4.2",
+    "sse4.1",
+    "cx16",
+    "fma",
+    "ssse3",
+    "monitor",
+    "pclmulqdq",
+    "pni"
+))]
+#[cpu_model(features("lm", "rdtscp", "pdpe1gb", "fxsr-opt", "mmxext", "nx", "syscall"))]
+#[cpu_model(features(
+    "osvw",
+    "3dnowprefetch",
+    "misalignsse",
+    "sse4a",
+    "abm",
+    "cr8legacy",
+    "svm",
+    "lahf-lm",
+    "topoext"
+))]
+#[cpu_model(features(
+    "fsgsbase",
+    "bmi1",
+    "avx2",
+    "smep",
+    "bmi2",
+    "rdseed",
+    "adx",
+    "smap",
+    "clflushopt",
+    "sha-ni"
+))]
+#[cpu_model(features("xsaveopt", "xsavec", "xgetbv1", "arat"))]
+#[cpu_model(features("npt", "nrip-save"))]
+#[version(2, alias = "EPYC-IBPB", on("ibpb"), model_id("AMD EPYC Processor (with IBPB)"))]
+#[version(3, on("ibpb", "perfctr-core", "clzero", "xsaveerptr", "xsaves"), model_id("AMD EPYC Processor"))]
+#[version(4, model_id("AMD EPYC-v4 Processor"), caches = &EPYC_V4_CACHES)]
+#[version(
+    5,
+    on("overflow-recov", "succor", "lbrv", "tsc-scale", "vmcb-clean", "flushbyasid", "pause-filter"),
+    on("pfthreshold", "v-vmsave-vmload", "vgif"),
+    model_id("AMD EPYC-v5 Processor"),
+    caches = &EPYC_V5_CACHES,
+)]
 pub struct Epyc;
-
-impl CpuModel for Epyc {
-    const DEF: CpuModelDef = CpuModelDef::new("EPYC", Vendor::AMD)
-        .signature(23, 1, 2)
-        .levels(0xd, 0x8000_001e)
-        .model_id("AMD EPYC Processor")
-        .caches(&EPYC_CACHES)
-        .features(&[
-            "sse2", "sse", "fxsr", "mmx", "clflush", "pse36", "pat", "cmov", "mca", "pge", "mtrr", "sep",
-            "apic", "cx8", "mce", "pae", "msr", "tsc", "pse", "de", "vme", "fpu",
-        ])
-        .features(&[
-            "rdrand",
-            "f16c",
-            "avx",
-            "xsave",
-            "aes",
-            "popcnt",
-            "movbe",
-            "sse4.2",
-            "sse4.1",
-            "cx16",
-            "fma",
-            "ssse3",
-            "monitor",
-            "pclmulqdq",
-            "pni",
-        ])
-        .features(&["lm", "rdtscp", "pdpe1gb", "fxsr-opt", "mmxext", "nx", "syscall"])
-        .features(&[
-            "osvw",
-            "3dnowprefetch",
-            "misalignsse",
-            "sse4a",
-            "abm",
-            "cr8legacy",
-            "svm",
-            "lahf-lm",
-            "topoext",
-        ])
-        .features(&[
-            "fsgsbase",
-            "bmi1",
-            "avx2",
-            "smep",
-            "bmi2",
-            "rdseed",
-            "adx",
-            "smap",
-            "clflushopt",
-            "sha-ni",
-        ])
-        .features(&["xsaveopt", "xsavec", "xgetbv1", "arat"])
-        .features(&["npt", "nrip-save"])
-        .versions(
-            const {
-                &[
-                    ModelVersion::new(1),
-                    ModelVersion::new(2)
-                        .alias("EPYC-IBPB")
-                        .changes(const { &[on("ibpb"), model_id("AMD EPYC Processor (with IBPB)")] }),
-                    ModelVersion::new(3).changes(
-                        const {
-                            &[
-                                on("ibpb"),
-                                on("perfctr-core"),
-                                on("clzero"),
-                                on("xsaveerptr"),
-                                on("xsaves"),
-                                model_id("AMD EPYC Processor"),
-                            ]
-                        },
-                    ),
-                    ModelVersion::new(4)
-                        .changes(const { &[model_id("AMD EPYC-v4 Processor")] })
-                        .caches(&EPYC_V4_CACHES),
-                    ModelVersion::new(5)
-                        .changes(
-                            const {
-                                &[
-                                    on("overflow-recov"),
-                                    on("succor"),
-                                    on("lbrv"),
-                                    on("tsc-scale"),
-                                    on("vmcb-clean"),
-                                    on("flushbyasid"),
-                                    on("pause-filter"),
-                                    on("pfthreshold"),
-                                    on("v-vmsave-vmload"),
-                                    on("vgif"),
-                                    model_id("AMD EPYC-v5 Processor"),
-                                ]
-                            },
-                        )
-                        .caches(&EPYC_V5_CACHES),
-                ]
-            },
-        );
-}

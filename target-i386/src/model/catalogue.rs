@@ -98,7 +98,7 @@ pub struct CpuDefinition {
 }
 
 impl ModelEntry {
-    const fn computed(name: &'static str, kind: ModelKind) -> Self {
+    pub(crate) const fn computed(name: &'static str, kind: ModelKind) -> Self {
         Self { name, kind, selected: None, policy: AliasPolicy::Version(1) }
     }
 
@@ -266,6 +266,14 @@ impl Catalogue {
             catalogue.add(def)?;
         }
         Ok(catalogue)
+    }
+
+    /// All names that a model brings: its own, its versions' and their aliases.
+    #[must_use]
+    pub fn names_of(def: &'static CpuModelDef) -> Vec<&'static str> {
+        let versions = (1..=def.last_version()).map(|version| versioned_name(def, version));
+        let aliases = def.versions.iter().filter_map(|version| version.alias);
+        std::iter::once(def.name).chain(versions).chain(aliases).collect()
     }
 
     fn add(&mut self, def: &'static CpuModelDef) -> Result<(), CatalogueError> {

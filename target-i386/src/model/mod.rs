@@ -5,9 +5,30 @@
 //! version; `Haswell-IBRS` an alias of one version; `Haswell` whichever version the machine type
 //! says. `base`, `max` and `host` have no data: they are computed.
 //!
-//! Models of one vendor are in one file, as pure data in terms of feature names. A model is
-//! written as the `DEF` of a type that implements [`CpuModel`], which is what a derive macro
-//! would write; the [`Catalogue`] is a value filled with any of them.
+//! Models of one vendor are in one file, as pure data in terms of feature names. A model is a unit
+//! struct with `#[derive(CpuModel)]`, which writes its [`CpuModelDef`] and, with the feature `qom`, registers
+//! it at link time; the [`Catalogue`] is a value filled with any of them.
+//!
+//! ```
+//! use target_i386::Vendor;
+//! use target_i386::model::CpuModel;
+//!
+//! #[derive(CpuModel)]
+//! #[cpu_model(name = "Example", vendor = Vendor::INTEL, signature(6, 1, 0), levels(1, 0), model_id = "Example")]
+//! #[cpu_model(features("fpu", "tsc"))]
+//! #[version(2, alias = "Example-PAE", on("pae"), stepping(1))]
+//! struct Example;
+//!
+//! assert_eq!(Example::DEF.versions[1].alias, Some("Example-PAE"));
+//! ```
+//!
+//! A feature that does not exist does not compile:
+//!
+//! ```compile_fail,E0080
+//! #[derive(target_i386::model::CpuModel)]
+//! #[cpu_model(name = "Wrong", vendor = target_i386::Vendor::INTEL, features("avx3"))]
+//! struct Wrong;
+//! ```
 
 pub mod amd;
 mod catalogue;
@@ -18,11 +39,13 @@ pub use catalogue::{
     AliasPolicy, Catalogue, CatalogueError, CpuDefinition, ModelEntry, ModelKind, TYPE_SUFFIX, UnknownModel,
 };
 
+pub use qom_derive::CpuModel;
+
 use crate::cache::Caches;
 use crate::feature::{Feature, FeatureSet, feature};
 use crate::vendor::Vendor;
 
-/// A type that stands for a CPU model.
+/// A type that stands for a CPU model; derived.
 pub trait CpuModel {
     /// The model's data.
     const DEF: CpuModelDef;

@@ -1,0 +1,54 @@
+//! What CPUs of any architecture share: the abstract type `cpu`.
+
+use qom::derive::Object;
+use qom::{ClassInit, Device, DeviceClass, Field, Property};
+
+/// The state of a CPU that does not depend on its architecture.
+///
+/// The board numbers its CPUs, and who runs one says on which thread of the host.
+#[derive(Debug, Object)]
+#[object(name = "cpu", abstract, class_init = Cpu::class_init)]
+pub struct Cpu {
+    parent: Device,
+    index: Field<Option<u32>>,
+    host_thread: Field<Option<u32>>,
+    start_powered_off: Field<bool>,
+}
+
+impl Cpu {
+    fn class_init(class: &mut ClassInit<'_>) {
+        // Boards wire CPUs up; a type opts in to `device_add` where its board can do that at any time.
+        class.data_mut::<DeviceClass>().user_creatable = false;
+        // An x86 processor other than the first waits for INIT and SIPI whatever this says.
+        class.add_property(
+            Property::of::<Self, bool>("start-powered-off", |cpu| cpu.start_powered_off.get())
+                .settable::<Self, bool>(|cpu, value| {
+                    cpu.start_powered_off.set(value);
+                    Ok(())
+                })
+                .settable_after_realize(),
+        );
+    }
+
+    /// `cpu-index`: the board's number of the CPU; none before the board takes it in.
+    #[must_use]
+    pub fn index(&self) -> Option<u32> {
+        self.index.get()
+    }
+
+    /// Gives the CPU its number, or takes it away. Called by the board.
+    pub fn set_index(&self, index: Option<u32>) {
+        self.index.set(index);
+    }
+
+    /// The host's ID of the thread that runs the CPU (`gettid`), as `query-cpus-fast` shows it.
+    #[must_use]
+    pub fn host_thread(&self) -> Option<u32> {
+        self.host_thread.get()
+    }
+
+    /// Says which host thread runs the CPU; none when it no longer runs.
+    pub fn set_host_thread(&self, id: Option<u32>) {
+        self.host_thread.set(id);
+    }
+}
