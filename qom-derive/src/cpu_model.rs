@@ -1,7 +1,7 @@
 //! `#[derive(CpuModel)]`: from attributes to a CPU model's data.
 //!
-//! The grammar is in the crate's documentation. The macro writes calls of the builder `CpuModelDef`, so what a name or a number
-//! means, and whether it exists, is said in one place; it looks only at the form.
+//! The grammar is in the crate's documentation. The macro writes calls of the builder `CpuModelDef`, so
+//! what a name or a number means, and whether it exists, is said in one place; it looks only at the form.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -227,8 +227,8 @@ fn once(seen: &mut Vec<String>, key: &str, meta: &ParseNestedMeta<'_>) -> syn::R
     Ok(())
 }
 
-/// `(value)`: a change of a version is written as a call, as two versions may well change the same thing in the same
-/// way, and the compiler's lints take two `key = value` of one attribute for a mistake.
+/// `(value)`: a change of a version is written as a call, as two versions may well change the same thing in
+/// the same way, and the compiler's lints take two `key = value` of one attribute for a mistake.
 fn argument<T: syn::parse::Parse>(meta: &ParseNestedMeta<'_>) -> syn::Result<T> {
     let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
     if !meta.input.peek(syn::token::Paren) {

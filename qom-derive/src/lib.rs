@@ -23,15 +23,17 @@
 //!
 //! ```text
 //! #[cpu_model(name = "Haswell", vendor = Vendor::INTEL, signature(6, 60, 4), levels(0xd, 0x8000_0008),
-//!             model_id = "Intel Core Processor (Haswell)", caches = &CACHES, deprecated = "reason", avx10 = 1, cpuid_0x1f)]
+//!             model_id = "Intel Core Processor (Haswell)", caches = &CACHES, deprecated = "reason", avx10 = 1,
+//!             cpuid_0x1f)]
 //! #[cpu_model(features("avx", "aes", A_CONSTANT_LIST))]
 //! #[version(2, alias = "Haswell-noTSX", note = "for lists", off("hle", "rtm"), on("spec-ctrl"), stepping(1),
 //!           model_id("…"), caches = &OTHER)]
 //! struct Haswell;
 //! ```
 //!
-//! `name` and `vendor` are required. Each version changes the one before; version 1 needs no attribute. A version also
-//! takes `family`, `model`, `level`, `xlevel`, `min_level`, `min_xlevel`, `cpuid_0x1f` and `avx10`, each with a value in parentheses.
+//! `name` and `vendor` are required. Each version changes the one before; version 1 needs no attribute. A version
+//! also takes `family`, `model`, `level`, `xlevel`, `min_level`, `min_xlevel`, `cpuid_0x1f` and `avx10`, each with a
+//! value in parentheses.
 //!
 //! [`TypeInfo`]: https://docs.rs/qom
 

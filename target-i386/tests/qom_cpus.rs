@@ -1,7 +1,7 @@
 //! CPUs as objects: phases, classes, properties, and the same result as the pure pipeline.
 //!
-//! Texts and lists are those of QEMU 11.1.2, from the fixtures or, where a test quotes them, from `qemu-system-x86_64
-//! -accel tcg` with the same `-cpu`, `qom-get` or `device_add`.
+//! Texts and lists are those of QEMU 11.1.2, from the fixtures or, where a test quotes them, from
+//! `qemu-system-x86_64 -accel tcg` with the same `-cpu`, `qom-get` or `device_add`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -14,8 +14,8 @@ use qom::{
 use serde_json::{Value as Json, json};
 use target_i386::config::PlaceIds;
 use target_i386::cpu::{
-    self, Accel, CpuModelRegistration, SharedSource, X86_CPU_TYPE, X86Accel, X86Cpu, apply_cpu_option,
-    cpu_class_by_name, cpu_models, register_models,
+    self, Accel, CpuClassError, CpuModelRegistration, CpuOptionError, SharedSource, X86_CPU_TYPE, X86Accel,
+    X86Cpu, apply_cpu_option, cpu_class_by_name, cpu_models, register_models,
 };
 use target_i386::model::intel::Haswell;
 use target_i386::model::{AliasPolicy, CpuModel, CpuModelDef, ModelVersion};
@@ -64,7 +64,7 @@ fn listening(accel: &str) -> (Arc<Qom>, Arc<Mutex<Vec<String>>>) {
     let sink = said.clone();
     let models = cpu_models(&qom).expect("models");
     models.set_warning_sink(Arc::new(move |text| {
-        sink.lock().expect("no panic").push(format!("warning: {text}"))
+        sink.lock().expect("no panic").push(format!("warning: {text}"));
     }));
     (qom, said)
 }
@@ -182,6 +182,33 @@ fn every_model_is_registered_at_link_time() {
         .filter(|name| *name != "host-x86_64-cpu")
         .collect();
     assert_eq!(ours, theirs);
+}
+
+#[test]
+fn lists_of_models_are_the_same() {
+    let qom = sealed("tcg-accel");
+    let models = cpu_models(&qom).unwrap();
+    assert_eq!(models.help(), include_str!("fixtures/cpu-help.txt"));
+    let fixture: Json = serde_json::from_str(include_str!("fixtures/cpu-definitions-tcg.json")).unwrap();
+    let names: BTreeSet<_> = models.definitions().into_iter().map(|definition| definition.name).collect();
+    let theirs = fixture["none"].as_array().unwrap().iter().map(|definition| &definition["name"]);
+    assert_eq!(names, theirs.map(|name| name.as_str().unwrap().to_owned()).collect());
+}
+
+#[test]
+fn a_refused_option_changes_nothing() {
+    let (qom, said) = listening("tcg-accel");
+    for text in ["", "Hoswell,+avx", "base,+avx,family=7,tsc-freq=foo", "host,+avx,avx=off"] {
+        assert!(apply_cpu_option(&qom, text).is_err(), "{text}");
+    }
+    assert!(qom.globals().is_empty() && cpu_models(&qom).unwrap().forced().is_empty());
+    assert!(said.lock().unwrap().is_empty());
+    // A system without x86 models has none to offer.
+    let types = Bootstrap::empty();
+    let accel = types.create("container").unwrap();
+    let bare = types.accel_ready(accel).unwrap().seal().unwrap();
+    assert!(cpu_models(&bare).is_none());
+    assert!(matches!(apply_cpu_option(&bare, "host"), Err(CpuOptionError::Class(CpuClassError::Unknown(_)))));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Accelerators as objects: what runs guest code, and what it can offer to CPUs.
 //!
-//! Only what CPUs need to know of an accelerator is here. `kvm-accel` itself, which owns the device, is defined by
-//! the program that drives it, as a child of `accel` that implements [`X86Accel`].
+//! Only what CPUs need to know of an accelerator is here. `kvm-accel` itself, which owns the device, is
+//! defined by the program that drives it, as a child of `accel` that implements [`X86Accel`].
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ pub type SharedSource = Arc<dyn CpuidSource + Send + Sync>;
 
 /// The interface `x86-accel`: an accelerator that can tell what x86 CPUs may have under it.
 pub trait X86Accel: qom::Object {
-    /// What the accelerator supports. Asked for once, when the accelerator is initialised; the answer must not change after.
+    /// What the accelerator supports. Asked for once, when the accelerator is initialised; the answer must
+    /// not change after.
     fn source(&self) -> SharedSource;
 
     /// Whether guest code runs on the host's processor through KVM.

@@ -1,16 +1,17 @@
 //! x86 CPUs as types of the object model.
 //!
-//! The abstract types are `cpu` (what CPUs of any kind share) and `x86_64-cpu` ([`X86Cpu`]): the latter declares every property
-//! and feature once and realizes a CPU through the pure pipeline of this crate. A *model* is a subclass of it that
-//! has data and no Rust type of its own: `Haswell-v1-x86_64-cpu`.
+//! The abstract types are `cpu` (what CPUs of any kind share) and `x86_64-cpu` ([`X86Cpu`]): the latter
+//! declares every property and feature once and realizes a CPU through the pure pipeline of this crate. A
+//! *model* is a subclass of it that has data and no Rust type of its own: `Haswell-v1-x86_64-cpu`.
 //!
-//! What a model is depends on the accelerator: `host` exists under KVM alone, the vendor of all models is the
-//! host's there, features are filtered against it. So the models register in a post-accel-init hook ([`HOOK`]) and
-//! can be looked up in a sealed system alone ([`cpu_class_by_name`]). An accelerator says what it offers through the
-//! interface [`X86Accel`].
+//! What a model is depends on the accelerator: `host` exists under KVM alone, the vendor of all models is
+//! the host's there, features are filtered against it. So the models register in a post-accel-init hook
+//! ([`HOOK`]) and can be looked up in a sealed system alone ([`cpu_class_by_name`]). An accelerator says
+//! what it offers through the interface [`X86Accel`].
 //!
-//! Everything of a virtual machine that concerns all its CPUs (the catalogue, `+feature` of `-cpu`, where warnings go) is in
-//! its [`CpuModels`]; this module has no global state, so machines with different accelerators live side by side.
+//! Everything of a virtual machine that concerns all its CPUs (the catalogue, `+feature` of `-cpu`, where
+//! warnings go) is in its [`CpuModels`]; this module has no global state, so machines with different
+//! accelerators live side by side.
 //!
 //! Forbidden here: computing anything of a CPU before it is realized, and a second place that knows a
 //! property's name.

@@ -79,8 +79,8 @@ impl CpuModels {
         }
     }
 
-    /// The names and their models. `host` is among them under any accelerator, as in the reference's lists; its
-    /// class exists under KVM alone.
+    /// The names and their models. `host` is among them under any accelerator, as in the reference's lists;
+    /// its class exists under KVM alone.
     #[must_use]
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
@@ -156,8 +156,8 @@ impl CpuModels {
     }
 }
 
-/// Registers a class for every name of the models, and of `base`, `max` and, under KVM, `host`. [`HOOK`] calls it with the models
-/// that were linked in; call it by hand for others.
+/// Registers a class for every name of the models, and of `base`, `max` and, under KVM, `host`. [`HOOK`]
+/// calls it with the models that were linked in; call it by hand for others.
 ///
 /// # Errors
 ///

@@ -1,9 +1,9 @@
 //! The option `-cpu`: which class a machine's CPUs are of, and what is set on all of them.
 //!
-//! `name=value` becomes a global property of the class, stronger than a machine type's and `-global`'s, and is
-//! checked when the first CPU is made. `+name` and `-name` are kept aside, win over all properties of
-//! every CPU, and are checked when the first CPU is realized. So a wrong name is reported
-//! differently in the two forms, as the reference does.
+//! `name=value` becomes a global property of the class, stronger than a machine type's and `-global`'s, and
+//! is checked when the first CPU is made. `+name` and `-name` are kept aside, win over all properties of
+//! every CPU, and are checked when the first CPU is realized. So a wrong name is reported differently in
+//! the two forms, as the reference does.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The properties of `x86_64-cpu`, declared once from the tables of this crate.
 //!
-//! Missing are the `hv-*` family (Hyper-V), which setting refuses as unknown, and the link `memory`: this crate has
-//! no memory regions.
+//! Missing are the `hv-*` family (Hyper-V), which setting refuses as unknown, and the link `memory`: this
+//! crate has no memory regions.
 
 use qom::{ClassInit, Input, Object, Property, PropertyError, ValueError};
 use serde_json::json;

@@ -1,8 +1,8 @@
 //! The abstract type `x86_64-cpu`.
 //!
 //! A new object holds the settings of its model under its accelerator. Properties change them, and
-//! realizing turns them into an immutable description. From then on properties read that description, and none can be set
-//! any more (the reference lets a few, such as `family`, and the guest sees them change).
+//! realizing turns them into an immutable description. From then on properties read that description, and
+//! none can be set any more (the reference lets a few, such as `family`, and the guest sees them change).
 
 use std::sync::Arc;
 
@@ -156,8 +156,8 @@ impl X86Cpu {
         self.state.with(|state| state.topology)
     }
 
-    /// Puts the CPU in its place. A board calls it in `pre_plug`, with all IDs filled in; it has no effect on a realized CPU's
-    /// description.
+    /// Puts the CPU in its place. A board calls it in `pre_plug`, with all IDs filled in; it has no effect
+    /// on a realized CPU's description.
     pub fn set_placement(&self, placement: Placement, place: PlaceIds) {
         self.state.update(|state| {
             state.topology = placement.topology;
@@ -166,7 +166,8 @@ impl X86Cpu {
         });
     }
 
-    /// The settings so far, without `+feature` and `-feature` of `-cpu`; for questions about CPUs that are never realized.
+    /// The settings so far, without `+feature` and `-feature` of `-cpu`; for questions about CPUs that are
+    /// never realized.
     #[must_use]
     pub fn config(&self) -> CpuConfig {
         self.state.with(|state| state.config.clone())
