@@ -1,0 +1,106 @@
+//! QMP: which CPUs there are, may be, and could be.
+
+use qmp::{Context, Error, command};
+use qom::Obj;
+use serde::Serialize;
+
+use crate::machine::PcMachine;
+use crate::machine::possible_cpus::CpuInstanceProperties;
+use crate::vm::{OstInfo, Vm};
+
+/// The machine, if it has CPUs.
+pub(super) fn pc(context: &Context) -> Result<Option<Obj<PcMachine>>, Error> {
+    Ok(context.require::<Vm>()?.machine().cloned())
+}
+
+/// A CPU that could be plugged or is (QAPI `HotpluggableCPU`).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct HotpluggableCpu {
+    pub(super) props: CpuInstanceProperties,
+    pub(super) vcpus_count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) qom_path: Option<String>,
+    #[serde(rename = "type")]
+    pub(super) cpu_type: String,
+}
+
+/// Every possible CPU, the last slot first, as the reference lists them.
+pub(super) fn hotpluggable_cpus(machine: &PcMachine) -> Vec<HotpluggableCpu> {
+    let cpu_type = machine.cpu_type();
+    let slots = machine.possible_cpus().into_iter().flat_map(|cpus| cpus.iter().rev());
+    slots
+        .map(|slot| HotpluggableCpu {
+            props: slot.props,
+            vcpus_count: 1,
+            qom_path: slot.cpu().map(|cpu| cpu.canonical_path()),
+            cpu_type: cpu_type.clone(),
+        })
+        .collect()
+}
+
+command! {
+    /// Returns the CPUs that can be plugged: for each the properties to give to `device_add`, and where it is
+    /// if it is plugged.
+    "query-hotpluggable-cpus" (allow_preconfig) =>
+    fn query_hotpluggable_cpus(context: &mut Context, (): ()) -> Result<Vec<HotpluggableCpu>, Error> {
+        match pc(context)? {
+            Some(machine) => Ok(hotpluggable_cpus(&machine)),
+            None => Err(Error::generic("machine does not support hot-plugging CPUs")),
+        }
+    }
+}
+
+/// A CPU that is there (QAPI `CpuInfoFast`).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct CpuInfoFast {
+    pub(super) thread_id: u32,
+    pub(super) qom_type: String,
+    props: CpuInstanceProperties,
+    qom_path: String,
+    pub(super) cpu_index: usize,
+    target: &'static str,
+}
+
+/// The CPUs that are there, by slot. A CPU without a thread of its own shows the program's main thread.
+pub(super) fn cpus(machine: &PcMachine) -> Vec<CpuInfoFast> {
+    let slots = machine.possible_cpus().into_iter().flat_map(|cpus| cpus.iter().enumerate());
+    slots
+        .filter_map(|(index, slot)| {
+            let cpu = slot.cpu()?;
+            let thread = machine.board().and_then(|board| board.thread_id(slot.apic_id.0));
+            Some(CpuInfoFast {
+                thread_id: thread.unwrap_or_else(std::process::id),
+                qom_type: cpu.class().name().to_owned(),
+                props: slot.props,
+                qom_path: cpu.canonical_path(),
+                cpu_index: index,
+                target: "x86_64",
+            })
+        })
+        .collect()
+}
+
+command! {
+    /// Returns the CPUs that are there, without stopping any.
+    "query-cpus-fast" => fn query_cpus_fast(context: &mut Context, (): ()) -> Result<Vec<CpuInfoFast>, Error> {
+        Ok(pc(context)?.map(|machine| cpus(&machine)).unwrap_or_default())
+    }
+}
+
+command! {
+    /// Returns for each CPU slot what the guest's operating system reported last on a hotplug event.
+    "query-acpi-ospm-status" =>
+    fn query_acpi_ospm_status(context: &mut Context, (): ()) -> Result<Vec<OstInfo>, Error> {
+        let vm = context.require::<Vm>()?.clone();
+        let machine = vm.machine().ok_or_else(|| Error::generic("command is not supported, missing ACPI device"))?;
+        let slots = machine.possible_cpus().map_or(0, |cpus| cpus.len());
+        Ok((0..slots).filter_map(|slot| u32::try_from(slot).ok()).map(|slot| vm.ost_info(slot)).collect())
+    }
+}
+
+/// A CPU's own view: its model's short name.
+pub(super) fn model_name(qom_type: &str) -> &str {
+    qom_type.strip_suffix(target_i386::model::TYPE_SUFFIX).unwrap_or(qom_type)
+}

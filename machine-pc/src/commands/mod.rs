@@ -1,0 +1,6 @@
+//! The monitor commands about PCs and their CPUs. Those about any object or machine are in the `qmp` crate.
+
+mod cpu_add;
+mod cpus;
+mod human;
+mod machines;

@@ -1,0 +1,84 @@
+//! What `help` prints: accelerators, machine types, devices and their properties. Everything is read from classes; nothing
+//! is made for it. Forms are the reference's.
+
+use std::fmt::Write as _;
+
+use qom::{Class, Device, Instance, OnOffAuto, PropertyEnum, Qom, device::device_class};
+
+use crate::machine::{TYPE_SUFFIX, find_machine, machine_classes};
+
+/// `-accel help`: the accelerators that the program knows, whether they work here or not.
+pub(crate) fn accelerators() -> String {
+    "Accelerators supported in QEMU binary:\ntcg\nkvm\n".to_owned()
+}
+
+/// `-machine help`.
+pub(crate) fn machines(qom: &Qom) -> String {
+    let mut text = "Supported machines are:\n".to_owned();
+    for class in machine_classes(qom) {
+        let deprecated = if class.deprecated { " (deprecated)" } else { "" };
+        if let Some(alias) = class.alias {
+            let _ = writeln!(text, "{alias:<20} {} (alias of {})", class.description, class.name);
+        }
+        let default = if class.is_default { " (default)" } else { "" };
+        let _ = writeln!(text, "{:<20} {}{default}{deprecated}", class.name, class.description);
+    }
+    text
+}
+
+/// `-machine TYPE,help`; none if there is no such machine type.
+pub(crate) fn machine_properties(qom: &Qom, name: &str) -> Option<String> {
+    let type_name = format!("{}{TYPE_SUFFIX}", find_machine(qom, name)?.name);
+    let class = qom.class(&type_name).ok()?;
+    Some(properties(class, |property| !property.starts_with('x')))
+}
+
+/// `-device help`.
+pub(crate) fn devices(qom: &Qom) -> String {
+    let mut text = "CPU devices:\n".to_owned();
+    for name in qom.type_names(Some(Device::TYPE_NAME), false) {
+        if qom.class(name).is_ok_and(|class| device_class(class).is_some_and(|class| class.user_creatable)) {
+            let _ = writeln!(text, "name \"{name}\"");
+        }
+    }
+    text
+}
+
+/// `-device TYPE,help`; none if there is no such device.
+pub(crate) fn device_properties(qom: &Qom, name: &str) -> Option<String> {
+    let class = qom.class(name).ok().filter(|class| class.is_a(Device::TYPE_NAME) && !class.is_abstract())?;
+    const STATE: [&str; 4] = ["realized", "hotplugged", "hotpluggable", "type"];
+    Some(properties(class, |property| !STATE.contains(&property)))
+}
+
+/// The writable properties of a class, sorted by name.
+fn properties(class: &Class, shown: impl Fn(&str) -> bool) -> String {
+    let mut all: Vec<_> =
+        class.properties().into_iter().filter(|property| property.is_writable() && shown(property.name())).collect();
+    all.sort_by_key(|property| property.name().to_owned());
+    let mut text = format!("{} options:\n", class.name());
+    for property in all {
+        let option = format!("{}=<{}>", property.name(), property.type_name());
+        let default = class.default_value(property.name()).map(shown_default);
+        match (property.description_text(), default) {
+            (None, None) => {
+                let _ = writeln!(text, "  {option}");
+            }
+            (description, default) => {
+                let description = description.unwrap_or_default();
+                let default = default.map(|value| format!(" (default: {value})")).unwrap_or_default();
+                let _ = writeln!(text, "  {option:<22} - {description}{default}");
+            }
+        }
+    }
+    text
+}
+
+/// A default as people write it.
+fn shown_default(value: &qom::Value) -> String {
+    match value {
+        qom::Value::Bool(true) => OnOffAuto::On.name().to_owned(),
+        qom::Value::Bool(false) => OnOffAuto::Off.name().to_owned(),
+        other => other.to_string(),
+    }
+}

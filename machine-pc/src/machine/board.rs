@@ -1,0 +1,253 @@
+//! A PC's hardware: what the guest reaches through ports and memory, and the vCPUs that run it.
+//!
+//! The board is made from plain values and exports plain values: it knows no objects, no properties and no QMP.
+//! Without KVM there is no memory and no vCPU, but the devices are there, so that CPUs can be plugged, listed and
+//! reported on under every accelerator.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kvm_bindings::CpuId;
+use thiserror::Error;
+
+use super::Chipset;
+use crate::acpi::gpe::{ICH9_GPE0_LEN, PIIX4_GPE0_LEN};
+use crate::acpi::{CpuHotplug, CpuHotplugDevice, Gpe, HotplugMode, SlotInit};
+use crate::firmware::{self, FirmwareError};
+use crate::guest::{self, BoardInfo, GuestError};
+use crate::io_bus::{InsertError, IoBus, IoDevice};
+use crate::irq::{IrqLine, SharedIrqLine};
+use crate::kvm::{KvmError, KvmVm, VcpuConfig, VmBuses, VmOptions};
+use crate::memory::{GuestMemory, MemoryError, RamLayout, Rom};
+use crate::reset_ports::reset_control::{ICH9_KEPT_BITS, PIIX_KEPT_BITS};
+use crate::reset_ports::{I8042, Port92, ResetControl};
+use crate::serial::{COM1_BASE, COM1_IRQ, SERIAL_LEN, SerialPort};
+use crate::vm_event::EventSink;
+
+/// The interrupt of ACPI events.
+const SCI_IRQ: u32 = 9;
+/// First port of GPE0: PIIX4's own block, and ICH9's at its power-management base.
+const PIIX4_GPE0_BASE: u64 = 0xafe0;
+const ICH9_GPE0_BASE: u64 = 0x620;
+/// First port of the CPU hotplug registers, by chipset (QEMU's `docs/specs/acpi_cpu_hotplug`).
+const I440FX_CPU_HOTPLUG_BASE: u64 = 0xaf00;
+const Q35_CPU_HOTPLUG_BASE: u64 = 0xcd8;
+
+/// What runs first.
+#[derive(Debug, Clone)]
+pub enum BootRom {
+    /// The image in a file (`-bios`).
+    File(PathBuf),
+    /// The guest that comes with the program.
+    BuiltIn,
+}
+
+/// What a board is made from.
+pub struct BoardConfig {
+    /// The chipset.
+    pub chipset: Chipset,
+    /// vCPUs run under KVM; else none runs.
+    pub kvm: bool,
+    /// RAM in bytes.
+    pub ram_size: u64,
+    /// What runs first.
+    pub rom: BootRom,
+    /// APIC IDs of the CPUs that there can be, rising.
+    pub apic_ids: Vec<u32>,
+    /// Where COM1 writes; none for a machine without COM1.
+    pub console: Option<Box<dyn Write + Send>>,
+    /// Called on a vCPU thread when COM1's input was read.
+    pub on_console_room: Arc<dyn Fn() + Send + Sync>,
+    /// Where guests' requests go.
+    pub events: EventSink,
+}
+
+impl std::fmt::Debug for BoardConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { chipset, kvm, ram_size, rom, .. } = self;
+        f.debug_struct("BoardConfig")
+            .field("chipset", chipset)
+            .field("kvm", kvm)
+            .field("ram_size", ram_size)
+            .field("rom", rom)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a board cannot be made.
+#[derive(Debug, Error)]
+pub enum BoardError {
+    /// The firmware image.
+    #[error(transparent)]
+    Firmware(#[from] FirmwareError),
+    /// The built-in guest does not fit the machine.
+    #[error(transparent)]
+    Guest(#[from] GuestError),
+    /// Guest memory.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// KVM.
+    #[error(transparent)]
+    Kvm(#[from] KvmError),
+    /// Two devices at one place: a mistake in the board.
+    #[error(transparent)]
+    Ports(#[from] InsertError),
+}
+
+/// A line into nothing, where no interrupt controller is.
+struct NoLine;
+
+impl IrqLine for NoLine {
+    fn set_level(&self, _asserted: bool) {}
+}
+
+/// A PC's hardware.
+#[derive(Debug)]
+pub struct Board {
+    vm: Option<KvmVm>,
+    cpu_hotplug: Arc<CpuHotplugDevice>,
+    gpe: Arc<Gpe>,
+    serial: Option<Arc<SerialPort>>,
+    port92: Arc<Port92>,
+    i8042: Arc<I8042>,
+    reset_control: Arc<ResetControl>,
+}
+
+impl Board {
+    /// Builds the hardware; no CPU is there yet and nothing runs.
+    ///
+    /// # Errors
+    /// [`BoardError`]; nothing is left behind.
+    pub fn new(config: BoardConfig) -> Result<Self, BoardError> {
+        let max_apic_id = config.apic_ids.last().copied().unwrap_or(0);
+        let vm = config.kvm.then(|| KvmVm::new(VmOptions { max_apic_id })).transpose()?;
+        if let Some(vm) = &vm {
+            vm.map(&memory(&config)?)?;
+        }
+        let line = |irq| vm.as_ref().map_or_else(|| Arc::new(NoLine) as Arc<dyn IrqLine>, |vm| vm.irq_line(irq));
+
+        let sci = SharedIrqLine::new(line(SCI_IRQ));
+        let (gpe_base, gpe_len, hotplug_base, kept) = match config.chipset {
+            Chipset::I440fx => (PIIX4_GPE0_BASE, PIIX4_GPE0_LEN, I440FX_CPU_HOTPLUG_BASE, PIIX_KEPT_BITS),
+            Chipset::Q35 => (ICH9_GPE0_BASE, ICH9_GPE0_LEN, Q35_CPU_HOTPLUG_BASE, ICH9_KEPT_BITS),
+        };
+        let gpe = Arc::new(Gpe::new(gpe_len, sci.input()));
+        let slots = config.apic_ids.iter().map(|id| SlotInit { arch_id: u64::from(*id), present: false });
+        let cpu_hotplug = Arc::new(CpuHotplugDevice::new(
+            CpuHotplug::new(slots, HotplugMode::Modern),
+            gpe.clone(),
+            config.events.clone(),
+        ));
+        let serial = config
+            .console
+            .map(|console| Arc::new(SerialPort::new(console, line(COM1_IRQ), config.on_console_room)));
+        let port92 = Arc::new(Port92::new(config.events.clone()));
+        let i8042 = I8042::new(config.events.clone());
+        let reset_control = Arc::new(ResetControl::new(kept, config.events.clone()));
+
+        if let Some(vm) = &vm {
+            let mut pio = IoBus::pio();
+            let mut insert = |name, base, len, device: Arc<dyn IoDevice>| pio.insert(name, base, len, device);
+            insert("acpi-cpu-hotplug", hotplug_base, cpu_hotplug.port_len(), cpu_hotplug.clone())?;
+            insert("acpi-gpe0", gpe_base, gpe.len(), gpe.clone())?;
+            insert("i8042-data", 0x60, 1, i8042.data_port())?;
+            insert("i8042-cmd", 0x64, 1, i8042.command_port())?;
+            insert("port92", 0x92, 1, port92.clone())?;
+            insert("reset-control", 0xcf9, 1, reset_control.clone())?;
+            if let Some(serial) = &serial {
+                insert("serial", COM1_BASE, SERIAL_LEN, serial.clone())?;
+            }
+            vm.attach(VmBuses { pio: Arc::new(pio), mmio: Arc::new(IoBus::mmio()), events: config.events })?;
+        }
+        Ok(Self { vm, cpu_hotplug, gpe, serial, port92, i8042, reset_control })
+    }
+
+    /// The virtual machine, where KVM runs it.
+    pub fn vm(&self) -> Option<&KvmVm> {
+        self.vm.as_ref()
+    }
+
+    /// The CPU hotplug registers.
+    pub fn cpu_hotplug(&self) -> &CpuHotplugDevice {
+        &self.cpu_hotplug
+    }
+
+    /// COM1, if there is one.
+    pub fn serial(&self) -> Option<&Arc<SerialPort>> {
+        self.serial.as_ref()
+    }
+
+    /// Brings all hardware to its power-on state. CPUs stay plugged.
+    ///
+    /// # Errors
+    /// KVM's; the machine is then stopped.
+    pub fn reset(&self) -> Result<(), KvmError> {
+        let was_running = self.vm.as_ref().is_some_and(KvmVm::is_running);
+        if let Some(vm) = &self.vm {
+            vm.pause()?;
+        }
+        self.gpe.reset();
+        self.port92.reset();
+        self.i8042.reset();
+        self.reset_control.reset();
+        if let Some(serial) = &self.serial {
+            serial.reset();
+        }
+        if let Some(vm) = &self.vm {
+            vm.reset()?;
+            if was_running {
+                vm.resume();
+            }
+        }
+        Ok(())
+    }
+
+    /// Plugs a vCPU, if vCPUs run here.
+    ///
+    /// # Errors
+    /// KVM's refusal.
+    pub fn plug_vcpu(&self, cpu: VcpuPlug) -> Result<(), crate::kvm::PlugError> {
+        let Some(vm) = &self.vm else { return Ok(()) };
+        let VcpuPlug { apic_id, slot, cpuid, msrs } = cpu;
+        vm.plug(VcpuConfig { id: crate::kvm::VcpuId(apic_id), index: slot, boot: slot == 0, cpuid, msrs })?;
+        Ok(())
+    }
+
+    /// Linux's id of a CPU's thread; none where it has no thread.
+    pub fn thread_id(&self, apic_id: u32) -> Option<u32> {
+        self.vm.as_ref()?.vcpu(crate::kvm::VcpuId(apic_id))?.tid()
+    }
+}
+
+/// A vCPU to plug.
+#[derive(Debug)]
+pub struct VcpuPlug {
+    /// Its APIC ID, which is KVM's id.
+    pub apic_id: u32,
+    /// Its slot in the list of possible CPUs; slot 0 boots.
+    pub slot: u32,
+    /// Its CPUID table.
+    pub cpuid: CpuId,
+    /// MSRs that announce features: index and value.
+    pub msrs: Vec<(u32, u64)>,
+}
+
+fn memory(config: &BoardConfig) -> Result<GuestMemory, BoardError> {
+    let layout = match config.chipset {
+        Chipset::I440fx => RamLayout::i440fx(config.ram_size, None),
+        Chipset::Q35 => RamLayout::q35(config.ram_size, None),
+    };
+    let image = match &config.rom {
+        BootRom::File(path) => firmware::load(path)?,
+        BootRom::BuiltIn => {
+            let board = match config.chipset {
+                Chipset::I440fx => BoardInfo::I440FX,
+                Chipset::Q35 => BoardInfo::Q35,
+            };
+            let slots = u32::try_from(config.apic_ids.len()).unwrap_or(u32::MAX);
+            guest::image(board, config.ram_size, slots)?
+        }
+    };
+    Ok(GuestMemory::new(layout, Some(Rom::new(image)?))?)
+}

@@ -1,0 +1,259 @@
+//! How CPUs are plugged into a PC and taken out: the machine as their hotplug handler.
+//!
+//! `pre_plug` finds the slot and fills in what the user left out, `plug` starts the vCPU and tells the guest,
+//! `unplug_request` asks the guest, `unplug` takes the vCPU away once the guest let go of it. A boot CPU and a
+//! hot-added one go the same way; only the guest is told of the latter. Messages are the reference's.
+
+use std::sync::Arc;
+
+use kvm_bindings::CpuId;
+use qom::{Device, Error, HotplugHandler, Obj, Object};
+use target_i386::config::PlaceIds;
+use target_i386::cpu::X86Cpu;
+use target_i386::topology::{ApicId, CpuIds, Placement};
+use thiserror::Error as ThisError;
+
+use super::PcMachine;
+use super::board::{Board, VcpuPlug};
+use super::possible_cpus::PossibleCpus;
+
+/// Why a CPU cannot be plugged or unplugged.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+pub enum CpuPlugError {
+    /// Not the type that the machine was made for.
+    #[error("Invalid CPU type, expected cpu type: '{expected}'")]
+    WrongType {
+        /// The machine's CPU type.
+        expected: String,
+    },
+    /// A coordinate is missing.
+    #[error("CPU {level}-id is not set")]
+    Missing {
+        /// `socket`, `die`, `module`, `core` or `thread`.
+        level: &'static str,
+    },
+    /// A coordinate that the topology does not have.
+    #[error("Invalid CPU {level}-id: {id} must be in range 0:{max}")]
+    OutOfRange {
+        /// `socket`, `die`, `module`, `core` or `thread`.
+        level: &'static str,
+        /// What was asked for.
+        id: i32,
+        /// The highest there is.
+        max: u32,
+    },
+    /// An APIC ID that no CPU can have.
+    #[error(
+        "Invalid CPU [socket: {}, die: {}, module: {}, core: {}, thread: {}] with APIC ID {apic_id}, \
+         valid index range 0:{last}",
+        ids.socket, ids.die, ids.module, ids.core, ids.thread
+    )]
+    NoSlot {
+        /// The place that the APIC ID stands for.
+        ids: CpuIds,
+        /// The APIC ID.
+        apic_id: u32,
+        /// The highest slot.
+        last: usize,
+    },
+    /// Somebody is there.
+    #[error("CPU[{slot}] with APIC ID {apic_id} exists")]
+    Taken {
+        /// The slot.
+        slot: usize,
+        /// The APIC ID.
+        apic_id: u32,
+    },
+    /// The APIC ID and a coordinate contradict each other.
+    #[error("property {level}-id: {id} doesn't match set apic-id: 0x{apic_id:x} ({level}-id: {expected})")]
+    Mismatch {
+        /// `socket`, `die`, `module`, `core` or `thread`.
+        level: &'static str,
+        /// What was given.
+        id: i32,
+        /// The APIC ID that was given.
+        apic_id: u32,
+        /// What the APIC ID says.
+        expected: u32,
+    },
+    /// CPU 0 started the machine and stays.
+    #[error("Boot CPU is unpluggable")]
+    BootCpu,
+    /// The machine is not built.
+    #[error("the machine has no CPU slots yet")]
+    NotBuilt,
+    /// The CPU was not realized by its own class.
+    #[error("the CPU has no CPUID table: it was not realized")]
+    NotRealized,
+    /// The CPUID table is too long for KVM.
+    #[error("the CPUID table does not fit KVM: {0}")]
+    Cpuid(String),
+}
+
+/// The coordinates as a CPU's properties hold them. There are at most as many as CPUs, so they fit.
+fn place_ids(ids: CpuIds, node: i32) -> PlaceIds {
+    let id = |id| i32::try_from(id).unwrap_or(-1);
+    PlaceIds {
+        socket: id(ids.socket),
+        die: id(ids.die),
+        module: id(ids.module),
+        core: id(ids.core),
+        thread: id(ids.thread),
+        node,
+    }
+}
+
+/// The parts of a machine that plugging needs, and the CPU.
+struct Plug<'a> {
+    cpus: &'a PossibleCpus,
+    board: &'a Arc<Board>,
+    cpu: &'a X86Cpu,
+}
+
+impl PcMachine {
+    fn plug_of<'a>(&'a self, device: &'a Obj<Device>) -> Result<Plug<'a>, Error> {
+        let expected = || CpuPlugError::WrongType { expected: self.cpu_type() };
+        Ok(Plug {
+            cpus: self.possible_cpus().ok_or_else(|| Error::new(CpuPlugError::NotBuilt))?,
+            board: self.board().ok_or_else(|| Error::new(CpuPlugError::NotBuilt))?,
+            cpu: device.as_object().downcast_ref().ok_or_else(|| Error::new(expected()))?,
+        })
+    }
+}
+
+impl Plug<'_> {
+    fn slot(&self) -> Option<usize> {
+        self.cpus.slot_of(self.cpu.apic_id()?)
+    }
+
+    /// The place in coordinates, each checked, missing ones filled in where the topology has only one.
+    fn place_from_ids(&self) -> Result<CpuIds, CpuPlugError> {
+        let smp = self.cpus.smp();
+        let place = self.cpu.place();
+        let check = |level, id: i32, count: u32, optional: bool| match u32::try_from(id) {
+            Ok(id) if id < count => Ok(id),
+            Err(_) if optional && count <= 1 => Ok(0),
+            Err(_) => Err(CpuPlugError::Missing { level }),
+            Ok(_) => Err(CpuPlugError::OutOfRange { level, id, max: count - 1 }),
+        };
+        Ok(CpuIds {
+            socket: check("socket", place.socket, smp.sockets(), false)?,
+            die: check("die", place.die, smp.dies(), true)?,
+            module: check("module", place.module, smp.modules(), true)?,
+            core: check("core", place.core, smp.cores(), false)?,
+            thread: check("thread", place.thread, smp.threads(), false)?,
+        })
+    }
+
+    fn check_ids(&self, apic_id: u32, ids: CpuIds) -> Result<(), CpuPlugError> {
+        let place = self.cpu.place();
+        for (level, id, expected) in [
+            ("socket", place.socket, ids.socket),
+            ("die", place.die, ids.die),
+            ("module", place.module, ids.module),
+            ("core", place.core, ids.core),
+            ("thread", place.thread, ids.thread),
+        ] {
+            if id >= 0 && id.unsigned_abs() != expected {
+                return Err(CpuPlugError::Mismatch { level, id, apic_id, expected });
+            }
+        }
+        Ok(())
+    }
+
+    fn find_slot(&self) -> Result<(usize, CpuIds), CpuPlugError> {
+        let topology = self.cpus.topology();
+        let (apic_id, ids) = match self.cpu.apic_id() {
+            Some(apic_id) => (apic_id, topology.decode(apic_id)),
+            None => {
+                let ids = self.place_from_ids()?;
+                // Coordinates in range always encode.
+                (topology.encode(ids).unwrap_or(ApicId(u32::MAX)), ids)
+            }
+        };
+        let no_slot = || CpuPlugError::NoSlot { ids, apic_id: apic_id.0, last: self.cpus.len().saturating_sub(1) };
+        let slot = self.cpus.slot_of(apic_id).ok_or_else(no_slot)?;
+        let possible = self.cpus.get(slot).ok_or_else(no_slot)?;
+        if possible.cpu().is_some() {
+            return Err(CpuPlugError::Taken { slot, apic_id: apic_id.0 });
+        }
+        self.check_ids(apic_id.0, possible.ids)?;
+        Ok((slot, possible.ids))
+    }
+}
+
+impl HotplugHandler for PcMachine {
+    fn handles(&self, device: &Obj<Device>) -> bool {
+        device.core().class().is_a("cpu")
+    }
+
+    fn pre_plug(&self, device: &Obj<Device>) -> Result<(), Error> {
+        let expected = self.cpu_type();
+        if !device.core().class().is_a(&expected) {
+            return Err(Error::new(CpuPlugError::WrongType { expected }));
+        }
+        let plug = self.plug_of(device)?;
+        let (slot, ids) = plug.find_slot().map_err(Error::new)?;
+        let topology = plug.cpus.topology();
+        let apic_id = plug.cpus.get(slot).map_or(ApicId(0), |possible| possible.apic_id);
+        plug.cpu.set_placement(Placement { topology, apic_id }, place_ids(ids, plug.cpu.place().node));
+        Ok(())
+    }
+
+    fn plug(&self, device: &Obj<Device>) -> Result<(), Error> {
+        let plug = self.plug_of(device)?;
+        let slot = plug.slot().ok_or_else(|| Error::new(CpuPlugError::NotBuilt))?;
+        let realized = plug.cpu.realized().ok_or_else(|| Error::new(CpuPlugError::NotRealized))?;
+        let number = u32::try_from(slot).unwrap_or(u32::MAX);
+        let apic_id = realized.placement.apic_id.0;
+        if plug.board.vm().is_some() {
+            let cpuid: CpuId =
+                realized.table.to_kvm().map_err(|error| Error::new(CpuPlugError::Cpuid(error.to_string())))?;
+            plug.board
+                .plug_vcpu(VcpuPlug { apic_id, slot: number, cpuid, msrs: realized.feature_msrs() })
+                .map_err(Error::new)?;
+        }
+        let registers = plug.board.cpu_hotplug();
+        let told =
+            if device.is_hotplugged() { registers.plug_hot(number) } else { registers.plug_cold(number) };
+        if let Err(error) = told {
+            if let Some(vm) = plug.board.vm() {
+                // It was plugged a moment ago; if even this fails the first error is the one to report.
+                let _ = vm.unplug(crate::kvm::VcpuId(apic_id));
+            }
+            return Err(Error::new(error));
+        }
+        plug.cpus.occupy(slot, Some(device.as_object()));
+        Ok(())
+    }
+
+    fn unplug_request(&self, device: &Obj<Device>) -> Result<(), Error> {
+        let plug = self.plug_of(device)?;
+        match plug.slot() {
+            Some(0) => Err(Error::new(CpuPlugError::BootCpu)),
+            Some(slot) => {
+                let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+                plug.board.cpu_hotplug().request_unplug(slot).map_err(Error::new)
+            }
+            None => Err(Error::new(CpuPlugError::NotRealized)),
+        }
+    }
+
+    fn unplug(&self, device: &Obj<Device>) -> Result<(), Error> {
+        let plug = self.plug_of(device)?;
+        let slot = plug.slot().ok_or_else(|| Error::new(CpuPlugError::NotRealized))?;
+        if slot == 0 {
+            return Err(Error::new(CpuPlugError::BootCpu));
+        }
+        let apic_id = plug.cpus.get(slot).map_or(0, |possible| possible.apic_id.0);
+        if let Some(vm) = plug.board.vm() {
+            vm.unplug(crate::kvm::VcpuId(apic_id)).map_err(Error::new)?;
+        }
+        let number = u32::try_from(slot).unwrap_or(u32::MAX);
+        if plug.board.cpu_hotplug().status(number).is_some_and(|status| status.present) {
+            plug.board.cpu_hotplug().withdraw(number).map_err(Error::new)?;
+        }
+        plug.cpus.occupy(slot, None);
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! The PC machine types.
+
+use std::sync::{Arc, OnceLock};
+
+use qom::{Field, HotplugHandler, Instance, TypeInfo};
+use qom_derive::Object;
+
+use super::board::Board;
+use super::possible_cpus::PossibleCpus;
+use super::{Chipset, Machine, MachineClass};
+
+/// The state of all PCs.
+#[derive(Debug, Object)]
+#[object(name = "generic-pc-machine", abstract, interfaces(dyn HotplugHandler))]
+pub struct PcMachine {
+    parent: Machine,
+    /// The CPU type that it takes, as the user chose it.
+    cpu_type: Field<String>,
+    possible_cpus: OnceLock<PossibleCpus>,
+    board: OnceLock<Arc<Board>>,
+}
+
+/// What a machine is built from, after its properties are set.
+#[derive(Debug)]
+pub struct PcParts {
+    /// The type of its CPUs.
+    pub cpu_type: String,
+    /// The CPUs that there can be.
+    pub possible_cpus: PossibleCpus,
+    /// Its hardware.
+    pub board: Arc<Board>,
+}
+
+impl PcMachine {
+    /// Puts the parts in. A machine is built once; parts for one that is built are dropped.
+    pub fn build(&self, parts: PcParts) {
+        self.cpu_type.set(parts.cpu_type);
+        let _ = self.possible_cpus.set(parts.possible_cpus);
+        let _ = self.board.set(parts.board);
+    }
+
+    /// What is common to all machines.
+    pub fn machine(&self) -> &Machine {
+        &self.parent
+    }
+
+    /// The type of its CPUs; empty before it is built.
+    pub fn cpu_type(&self) -> String {
+        self.cpu_type.get()
+    }
+
+    /// The CPUs that there can be; none before it is built.
+    pub fn possible_cpus(&self) -> Option<&PossibleCpus> {
+        self.possible_cpus.get()
+    }
+
+    /// Its hardware; none before it is built.
+    pub fn board(&self) -> Option<&Arc<Board>> {
+        self.board.get()
+    }
+}
+
+/// What both chipsets' machines have in common. Source: `query-machines` of QEMU 11.1.
+fn pc_class() -> MachineClass {
+    MachineClass {
+        default_cpu_type: Some("qemu64-x86_64-cpu"),
+        default_ram_id: Some("pc.ram"),
+        default_ram_size: 128 << 20,
+        hotpluggable_cpus: true,
+        acpi: true,
+        ..MachineClass::default()
+    }
+}
+
+fn i440fx_11_1() -> TypeInfo {
+    TypeInfo::new("pc-i440fx-11.1-machine", PcMachine::TYPE_NAME, qom::site!()).class_init(|class| {
+        *class.data_mut() = MachineClass {
+            name: "pc-i440fx-11.1",
+            alias: Some("pc"),
+            description: "Standard PC (i440FX + PIIX, 1996)",
+            is_default: true,
+            max_cpus: 255,
+            chipset: Some(Chipset::I440fx),
+            ..pc_class()
+        };
+    })
+}
+
+fn q35_11_1() -> TypeInfo {
+    TypeInfo::new("pc-q35-11.1-machine", PcMachine::TYPE_NAME, qom::site!()).class_init(|class| {
+        *class.data_mut() = MachineClass {
+            name: "pc-q35-11.1",
+            alias: Some("q35"),
+            description: "Standard PC (Q35 + ICH9, 2009)",
+            max_cpus: 4096,
+            chipset: Some(Chipset::Q35),
+            ..pc_class()
+        };
+    })
+}
+
+qom::register_types!(<PcMachine as Instance>::type_info, i440fx_11_1, q35_11_1);

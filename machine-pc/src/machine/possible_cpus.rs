@@ -1,0 +1,149 @@
+//! The CPUs that a machine can ever have: which they are, what they are called, which of them are there.
+//!
+//! The list is fixed when the machine is made. A *slot* is an index in it; identity is the APIC ID (the *arch id*),
+//! so the order of plugging is free. The list knows no accelerator and no guest; it is told what was plugged.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::RwLock;
+use qom::Object;
+use serde::Serialize;
+use target_i386::topology::{ApicId, CpuIds, CpuTopology, TopologyError};
+
+/// A CPU's place as `query-hotpluggable-cpus` and `query-cpus-fast` show it (QAPI `CpuInstanceProperties`). Levels
+/// that the machine's topology has only one of and that older clients do not know (dies, modules) are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CpuInstanceProperties {
+    /// Core in the module.
+    pub core_id: u32,
+    /// Thread in the core.
+    pub thread_id: u32,
+    /// Module in the die.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module_id: Option<u32>,
+    /// Die in the socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub die_id: Option<u32>,
+    /// Socket in the machine.
+    pub socket_id: u32,
+}
+
+/// One CPU that there can be.
+#[derive(Debug)]
+pub struct PossibleCpu {
+    /// Its APIC ID.
+    pub apic_id: ApicId,
+    /// Its place.
+    pub ids: CpuIds,
+    /// What a client is told of the place.
+    pub props: CpuInstanceProperties,
+    /// The object, while one is plugged. The tree owns it.
+    cpu: RwLock<Option<Weak<dyn Object>>>,
+}
+
+impl PossibleCpu {
+    /// The CPU that is there.
+    pub fn cpu(&self) -> Option<Arc<dyn Object>> {
+        self.cpu.read().as_ref().and_then(Weak::upgrade)
+    }
+}
+
+/// All CPUs that there can be, in order of their slots.
+#[derive(Debug)]
+pub struct PossibleCpus {
+    topology: CpuTopology,
+    smp: crate::smp::CpuTopology,
+    cpus: Vec<PossibleCpu>,
+}
+
+impl PossibleCpus {
+    /// The CPUs that `-smp` allows.
+    ///
+    /// # Errors
+    /// [`TopologyError`] if an APIC ID would not fit 32 bits.
+    pub fn new(smp: crate::smp::CpuTopology) -> Result<Self, TopologyError> {
+        let topology = CpuTopology::new(smp.dies(), smp.modules(), smp.cores(), smp.threads())?;
+        let cpus: Vec<_> = (0..smp.max_cpus())
+            .filter_map(|index| {
+                let ids = topology.ids_of_index(index);
+                let props = CpuInstanceProperties {
+                    core_id: ids.core,
+                    thread_id: ids.thread,
+                    module_id: (smp.modules() > 1).then_some(ids.module),
+                    die_id: (smp.dies() > 1).then_some(ids.die),
+                    socket_id: ids.socket,
+                };
+                let apic_id = topology.encode(ids)?;
+                Some(PossibleCpu { apic_id, ids, props, cpu: RwLock::new(None) })
+            })
+            .collect();
+        Ok(Self { topology, smp, cpus })
+    }
+
+    /// The topology of a socket.
+    pub fn topology(&self) -> CpuTopology {
+        self.topology
+    }
+
+    /// The machine's topology.
+    pub fn smp(&self) -> crate::smp::CpuTopology {
+        self.smp
+    }
+
+    /// The slots in their order.
+    pub fn iter(&self) -> std::slice::Iter<'_, PossibleCpu> {
+        self.cpus.iter()
+    }
+
+    /// How many CPUs there can be.
+    pub fn len(&self) -> usize {
+        self.cpus.len()
+    }
+
+    /// Whether there can be no CPU at all.
+    pub fn is_empty(&self) -> bool {
+        self.cpus.is_empty()
+    }
+
+    /// A slot.
+    pub fn get(&self, slot: usize) -> Option<&PossibleCpu> {
+        self.cpus.get(slot)
+    }
+
+    /// The slot of an APIC ID. IDs rise with the slots.
+    pub fn slot_of(&self, apic_id: ApicId) -> Option<usize> {
+        self.cpus.binary_search_by_key(&apic_id, |cpu| cpu.apic_id).ok()
+    }
+
+    /// Notes who is in a slot now, if anybody.
+    pub fn occupy(&self, slot: usize, cpu: Option<&Arc<dyn Object>>) {
+        if let Some(possible) = self.cpus.get(slot) {
+            *possible.cpu.write() = cpu.map(Arc::downgrade);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smp::{SmpConfiguration, SmpLimits};
+
+    #[test]
+    fn slots_and_apic_ids_map_both_ways() {
+        // 3 cores take two bits: APIC IDs have gaps, slots do not.
+        let smp = SmpConfiguration { sockets: Some(2), cores: Some(3), threads: Some(2), ..Default::default() };
+        let smp = smp.resolve(&SmpLimits::pc("test", 255, false)).unwrap();
+        let cpus = PossibleCpus::new(smp).unwrap();
+        let ids: Vec<u32> = cpus.iter().map(|cpu| cpu.apic_id.0).collect();
+        assert_eq!(ids, [0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13]);
+        for (slot, cpu) in cpus.iter().enumerate() {
+            assert_eq!(cpus.slot_of(cpu.apic_id), Some(slot));
+        }
+        assert_eq!(cpus.slot_of(ApicId(6)), None);
+        assert_eq!(
+            serde_json::to_value(cpus.get(7).unwrap().props).unwrap(),
+            serde_json::json!({"core-id": 0, "thread-id": 1, "socket-id": 1})
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! The program: from its arguments to its exit status.
+//!
+//! The order is that of [`crate::startup`]. Nothing is printed on standard output but what was asked for; everything else goes to
+//! standard error after the program's name. Errors end the program with status 1.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use qmp::device::{AddDevice, Form};
+use qom::{Origin, Qom};
+use serde_json::{Map, Value};
+use target_i386::cpu::cpu_models;
+
+use crate::accel::AccelChoice;
+use crate::cmdline::{CommandLine, DeviceOption, DeviceProperties, Request, help_text, version_text};
+use crate::report::{self, PROGRAM};
+use crate::startup::{self, MachineSpec, StartError};
+use crate::{listings, run};
+
+/// The version of QEMU that the program answers as.
+const QEMU_VERSION: &str = "11.1.2";
+
+/// Runs the program with the words after its name.
+pub fn main(words: impl IntoIterator<Item = String>) -> ExitCode {
+    let line = match CommandLine::parse(words) {
+        Ok(line) => line,
+        Err(error) => {
+            eprint!("{}", error.report(PROGRAM));
+            return ExitCode::FAILURE;
+        }
+    };
+    for warning in &line.warnings {
+        report::error(warning);
+    }
+    match execute(line) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Why was reported for each accelerator on its own.
+        Err(Failure::Start(StartError::Accel(crate::accel::AccelError::None))) => ExitCode::FAILURE,
+        Err(failure) => {
+            report::error(failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the program ends with status 1.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The machine cannot be made.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// An option that asks for something that is not there, or a device that cannot be made.
+    #[error("{location}: {reason}")]
+    Option {
+        /// The option as it was written.
+        location: String,
+        /// Why.
+        reason: String,
+    },
+    /// An unknown machine type in a request for help.
+    #[error("unsupported machine type: \"{0}\"\nUse -machine help to list supported machines")]
+    UnknownMachine(String),
+    /// A file or socket.
+    #[error("{what}: {}", crate::os_error::text(source))]
+    Io {
+        /// What was to be done.
+        what: String,
+        /// What the host said.
+        source: std::io::Error,
+    },
+    /// A character device, or a user of one.
+    #[error(transparent)]
+    Chardev(crate::chardev::OpenError),
+    /// Two monitor commands of one name: a mistake in the program.
+    #[error(transparent)]
+    Commands(#[from] qmp::DuplicateCommand),
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|source| Failure::Io { what: "standard output".to_owned(), source })
+}
+
+fn execute(line: CommandLine) -> Result<(), Failure> {
+    match &line.request {
+        Request::Help => return print(&help_text(PROGRAM, QEMU_VERSION)),
+        Request::Version => return print(&version_text(PROGRAM, QEMU_VERSION)),
+        Request::Print(text) => return print(text),
+        Request::AcceleratorHelp => return print(&listings::accelerators()),
+        _ => {}
+    }
+    let choices: Vec<AccelChoice> = line
+        .accelerators
+        .iter()
+        .map(|accel| AccelChoice { name: accel.name.clone(), location: accel.location.clone() })
+        .collect();
+    let qom = startup::accel_ready(&choices, |message| report::error(message))?;
+    if let Some(models) = cpu_models(&qom) {
+        models.set_warning_sink(Arc::new(|text| report::warning(text)));
+    }
+    match &line.request {
+        Request::CpuHelp => print(&cpu_models(&qom).map(|models| models.help()).unwrap_or_default()),
+        Request::MachineHelp => print(&listings::machines(&qom)),
+        Request::MachineTypeHelp => {
+            let name = line.machine.type_name.as_deref().unwrap_or("pc");
+            match listings::machine_properties(&qom, name) {
+                Some(text) => print(&text),
+                None => Err(Failure::UnknownMachine(name.to_owned())),
+            }
+        }
+        Request::DeviceHelp => print(&listings::devices(&qom)),
+        Request::DeviceTypeHelp { driver } => match listings::device_properties(&qom, driver) {
+            Some(text) => print(&text),
+            None => Err(Failure::Option {
+                location: format!("-device {driver},help"),
+                reason: format!("'{driver}' is not a valid device model name"),
+            }),
+        },
+        _ => run::run(&qom, line),
+    }
+}
+
+/// The part of the command line that the machine is made from.
+pub(crate) fn machine_spec(line: &CommandLine) -> MachineSpec {
+    MachineSpec {
+        machine: line.machine.type_name.clone(),
+        properties: line.machine.properties.clone(),
+        cpu: line.cpu.clone(),
+        smp: line.smp.clone(),
+        ram_size: line.memory_size,
+        firmware: line.bios.clone(),
+        globals: line
+            .globals
+            .iter()
+            .map(|global| (global.driver.clone(), global.property.clone(), global.value.clone()))
+            .collect(),
+    }
+}
+
+/// Makes the devices of the command line.
+///
+/// # Errors
+/// The first that cannot be made, with its option.
+pub(crate) fn add_devices(qom: &Qom, devices: Vec<DeviceOption>) -> Result<(), Failure> {
+    for device in devices {
+        let mut members = Map::new();
+        members.insert("driver".to_owned(), device.driver.into());
+        if let Some(id) = device.id {
+            members.insert("id".to_owned(), id.into());
+        }
+        let form = match device.properties {
+            DeviceProperties::Text(properties) => {
+                members.extend(properties.into_iter().map(|(name, value)| (name, Value::from(value))));
+                Form::Keyval
+            }
+            DeviceProperties::Json(properties) => {
+                members.extend(properties);
+                Form::Json
+            }
+        };
+        let how = AddDevice { form, origin: Origin::CommandLine, hotplug: false };
+        qmp::device::add(qom, members, how)
+            .map_err(|error| Failure::Option { location: device.location, reason: error.to_string() })?;
+    }
+    Ok(())
+}
+
+/// Warns of global properties of the user that concern no type at all.
+pub(crate) fn warn_of_unused_globals(qom: &Qom) {
+    for global in qom.globals() {
+        if global.origin == Origin::Global && !global.is_used() && qom.class(&global.driver).is_err() {
+            report::warning(format_args!("global {}.{} has invalid class name", global.driver, global.property));
+        }
+    }
+}

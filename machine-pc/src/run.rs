@@ -1,0 +1,160 @@
+//! A machine's life: connections are opened, the machine is made, the main loop runs, everything is closed.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use qmp::{Commands, Context, RunControl};
+use qom::Qom;
+
+use crate::cmdline::{CommandLine, SerialSpec};
+use crate::main_loop::{Handle, MainLoop};
+use crate::program::{Failure, add_devices, machine_spec, warn_of_unused_globals};
+use crate::report::{self, Prefix};
+use crate::serial::SerialPort;
+use crate::startup::{self, Connections};
+use crate::vm::{Vm, VmPolicy};
+use crate::vm_event::VmEvent;
+
+/// How many of a guest's `_OST` reports may wait for the main loop. A guest that makes more of them faster than they are
+/// told loses the surplus; its last report stays readable in `query-acpi-ospm-status`.
+const MAX_WAITING_REPORTS: usize = 1024;
+
+/// What vCPU threads want of the main loop. It is bounded: a slot can be ejected once until the main loop acts, requests for a
+/// reset or shutdown are one however often they are made, and reports have a limit.
+#[derive(Debug)]
+struct EventQueue {
+    waiting: Mutex<Vec<VmEvent>>,
+    main_loop: Handle,
+}
+
+impl EventQueue {
+    fn push(self: &Arc<Self>, event: VmEvent) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let surplus = match event {
+            VmEvent::CpuOst { .. } => waiting.len() >= MAX_WAITING_REPORTS,
+            _ => waiting.contains(&event),
+        };
+        if surplus {
+            return;
+        }
+        let was_empty = waiting.is_empty();
+        waiting.push(event);
+        drop(waiting);
+        if was_empty {
+            let queue = self.clone();
+            self.main_loop.post(move |context| {
+                let events = std::mem::take(&mut *queue.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+                if let Some(vm) = context.get::<Vm>().cloned() {
+                    events.into_iter().for_each(|event| vm.handle(event));
+                }
+            });
+        }
+    }
+}
+
+/// Where COM1's output and input go.
+struct Console {
+    chardev: String,
+    takes_input: bool,
+}
+
+/// COM1's connection, from the serial ports that were asked for.
+fn console(line: &CommandLine) -> Result<Option<Console>, Failure> {
+    let mut ports = line.serials.iter();
+    let first = ports.next();
+    if let Some(other) = ports.find(|port| **port != SerialSpec::None) {
+        let name = match other {
+            SerialSpec::Chardev(id) | SerialSpec::OutputOf(id) => id.clone(),
+            SerialSpec::None => String::new(),
+        };
+        return Err(Failure::Option {
+            location: format!("-serial chardev:{name}"),
+            reason: "this board has one serial port, COM1".to_owned(),
+        });
+    }
+    Ok(match first {
+        Some(SerialSpec::Chardev(id)) => Some(Console { chardev: id.clone(), takes_input: true }),
+        Some(SerialSpec::OutputOf(id)) => Some(Console { chardev: id.clone(), takes_input: false }),
+        Some(SerialSpec::None) | None => None,
+    })
+}
+
+/// Makes and runs the machine of a command line until it ends.
+///
+/// # Errors
+/// [`Failure`]: why there is no machine. The end of a machine that ran is no failure.
+pub(crate) fn run(qom: &Arc<Qom>, line: CommandLine) -> Result<(), Failure> {
+    if line.daemonize {
+        let reason = "this program does not put itself in the background yet; let a service manager do it".to_owned();
+        return Err(Failure::Option { location: "-daemonize".to_owned(), reason });
+    }
+    report::set_prefix(Prefix {
+        timestamp: line.messages.timestamp,
+        guest_name: line.name.guest.clone().filter(|_| line.messages.guest_name),
+    });
+    let io = |what: &str| {
+        let what = what.to_owned();
+        move |source| Failure::Io { what, source }
+    };
+    let mut main_loop = MainLoop::new().map_err(io("main loop"))?;
+    for chardev in &line.chardevs {
+        main_loop.add_chardev(chardev).map_err(Failure::Chardev)?;
+    }
+    let console = console(&line)?;
+    let serial: Arc<OnceLock<Arc<SerialPort>>> = Arc::default();
+    let sink = match &console {
+        Some(Console { chardev, takes_input }) => {
+            let (port, takes_input) = (serial.clone(), *takes_input);
+            let input = Box::new(move |bytes: &[u8]| match port.get() {
+                Some(port) if takes_input => port.receive(bytes),
+                _ => bytes.len(),
+            });
+            Some(main_loop.add_console(chardev, input).map_err(Failure::Chardev)?)
+        }
+        None => None,
+    };
+    for monitor in &line.monitors {
+        main_loop.add_monitor(monitor).map_err(Failure::Chardev)?;
+    }
+    let announce = |name: &str| report::info(format_args!("QEMU waiting for connection on: {name}"));
+    main_loop.wait_for_clients(announce).map_err(io("waiting for a client"))?;
+
+    let handle = main_loop.handle();
+    let events = Arc::new(EventQueue { waiting: Mutex::default(), main_loop: handle.clone() });
+    let connections = Connections {
+        console: sink.map(|sink| Box::new(sink) as Box<dyn std::io::Write + Send>),
+        on_console_room: Arc::new(move || handle.console_has_room()),
+        events: Arc::new(move |event| events.push(event)),
+    };
+    let machine = startup::build_machine(qom, machine_spec(&line), connections)?;
+    if let Some(port) = machine.as_ref().and_then(|machine| machine.board()?.serial().cloned()) {
+        let _ = serial.set(port);
+    }
+    add_devices(qom, line.devices)?;
+    warn_of_unused_globals(qom);
+
+    let kvm = startup::is_kvm(qom);
+    if machine.is_some() && !kvm {
+        let accel = qom.accel().class().name().trim_end_matches("-accel").to_owned();
+        report::info(format_args!("{accel}: CPUs have the features of TCG, and no guest code is run"));
+    }
+    let mut context = Context::new(qom.clone(), Commands::linked()?);
+    let policy = VmPolicy { no_shutdown: line.no_shutdown, no_reboot: line.no_reboot };
+    let mut vm = Vm::new(machine, kvm, policy, context.events().clone());
+    context.insert::<Box<dyn RunControl>>(Box::new(vm.clone()));
+    context.insert(vm.clone());
+    if let Some(path) = &line.pidfile {
+        std::fs::write(path, format!("{}\n", std::process::id()))
+            .map_err(io(&format!("cannot create PID file {}", path.display())))?;
+    }
+    if !line.stopped
+        && let Err(error) = vm.cont()
+    {
+        report::error(error);
+    }
+    let outcome = main_loop.run(&mut context).map_err(io("main loop"));
+    if let Some(path) = &line.pidfile {
+        // It may be gone already, which is as good.
+        let _ = std::fs::remove_file(path);
+    }
+    outcome
+}

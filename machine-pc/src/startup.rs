@@ -1,0 +1,203 @@
+//! From what the user asked for to a machine that can run, in the order that the phases of the registry give.
+//!
+//! 1. Types register at link time ([`qom::Bootstrap`]).
+//! 2. The accelerator is chosen and initialised ([`accel_ready`]).
+//! 3. The CPU classes register, and the registry is sealed ([`qom::Qom`]).
+//! 4. The machine is made, its CPUs are created by type name and realized ([`build_machine`]).
+//!
+//! So every look at the CPU classes, `-cpu help` included, sees one set of classes, whatever the order of the options.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use qom::{Bootstrap, Device, GlobalProperty, Input, Obj, Origin, Qom};
+use target_i386::cpu::{CpuOptionError, X86Accel, X86Cpu, apply_cpu_option};
+use target_i386::topology::{Placement, TopologyError};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::accel::{self, AccelChoice, AccelError};
+use crate::machine::board::{Board, BoardConfig, BoardError, BootRom};
+use crate::machine::pc::PcParts;
+use crate::machine::possible_cpus::PossibleCpus;
+use crate::machine::{Machine, MachineClass, PcMachine, TYPE_SUFFIX, default_machine, find_machine};
+use crate::smp::{SmpConfiguration, SmpError, SmpLimits};
+use crate::vm_event::EventSink;
+
+/// Why the program cannot start. Each text stands alone after the program's name.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The types that were linked in do not fit each other: a mistake in the program.
+    #[error(transparent)]
+    Registry(#[from] qom::RegistryError),
+    /// No accelerator.
+    #[error(transparent)]
+    Accel(#[from] AccelError),
+    /// No such machine type.
+    #[error("unsupported machine type: \"{0}\"")]
+    UnknownMachine(String),
+    /// `-cpu`.
+    #[error(transparent)]
+    Cpu(#[from] CpuOptionError),
+    /// A machine without CPUs was given some.
+    #[error("machine '{0}' does not take CPU models")]
+    NoCpus(&'static str),
+    /// `-smp`.
+    #[error(transparent)]
+    Smp(#[from] SmpError),
+    /// `-smp` gives APIC IDs that do not fit 32 bits.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// The hardware.
+    #[error(transparent)]
+    Board(#[from] BoardError),
+    /// An object: a global property, a CPU that cannot be realized.
+    #[error(transparent)]
+    Object(#[from] qom::Error),
+    /// Making an object.
+    #[error(transparent)]
+    Create(#[from] qom::CreateError),
+    /// Setting a property.
+    #[error(transparent)]
+    Property(#[from] qom::PropertyError),
+    /// The object tree.
+    #[error(transparent)]
+    Tree(#[from] qom::TreeError),
+}
+
+/// Goes through the first two phases and seals: all types that there are under the first of `accels` that works.
+///
+/// # Errors
+/// [`StartError::Registry`], [`StartError::Accel`].
+pub fn accel_ready(accels: &[AccelChoice], report: impl FnMut(String)) -> Result<Arc<Qom>, StartError> {
+    let types = Bootstrap::from_link_time()?;
+    let accel = accel::initialise(&types, accels, report)?;
+    Ok(types.accel_ready(accel)?.seal()?)
+}
+
+/// Whether guests run under KVM in a system.
+pub fn is_kvm(qom: &Qom) -> bool {
+    qom.accel().interface::<dyn X86Accel>().is_some_and(X86Accel::is_kvm)
+}
+
+/// The machine that is asked for.
+#[derive(Debug, Default)]
+pub struct MachineSpec {
+    /// `-machine NAME`.
+    pub machine: Option<String>,
+    /// The machine's properties, as text.
+    pub properties: Map<String, Value>,
+    /// `-cpu`, as it stands.
+    pub cpu: Option<String>,
+    /// `-smp`.
+    pub smp: SmpConfiguration,
+    /// `-m`, in bytes.
+    pub ram_size: Option<u64>,
+    /// `-bios`.
+    pub firmware: Option<PathBuf>,
+    /// `-global`: driver, property, value.
+    pub globals: Vec<(String, String, String)>,
+}
+
+/// What the machine's hardware is connected to.
+pub struct Connections {
+    /// Where COM1 writes.
+    pub console: Option<Box<dyn Write + Send>>,
+    /// Called on a vCPU thread when COM1's input was read.
+    pub on_console_room: Arc<dyn Fn() + Send + Sync>,
+    /// Where guests' requests go.
+    pub events: EventSink,
+}
+
+impl std::fmt::Debug for Connections {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connections").finish_non_exhaustive()
+    }
+}
+
+/// Makes `/machine` with its boot CPUs. A machine without hardware gives none.
+///
+/// # Errors
+/// [`StartError`]; the program then ends.
+pub fn build_machine(
+    qom: &Arc<Qom>,
+    spec: MachineSpec,
+    connections: Connections,
+) -> Result<Option<Obj<PcMachine>>, StartError> {
+    let class = machine_class(qom, spec.machine.as_deref())?.clone();
+    for (driver, property, value) in &spec.globals {
+        qom.add_global(GlobalProperty::new(driver, property, value, Origin::Global));
+    }
+    let object = qom.create(&format!("{}{TYPE_SUFFIX}", class.name))?;
+    qom.root().add_child("machine", &object)?;
+    for container in ["unattached", "peripheral", "peripheral-anon"] {
+        qom.container(&format!("/machine/{container}"))?;
+    }
+    for container in ["/objects", "/chardevs", "/backend"] {
+        qom.container(container)?;
+    }
+    for (name, value) in &spec.properties {
+        let input = value.as_str().map_or(Input::Json(value), Input::Keyval);
+        object.set(name, &input, Origin::CommandLine)?;
+    }
+    let topology = spec.smp.resolve(&SmpLimits::pc(class.name, class.max_cpus, false))?;
+    let ram_size = spec.ram_size.unwrap_or(class.default_ram_size);
+    if let Some(machine) = object.downcast_ref::<Machine>() {
+        machine.configure(ram_size, topology);
+    }
+    let Ok(machine) = Obj::<PcMachine>::new(object) else {
+        return match spec.cpu {
+            Some(_) => Err(StartError::NoCpus(class.name)),
+            None => Ok(None),
+        };
+    };
+    if let Some(path) = &spec.firmware {
+        machine.as_object().set_value("firmware", &path.display().to_string())?;
+    }
+    let cpu_type = match (&spec.cpu, class.default_cpu_type) {
+        (Some(text), _) => apply_cpu_option(qom, text)?.class.name().to_owned(),
+        (None, Some(cpu_type)) => cpu_type.to_owned(),
+        (None, None) => return Ok(Some(machine)),
+    };
+    let cpus = PossibleCpus::new(topology)?;
+    let Some(chipset) = class.chipset else { return Ok(Some(machine)) };
+    let board = Board::new(BoardConfig {
+        chipset,
+        kvm: is_kvm(qom),
+        ram_size,
+        rom: spec.firmware.map_or(BootRom::BuiltIn, BootRom::File),
+        apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),
+        console: connections.console,
+        on_console_room: connections.on_console_room,
+        events: connections.events,
+    })?;
+    machine.build(PcParts { cpu_type: cpu_type.clone(), possible_cpus: cpus, board: Arc::new(board) });
+    for slot in 0..topology.cpus() {
+        create_boot_cpu(qom, &machine, &cpu_type, slot)?;
+    }
+    Ok(Some(machine))
+}
+
+fn machine_class<'a>(qom: &'a Qom, name: Option<&str>) -> Result<&'a MachineClass, StartError> {
+    match name {
+        Some(name) => find_machine(qom, name).ok_or_else(|| StartError::UnknownMachine(name.to_owned())),
+        None => default_machine(qom).ok_or_else(|| StartError::UnknownMachine(String::new())),
+    }
+}
+
+/// A CPU that is there from the start: made by its type's name, told its APIC ID, realized.
+fn create_boot_cpu(qom: &Qom, machine: &PcMachine, cpu_type: &str, slot: u32) -> Result<(), StartError> {
+    let object = qom.create(cpu_type)?;
+    let slot = usize::try_from(slot).unwrap_or(usize::MAX);
+    if let (Some(cpus), Some(cpu)) = (machine.possible_cpus(), object.downcast_ref::<X86Cpu>())
+        && let Some(possible) = cpus.get(slot)
+    {
+        let placement = Placement { topology: cpus.topology(), apic_id: possible.apic_id };
+        cpu.set_placement(placement, cpu.place());
+    }
+    match Obj::<Device>::new(object) {
+        Ok(device) => Ok(Device::realize(&device)?),
+        Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,238 @@
+//! The virtual machine as the main loop and the monitors see it: its run state, and what happens when a guest asks
+//! for something.
+//!
+//! Everything here runs on the main loop's thread. vCPU threads report [`VmEvent`]s; [`Vm::handle`] acts on them. The
+//! state changes and their events (`STOP`, `RESUME`, `RESET`, `SHUTDOWN`) happen in this one place, whoever caused them.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use qmp::{EventSender, EventType, KvmInfo, RunControl, RunState, ShutdownCause, events};
+use qom::{Device, Obj};
+use serde::Serialize;
+
+use crate::machine::PcMachine;
+use crate::machine::board::Board;
+use crate::vm_event::VmEvent;
+
+/// What the user wants where the reference has a choice.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct VmPolicy {
+    /// A guest's shutdown stops the machine and does not end the program (`-no-shutdown`).
+    pub no_shutdown: bool,
+    /// A guest's reset is a shutdown (`-no-reboot`).
+    pub no_reboot: bool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    machine: Option<Obj<PcMachine>>,
+    kvm: bool,
+    policy: VmPolicy,
+    events: EventSender,
+    state: Cell<RunState>,
+    shutdown: Cell<Option<ShutdownCause>>,
+}
+
+/// A handle on the virtual machine; clones are of the same one.
+#[derive(Debug, Clone)]
+pub struct Vm(Rc<Inner>);
+
+/// The guest's report on a CPU (QAPI `ACPI_DEVICE_OST`).
+#[derive(Debug, Serialize)]
+struct AcpiDeviceOst {
+    info: OstInfo,
+}
+
+impl EventType for AcpiDeviceOst {
+    const NAME: &'static str = "ACPI_DEVICE_OST";
+}
+
+/// One slot's last report (QAPI `ACPIOSTInfo`).
+#[derive(Debug, Serialize)]
+pub struct OstInfo {
+    /// The id of the device in the slot, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// ACPI's source event, 0 if there was no report.
+    pub source: u32,
+    /// ACPI's status code.
+    pub status: u32,
+    /// The slot's number.
+    pub slot: String,
+    /// Always `CPU`.
+    #[serde(rename = "slot-type")]
+    pub slot_type: &'static str,
+}
+
+impl Vm {
+    /// A machine that is built and has not run. Without `machine` there is nothing to run.
+    pub fn new(machine: Option<Obj<PcMachine>>, kvm: bool, policy: VmPolicy, events: EventSender) -> Self {
+        Self(Rc::new(Inner {
+            machine,
+            kvm,
+            policy,
+            events,
+            state: Cell::new(RunState::Prelaunch),
+            shutdown: Cell::new(None),
+        }))
+    }
+
+    fn board(&self) -> Option<&Board> {
+        self.0.machine.as_ref()?.board().map(|board| &**board)
+    }
+
+    /// The PC, if the machine is one.
+    pub fn machine(&self) -> Option<&Obj<PcMachine>> {
+        self.0.machine.as_ref()
+    }
+
+    /// Why the program is to end, once it is.
+    pub fn shutdown_cause(&self) -> Option<ShutdownCause> {
+        self.0.shutdown.get()
+    }
+
+    /// What was reported last for a slot.
+    pub fn ost_info(&self, slot: u32) -> OstInfo {
+        let status = self.board().and_then(|board| board.cpu_hotplug().status(slot)).unwrap_or_default();
+        OstInfo {
+            device: self.cpu_in(slot).and_then(|cpu| cpu.id()),
+            source: status.ost_event,
+            status: status.ost_status,
+            slot: slot.to_string(),
+            slot_type: "CPU",
+        }
+    }
+
+    fn cpu_in(&self, slot: u32) -> Option<Obj<Device>> {
+        let cpus = self.0.machine.as_ref()?.possible_cpus()?;
+        Obj::new(cpus.get(usize::try_from(slot).ok()?)?.cpu()?).ok()
+    }
+
+    fn pause(&self, state: RunState) -> Result<(), qmp::Error> {
+        if self.0.state.get() == RunState::Running {
+            if let Some(vm) = self.board().and_then(Board::vm) {
+                vm.pause().map_err(qmp::Error::generic)?;
+            }
+            self.0.events.emit(&events::Stop);
+        }
+        self.0.state.set(state);
+        Ok(())
+    }
+
+    /// Acts on what a vCPU reported.
+    pub fn handle(&self, event: VmEvent) {
+        match event {
+            VmEvent::ResetRequest(cause) => {
+                tracing::debug!(?cause, "the guest resets the machine");
+                if self.0.policy.no_reboot {
+                    self.guest_shutdown(ShutdownCause::GuestReset);
+                } else {
+                    self.reset(ShutdownCause::GuestReset);
+                }
+            }
+            VmEvent::ShutdownRequest => self.guest_shutdown(ShutdownCause::GuestShutdown),
+            VmEvent::InternalError { cpu_index, detail } => {
+                crate::report::error(format_args!("CPU {cpu_index}: KVM internal error: {detail}"));
+                self.stop_as(RunState::InternalError);
+            }
+            VmEvent::CpuEject { slot } => self.eject(slot),
+            VmEvent::CpuOst { slot, source_event, status } => {
+                let info = OstInfo { source: source_event, status, ..self.ost_info(slot) };
+                self.0.events.emit(&AcpiDeviceOst { info });
+            }
+        }
+    }
+
+    fn stop_as(&self, state: RunState) {
+        if let Err(error) = self.pause(state) {
+            crate::report::error(format_args!("cannot stop the machine: {error}"));
+        }
+    }
+
+    fn guest_shutdown(&self, cause: ShutdownCause) {
+        self.0.events.emit(&events::Shutdown::new(cause));
+        self.stop_as(RunState::Shutdown);
+        if !self.0.policy.no_shutdown {
+            self.0.shutdown.set(Some(cause));
+        }
+    }
+
+    fn reset(&self, cause: ShutdownCause) {
+        let result = self.board().map_or(Ok(()), Board::reset);
+        self.0.events.emit(&events::Reset::new(cause));
+        if let Err(error) = result {
+            crate::report::error(format_args!("cannot reset the machine: {error}"));
+            self.stop_as(RunState::InternalError);
+            return;
+        }
+        // A machine that could only be reset can go on after it.
+        if matches!(self.0.state.get(), RunState::InternalError | RunState::Shutdown) {
+            self.0.state.set(RunState::Paused);
+        }
+    }
+
+    /// The guest let go of the CPU in a slot.
+    fn eject(&self, slot: u32) {
+        let Some(cpu) = self.cpu_in(slot) else { return };
+        let (device, path) = (cpu.id(), cpu.as_object().canonical_path());
+        match Device::unplug(&cpu) {
+            Ok(()) => self.0.events.emit(&events::DeviceDeleted { device, path }),
+            Err(error) => crate::report::error(format_args!("cannot remove {path}: {error}")),
+        }
+    }
+}
+
+impl RunControl for Vm {
+    fn state(&self) -> RunState {
+        self.0.state.get()
+    }
+
+    fn stop(&mut self) -> Result<(), qmp::Error> {
+        match self.0.state.get() {
+            RunState::Running | RunState::Prelaunch => self.pause(RunState::Paused),
+            _ => Ok(()),
+        }
+    }
+
+    fn cont(&mut self) -> Result<(), qmp::Error> {
+        match self.0.state.get() {
+            RunState::Running => return Ok(()),
+            RunState::InternalError | RunState::Shutdown => {
+                return Err(qmp::Error::generic("Resetting the Virtual Machine is required"));
+            }
+            _ => {}
+        }
+        self.0.state.set(RunState::Running);
+        self.0.events.emit(&events::Resume);
+        if let Some(vm) = self.board().and_then(Board::vm) {
+            vm.resume();
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self, cause: ShutdownCause) {
+        Self::reset(self, cause);
+    }
+
+    fn powerdown(&mut self) {
+        // The board has no power button yet that a guest could see; the event alone is what the reference sends
+        // for a guest that does not listen.
+        self.0.events.emit(&events::Powerdown);
+    }
+
+    fn shutdown(&mut self, cause: ShutdownCause) {
+        if self.0.shutdown.get().is_none() {
+            self.0.events.emit(&events::Shutdown::new(cause));
+            self.0.shutdown.set(Some(cause));
+        }
+    }
+
+    fn is_shutting_down(&self) -> bool {
+        self.0.shutdown.get().is_some()
+    }
+
+    fn kvm(&self) -> KvmInfo {
+        KvmInfo { enabled: self.0.kvm, present: true }
+    }
+}

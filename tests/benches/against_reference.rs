@@ -1,0 +1,195 @@
+//! Start to greeting, and one `qom-get`, beside the reference and a bare socket, in one run.
+//!
+//! `REFERENCE='qemu-system-x86_64' cargo bench -p tests --bench against_reference`. `REFERENCE` is a command that
+//! runs QEMU; without it (or where it does not start) only the program and the bare socket are measured. Measurements of
+//! the parties alternate, so that a machine whose speed drifts slows all of them; figures are medians.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Runs of each program from start to greeting.
+const STARTS: usize = 40;
+/// Rounds of `qom-get`, each of [`BATCH`] requests to each party.
+const ROUNDS: usize = 30;
+const BATCH: u32 = 100;
+
+const REQUEST: &[u8] =
+    br#"{"execute": "qom-get", "arguments": {"path": "/machine/unattached/device[0]", "property": "family"}}"#;
+
+fn median(mut samples: Vec<Duration>) -> Duration {
+    samples.sort_unstable();
+    samples.get(samples.len() / 2).copied().unwrap_or_default()
+}
+
+/// A program with QMP on its standard input and output.
+struct Party {
+    name: &'static str,
+    command: Vec<String>,
+}
+
+impl Party {
+    fn start(&self, machine: &[&str]) -> std::io::Result<(Child, Duration)> {
+        let start = Instant::now();
+        let mut child = Command::new(&self.command[0])
+            .args(&self.command[1..])
+            .args(["-display", "none", "-nodefaults", "-S", "-qmp", "stdio"])
+            .args(machine)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut byte = [0];
+        let greeted = child.stdout.as_mut().map(|pipe| pipe.read_exact(&mut byte));
+        let elapsed = start.elapsed();
+        match greeted {
+            Some(Ok(())) => Ok((child, elapsed)),
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(std::io::Error::other("no greeting"))
+            }
+        }
+    }
+}
+
+fn end(mut child: Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn starts(parties: &[Party], machine: &[&str]) {
+    let mut samples = vec![Vec::new(); parties.len()];
+    for _ in 0..STARTS {
+        for (party, samples) in parties.iter().zip(&mut samples) {
+            if let Ok((child, elapsed)) = party.start(machine) {
+                samples.push(elapsed);
+                end(child);
+            }
+        }
+    }
+    println!("start to the first byte of the greeting, {}:", machine.join(" "));
+    report(parties.iter().map(|party| party.name).zip(samples.into_iter().map(median)));
+}
+
+/// Figures, and each as a ratio to the first.
+fn report<'a>(figures: impl Iterator<Item = (&'a str, Duration)>) {
+    let mut first = None;
+    for (name, figure) in figures {
+        if figure.is_zero() {
+            println!("  {name:<14} not measured");
+            continue;
+        }
+        let base = *first.get_or_insert(figure);
+        println!("  {name:<14} {figure:>12.1?}   {:.2}x", figure.as_secs_f64() / base.as_secs_f64());
+    }
+}
+
+/// One request, one reply line.
+trait RoundTrip {
+    fn round_trip(&mut self, reply: &mut Vec<u8>);
+}
+
+struct Session<R, W> {
+    reader: BufReader<R>,
+    writer: W,
+}
+
+impl<R: Read, W: Write> RoundTrip for Session<R, W> {
+    fn round_trip(&mut self, reply: &mut Vec<u8>) {
+        reply.clear();
+        if self.writer.write_all(REQUEST).and_then(|()| self.writer.flush()).is_err() {
+            return;
+        }
+        let _ = self.reader.read_until(b'\n', reply);
+    }
+}
+
+/// Answers each request of the right length with the same bytes: what two processes and a socket cost at least.
+fn bare_server(mut stream: UnixStream, reply: &[u8]) {
+    let mut request = vec![0; REQUEST.len()];
+    while stream.read_exact(&mut request).is_ok() && stream.write_all(reply).is_ok() {}
+}
+
+fn main() {
+    // Cargo passes `--bench`; with `--test` it only wants to know that this builds.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let own = tests::binary().display().to_string();
+    let mut parties = vec![Party { name: "this program", command: vec![own] }];
+    if let Ok(reference) = std::env::var("REFERENCE") {
+        let command: Vec<String> = reference.split_whitespace().map(str::to_owned).collect();
+        parties.push(Party { name: "reference", command });
+    } else {
+        println!("REFERENCE is not set: the reference is not measured");
+    }
+    parties.retain(|party| match party.start(&["-M", "none"]) {
+        Ok((child, _)) => {
+            end(child);
+            true
+        }
+        Err(error) => {
+            println!("{} does not start: {error}", party.name);
+            false
+        }
+    });
+    starts(&parties, &["-M", "none", "-accel", "tcg"]);
+    starts(&parties, &["-M", "pc", "-accel", "tcg"]);
+    if tests::kvm_or_skip("start under KVM") {
+        starts(&parties, &["-M", "pc", "-accel", "kvm"]);
+    }
+    round_trips(&parties);
+}
+
+fn round_trips(parties: &[Party]) {
+    let mut children = Vec::new();
+    let mut sessions: Vec<(&str, Box<dyn RoundTrip>)> = Vec::new();
+    let mut reply = Vec::new();
+    for party in parties {
+        let (near, far) = match UnixStream::pair() {
+            Ok(pair) => pair,
+            Err(error) => return println!("no socket pair: {error}"),
+        };
+        let Ok(input) = far.try_clone() else { return println!("no descriptor") };
+        let child = Command::new(&party.command[0])
+            .args(&party.command[1..])
+            .args(["-display", "none", "-nodefaults", "-S", "-M", "pc", "-accel", "tcg", "-qmp", "stdio"])
+            .stdin(Stdio::from(std::os::fd::OwnedFd::from(input)))
+            .stdout(Stdio::from(std::os::fd::OwnedFd::from(far)))
+            .stderr(Stdio::null())
+            .spawn();
+        let (Ok(child), Ok(writer)) = (child, near.try_clone()) else { continue };
+        children.push(child);
+        let mut session = Session { reader: BufReader::new(near), writer };
+        let _ = session.reader.read_until(b'\n', &mut reply);
+        let _ = session.writer.write_all(br#"{"execute": "qmp_capabilities"}"#);
+        let _ = session.reader.read_until(b'\n', &mut reply);
+        session.round_trip(&mut reply);
+        if !reply.starts_with(b"{\"return\"") {
+            println!("{}: {}", party.name, String::from_utf8_lossy(&reply));
+        }
+        sessions.push((party.name, Box::new(session)));
+    }
+    if let Ok((near, far)) = UnixStream::pair() {
+        let bytes = reply.clone();
+        std::thread::spawn(move || bare_server(far, &bytes));
+        if let Ok(writer) = near.try_clone() {
+            sessions.insert(0, ("bare socket", Box::new(Session { reader: BufReader::new(near), writer })));
+        }
+    }
+    let mut samples = vec![Vec::new(); sessions.len()];
+    for _ in 0..ROUNDS {
+        for ((_, session), samples) in sessions.iter_mut().zip(&mut samples) {
+            let start = Instant::now();
+            for _ in 0..BATCH {
+                session.round_trip(&mut reply);
+            }
+            samples.push(start.elapsed() / BATCH);
+        }
+    }
+    println!("one qom-get of a CPU's property, request to reply:");
+    report(sessions.iter().map(|(name, _)| *name).zip(samples.into_iter().map(median)));
+    children.into_iter().for_each(end);
+}

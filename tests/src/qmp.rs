@@ -1,0 +1,110 @@
+//! A QMP client of a few lines.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::PATIENCE;
+
+/// A session after negotiation. Events are kept until somebody waits for them.
+#[derive(Debug)]
+pub struct Qmp {
+    reader: BufReader<UnixStream>,
+    writer: UnixStream,
+    events: VecDeque<Value>,
+    /// The greeting.
+    pub greeting: Value,
+}
+
+impl Qmp {
+    /// Connects and negotiates.
+    #[must_use]
+    pub fn connect(path: &Path) -> Self {
+        let start = Instant::now();
+        let stream = loop {
+            match UnixStream::connect(path) {
+                Ok(stream) => break stream,
+                Err(error) => assert!(start.elapsed() < PATIENCE, "{}: {error}", path.display()),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        };
+        let _ = stream.set_read_timeout(Some(PATIENCE));
+        let writer = stream.try_clone().unwrap_or_else(|error| panic!("clone: {error}"));
+        let mut this =
+            Self { reader: BufReader::new(stream), writer, events: VecDeque::new(), greeting: Value::Null };
+        this.greeting = this.read();
+        let _ = this.execute("qmp_capabilities", &json!({}));
+        this
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.writer.write_all(bytes).unwrap_or_else(|error| panic!("send: {error}"));
+    }
+
+    /// The next message, whatever it is.
+    #[must_use]
+    pub fn read(&mut self) -> Value {
+        let mut line = String::new();
+        let count = self.reader.read_line(&mut line).unwrap_or_else(|error| panic!("read: {error}"));
+        assert!(count > 0, "the program closed the session");
+        assert!(line.ends_with("\r\n"), "{line:?}");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"))
+    }
+
+    /// The next reply; events that come before it are kept.
+    #[must_use]
+    pub fn reply(&mut self) -> Value {
+        loop {
+            let message = self.read();
+            if message.get("event").is_none() {
+                return message;
+            }
+            self.events.push_back(message);
+        }
+    }
+
+    /// Runs a command; the whole reply.
+    #[must_use]
+    pub fn execute(&mut self, command: &str, arguments: &Value) -> Value {
+        self.send(json!({"execute": command, "arguments": arguments}).to_string().as_bytes());
+        self.reply()
+    }
+
+    /// Runs a command that must succeed; what it returns.
+    #[must_use]
+    pub fn ok(&mut self, command: &str, arguments: &Value) -> Value {
+        let mut reply = self.execute(command, arguments);
+        assert!(reply.get("return").is_some(), "{command} {arguments}: {reply}");
+        reply["return"].take()
+    }
+
+    /// Runs a command that must fail; class and description.
+    #[must_use]
+    pub fn error(&mut self, command: &str, arguments: &Value) -> (String, String) {
+        let reply = self.execute(command, arguments);
+        let text = |key: &str| reply["error"][key].as_str().unwrap_or_default().to_owned();
+        assert!(reply.get("error").is_some(), "{command} {arguments}: {reply}");
+        (text("class"), text("desc"))
+    }
+
+    /// Waits for an event of that name; others before it are dropped.
+    #[must_use]
+    pub fn event(&mut self, name: &str) -> Value {
+        let start = Instant::now();
+        loop {
+            let message = match self.events.pop_front() {
+                Some(event) => event,
+                None => self.read(),
+            };
+            if message["event"] == name {
+                return message;
+            }
+            assert!(start.elapsed() < PATIENCE, "no {name}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The human monitor on standard input, as a person or a script uses it.
+
+use tests::{kvm_or_skip, run_with_input};
+
+const COMMANDS: &str = "info hotpluggable-cpus\n\
+    device_add qemu64-x86_64-cpu,id=cpu1,socket-id=0,core-id=1,thread-id=0\n\
+    info cpus\n\
+    device_del cpu1\n\
+    device_del nobody\n\
+    quit\n";
+
+fn piped(arguments: &[&str]) -> String {
+    let arguments = [&["-smp", "1,maxcpus=4", "-monitor", "stdio"], arguments].concat();
+    let finished = run_with_input(&arguments, COMMANDS);
+    assert_eq!(finished.status, Some(0), "{finished:?}");
+    finished.stdout
+}
+
+#[test]
+fn piped_commands_are_run_in_order() {
+    let text = piped(&["-accel", "tcg", "-serial", "none"]);
+    assert!(text.contains("  type: \"qemu64-x86_64-cpu\""), "{text}");
+    assert!(text.contains("    core-id: \"3\""), "{text}");
+    assert!(text.contains("  CPU #1: thread_id="), "{text}");
+    assert!(text.contains("Error: Device 'nobody' not found"), "{text}");
+    assert_eq!(text.matches("Error").count(), 1, "{text}");
+}
+
+#[test]
+fn the_guests_console_shares_the_terminal() {
+    if !kvm_or_skip("the_guests_console_shares_the_terminal") {
+        return;
+    }
+    let text = piped(&["-enable-kvm"]);
+    assert!(text.contains("(qom) "), "{text}");
+}
