@@ -7,8 +7,8 @@
 //!
 //! The module forbids any effect: nothing here opens a file or a socket, so that a command line is
 //! judged as a whole before anything happens, and the same line can be judged in a test. Only
-//! backends that the program can really open have a variant; the parsers in `parse` refuse the
-//! others by name.
+//! backends that the program can really open have a variant; the command line refuses the others
+//! by name.
 
 use std::path::PathBuf;
 
@@ -125,7 +125,8 @@ pub enum SocketAddress {
 /// A monitor and the chardev that it speaks over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonitorSpec {
-    /// Name given with `-mon id=`, or made up by `-monitor` and `-qmp`.
+    /// Name given by the user or made up (`compat_monitor0`); none for one that shares a serial
+    /// port's chardev (`-serial mon:…`).
     pub id: Option<String>,
     /// [`ChardevSpec::id`] of its chardev.
     pub chardev: String,

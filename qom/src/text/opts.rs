@@ -57,6 +57,8 @@ pub struct Deprecation {
     pub written: String,
     /// What to write.
     pub instead: String,
+    /// How many pairs stand before it.
+    pub position: usize,
 }
 
 impl std::fmt::Display for Deprecation {
@@ -109,7 +111,7 @@ pub fn parse(text: &str, implied_key: Option<&str>) -> Opts {
                 Some(flag) => (flag, "off"),
                 None => (word, "on"),
             };
-            opts.deprecations.push(deprecation(word, flag, state));
+            opts.deprecations.push(deprecation(word, flag, state, opts.pairs.len()));
             (key, value) = (flag.to_owned(), state.to_owned());
         }
         if key == "id" {
@@ -121,14 +123,14 @@ pub fn parse(text: &str, implied_key: Option<&str>) -> Opts {
     opts
 }
 
-fn deprecation(word: &str, flag: &str, state: &str) -> Deprecation {
+fn deprecation(word: &str, flag: &str, state: &str, position: usize) -> Deprecation {
     let instead = if flag == "delay" {
         // "nodelay" is the name of an option, whose opposite it is here.
         format!("nodelay={}", if state == "off" { "on" } else { "off" })
     } else {
         format!("{flag}={state}")
     };
-    Deprecation { written: word.to_owned(), instead }
+    Deprecation { written: word.to_owned(), instead, position }
 }
 
 impl Opts {
@@ -154,32 +156,46 @@ impl Opts {
         self.get(key).map(|text| number_parameter(key, text)).transpose()
     }
 
-    /// Checks every key and value against a table, in the order written, and the ID's form.
+    /// Checks the ID's form and every key and value against a table, in the order written.
     ///
     /// # Errors
-    /// The first [`ParameterError`].
-    pub fn check(&self, table: &[OptDescription]) -> Result<(), ParameterError> {
+    /// The first error and its place.
+    pub fn check(&self, table: &[OptDescription]) -> Result<(), OptsError> {
         if let Some(id) = &self.id {
-            identifier::check(id)?;
+            identifier::check(id).map_err(|error| OptsError { position: None, error })?;
         }
-        for (key, value) in &self.pairs {
-            let Some(description) = table.iter().find(|description| description.name == key) else {
-                return Err(ParameterError::Invalid { name: key.clone() });
-            };
-            match description.kind {
-                OptKind::String => {}
-                OptKind::Bool => {
-                    bool_parameter(key, value)?;
-                }
-                OptKind::Number => {
-                    number_parameter(key, value)?;
-                }
-                OptKind::Size => {
-                    size::parameter(key, value)?;
-                }
-            }
+        for (position, (key, value)) in self.pairs.iter().enumerate() {
+            check_pair(table, key, value).map_err(|error| OptsError { position: Some(position), error })?;
         }
         Ok(())
+    }
+
+    /// The deprecations to speak of: those before the error, if there is one.
+    pub fn deprecations_before(&self, error: Option<&OptsError>) -> impl Iterator<Item = &Deprecation> {
+        let end = error.map_or(self.pairs.len(), |error| error.position.map_or(0, |position| position + 1));
+        self.deprecations.iter().filter(move |deprecation| deprecation.position < end)
+    }
+}
+
+/// Options that do not fit their table.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct OptsError {
+    /// The pair at fault; none if it is the ID.
+    pub position: Option<usize>,
+    /// What is wrong with it.
+    pub error: ParameterError,
+}
+
+fn check_pair(table: &[OptDescription], key: &str, value: &str) -> Result<(), ParameterError> {
+    let Some(description) = table.iter().find(|description| description.name == key) else {
+        return Err(ParameterError::Invalid { name: key.to_owned() });
+    };
+    match description.kind {
+        OptKind::String => Ok(()),
+        OptKind::Bool => bool_parameter(key, value).map(drop),
+        OptKind::Number => number_parameter(key, value).map(drop),
+        OptKind::Size => size::parameter(key, value).map(drop),
     }
 }
 
@@ -283,6 +299,20 @@ mod tests {
         ] {
             assert_eq!(check(text), Err(message.to_owned()), "{text}");
         }
+    }
+
+    #[test]
+    fn deprecations_after_an_error_are_not_spoken_of() {
+        let opts = parse("x,server,to=x,nofoo", Some("path"));
+        let error = opts.check(TABLE).unwrap_err();
+        assert_eq!(error.position, Some(2));
+        let written = |error| opts.deprecations_before(error).map(|d| d.written.as_str()).collect::<Vec<_>>();
+        assert_eq!(written(Some(&error)), ["server"]);
+        assert_eq!(written(None), ["server", "nofoo"]);
+        let opts = parse("foo", None);
+        assert_eq!(opts.deprecations_before(opts.check(TABLE).err().as_ref()).count(), 1);
+        let opts = parse("server,id=1", None);
+        assert_eq!(opts.deprecations_before(opts.check(TABLE).err().as_ref()).count(), 0);
     }
 
     proptest! {

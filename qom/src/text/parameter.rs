@@ -43,6 +43,14 @@ pub enum ParameterError {
         /// The name given.
         name: String,
     },
+    /// Another kind of value than the parameter's.
+    #[error("Invalid parameter type for '{name}', expected: {expected}")]
+    WrongKind {
+        /// The parameter.
+        name: String,
+        /// The kind, in words.
+        expected: &'static str,
+    },
     /// A required parameter was not given.
     #[error("Parameter '{name}' is missing")]
     Missing {

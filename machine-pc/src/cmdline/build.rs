@@ -1,0 +1,302 @@
+//! The steps of reading, and the options that need no more than a few lines.
+
+use qom::text::keyval;
+use qom::text::opts::{self, OptDescription, OptKind, Opts, OptsError};
+use qom::text::parameter::ParameterError;
+use serde_json::{Map, Value};
+
+use super::defaults::Terminal;
+use super::device::Devices;
+use super::error::{CommandLineError, ErrorKind, Failure, Warning};
+use super::help::{parameter, parameters_help};
+use super::machine::MachineTree;
+use super::monitor::Monitors;
+use super::table::{self, OptionId, Support};
+use super::{CommandLine, Request};
+
+/// One option as it was written.
+struct Written<'a> {
+    support: Support,
+    /// Empty if the option takes none.
+    argument: &'a str,
+    location: String,
+}
+
+/// Everything on the way to a [`CommandLine`].
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    pub(super) line: CommandLine,
+    pub(super) machine: MachineTree,
+    pub(super) monitors: Monitors,
+    pub(super) devices: Devices,
+    pub(super) terminal: Terminal,
+    /// What is wrong with the last `-vga`.
+    vga: Option<ErrorKind>,
+}
+
+/// `Some` ends the reading: there is something to print at once.
+pub(super) type Step = Result<Option<Request>, Failure>;
+
+pub(super) fn parse(words: &[String]) -> Result<CommandLine, CommandLineError> {
+    let mut builder = Builder::default();
+    match builder.run(words) {
+        Ok(()) => Ok(builder.line),
+        Err(Failure(reports)) => Err(CommandLineError { warnings: builder.line.warnings, reports }),
+    }
+}
+
+/// Finds every option in the table.
+fn split(words: &[String]) -> Result<Vec<Written<'_>>, Failure> {
+    let mut options = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let Some(name) = word.strip_prefix('-') else {
+            let support = Support::Refused("there are no disks");
+            options.push(Written { support, argument: "", location: word.clone() });
+            continue;
+        };
+        let name = name.strip_prefix('-').unwrap_or(name);
+        let (support, takes_argument) =
+            table::look_up(name).ok_or_else(|| Failure::at(word, ErrorKind::InvalidOption))?;
+        options.push(if takes_argument {
+            let argument = words.next().ok_or_else(|| Failure::at(word, ErrorKind::RequiresArgument))?;
+            Written { support, argument, location: format!("{word} {argument}") }
+        } else {
+            Written { support, argument: "", location: word.clone() }
+        });
+    }
+    Ok(options)
+}
+
+const NAME_OPTIONS: &[OptDescription] = &[
+    parameter("guest", OptKind::String, ""),
+    parameter("process", OptKind::String, ""),
+    parameter("debug-threads", OptKind::Bool, ""),
+];
+
+const MESSAGE_OPTIONS: &[OptDescription] = &[
+    parameter("timestamp", OptKind::Bool, "Puts the time in front of messages"),
+    parameter("guest-name", OptKind::Bool, "Puts the guest's name in front of messages, if it has one"),
+];
+
+impl Builder {
+    fn run(&mut self, words: &[String]) -> Result<(), Failure> {
+        for option in split(words)? {
+            let request = match option.support {
+                Support::Provided(id) => self.option(id, option.argument, &option.location)?,
+                Support::Refused(reason) => {
+                    return Err(Failure::at(&option.location, ErrorKind::NotSupported { reason }));
+                }
+            };
+            if let Some(request) = request {
+                self.line.request = request;
+                return Ok(());
+            }
+        }
+        // Help about the machine comes first, then about CPUs, devices and character devices.
+        let cpu_help = self.line.cpu.as_deref().is_some_and(keyval::is_help).then_some(Request::CpuHelp);
+        let help = self.machine.help().or(cpu_help).or_else(|| self.devices.help()).or_else(|| self.monitors.help());
+        if let Some(request) = help {
+            self.line.request = request;
+            return self.machine.finish_for_help(&mut self.line);
+        }
+        // The order is that in which QEMU finds errors.
+        self.check_nographic()?;
+        if let Some(error) = self.vga.take() {
+            return Err(Failure::nowhere(error));
+        }
+        self.finish_chardevs()?;
+        self.machine.finish(&mut self.line)?;
+        self.finish_monitors()?;
+        self.finish_serials()?;
+        if self.line.cpu.as_deref() == Some("") {
+            return Err(Failure::nowhere(ErrorKind::EmptyCpu));
+        }
+        self.devices.finish(&mut self.line)?;
+        self.add_defaults()
+    }
+
+    fn option(&mut self, id: OptionId, argument: &str, location: &str) -> Step {
+        let line = &mut self.line;
+        match id {
+            OptionId::Help => return Ok(Some(Request::Help)),
+            OptionId::Version => return Ok(Some(Request::Version)),
+            OptionId::Machine => self.machine.machine(argument, location)?,
+            OptionId::Smp => return self.machine.smp(argument, location),
+            OptionId::Memory => return self.memory(argument, location),
+            OptionId::EnableKvm => self.machine.enable_kvm(),
+            OptionId::Accel => return self.accelerator(argument, location),
+            OptionId::Cpu => line.cpu = Some(argument.to_owned()),
+            OptionId::Device => self.device(argument, location)?,
+            OptionId::Object => return self.object(argument, location),
+            OptionId::Global => return self.global(argument, location),
+            OptionId::Name => self.name(argument, location)?,
+            OptionId::Uuid => {
+                line.uuid = Some(uuid(argument).ok_or_else(|| Failure::at(location, ErrorKind::InvalidUuid))?);
+            }
+            OptionId::Bios => line.bios = Some(argument.into()),
+            OptionId::Chardev => self.chardev(argument, location)?,
+            OptionId::Serial => self.serial(argument, location),
+            OptionId::Monitor => self.monitor(argument, location, crate::chardev::spec::MonitorMode::Readline)?,
+            OptionId::Qmp => self.qmp(argument, location, false)?,
+            OptionId::QmpPretty => self.qmp(argument, location, true)?,
+            OptionId::Mon => self.mon(argument, location)?,
+            OptionId::Stopped => line.stopped = true,
+            OptionId::NoShutdown => line.no_shutdown = true,
+            OptionId::NoReboot => line.no_reboot = true,
+            OptionId::NoDefaults => line.no_defaults = true,
+            OptionId::NoUserConfig => {}
+            OptionId::Nographic => self.terminal.nographic = true,
+            OptionId::Daemonize => line.daemonize = true,
+            OptionId::Pidfile => line.pidfile = Some(argument.into()),
+            OptionId::Message => return self.message(argument, location),
+            OptionId::Display => return self.display(argument, location),
+            OptionId::Vga if keyval::is_help(argument) => {
+                return Ok(Some(Request::Print("none                 no graphic card\n".to_owned())));
+            }
+            OptionId::Vga => self.vga = vga(argument),
+            OptionId::Parallel => {
+                self.terminal.parallel_option = true;
+                only_none(argument, location, "there is no parallel port")?;
+            }
+            OptionId::Net | OptionId::Nic => only_none(argument, location, "there is no network")?,
+        }
+        Ok(None)
+    }
+
+    /// Reads options whose keys are in a table, and keeps their warnings.
+    pub(super) fn options(
+        &mut self,
+        argument: &str,
+        implied_key: Option<&str>,
+        table: &[OptDescription],
+        location: &str,
+    ) -> Result<Opts, Failure> {
+        let opts = opts::parse(argument, implied_key);
+        let checked = opts.check(table);
+        self.warn_of(&opts, checked.as_ref().err(), location);
+        checked.map_err(|error| Failure::at(location, error.error))?;
+        Ok(opts)
+    }
+
+    /// Reads options of which there is one set for the whole command line, and so no ID.
+    pub(super) fn common_options(
+        &mut self,
+        argument: &str,
+        implied_key: &str,
+        table: &[OptDescription],
+        location: &str,
+    ) -> Result<Opts, Failure> {
+        if opts::parse(argument, Some(implied_key)).id.is_some() {
+            return Err(Failure::at(location, ParameterError::Invalid { name: "id".to_owned() }));
+        }
+        self.options(argument, Some(implied_key), table, location)
+    }
+
+    /// Keeps the warnings of options that have, or have not, an error.
+    pub(super) fn warn_of(&mut self, opts: &Opts, error: Option<&OptsError>, location: &str) {
+        for deprecation in opts.deprecations_before(error) {
+            self.warn(location, deprecation.to_string());
+        }
+    }
+
+    pub(super) fn warn(&mut self, location: &str, text: String) {
+        self.line.warnings.push(Warning { location: location.to_owned(), text });
+    }
+
+    fn name(&mut self, argument: &str, location: &str) -> Result<(), Failure> {
+        let opts = self.common_options(argument, "guest", NAME_OPTIONS, location)?;
+        let name = &mut self.line.name;
+        let given = |key: &str, old: Option<String>| opts.get(key).map(str::to_owned).or(old);
+        name.guest = given("guest", name.guest.take());
+        name.process = given("process", name.process.take());
+        if let Ok(Some(false)) = opts.get_bool("debug-threads") {
+            let text = "Ignoring deprecated 'debug-threads=no' option, thread naming is unconditionally enabled";
+            self.warn(location, text.to_owned());
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, argument: &str, location: &str) -> Step {
+        let opts = self.options(argument, None, MESSAGE_OPTIONS, location)?;
+        if opts.help {
+            return Ok(Some(Request::Print(parameters_help("msg", MESSAGE_OPTIONS))));
+        }
+        let messages = &mut self.line.messages;
+        if let Ok(Some(timestamp)) = opts.get_bool("timestamp") {
+            messages.timestamp = timestamp;
+        }
+        if let Ok(Some(guest_name)) = opts.get_bool("guest-name") {
+            messages.guest_name = guest_name;
+        }
+        Ok(None)
+    }
+
+    fn display(&mut self, argument: &str, location: &str) -> Step {
+        if keyval::is_help(argument) {
+            return Ok(Some(Request::Print("Available display backend types:\nnone\n".to_owned())));
+        }
+        let at = |error: ErrorKind| Failure::at(location, error);
+        let tree = keyval::parse(argument, Some("type")).map_err(|error| at(error.into()))?;
+        let name = |name: &str| name.to_owned();
+        match tree.get("type") {
+            Some(Value::String(kind)) if kind == "none" => {}
+            Some(Value::String(kind)) => {
+                return Err(at(ParameterError::NotAccepted { name: name("type"), value: kind.clone() }.into()));
+            }
+            Some(_) => return Err(at(ParameterError::UnexpectedMembers { name: name("type") }.into())),
+            None => return Err(at(ParameterError::Missing { name: name("type") }.into())),
+        }
+        if let Some(key) = other_key(&tree, "type") {
+            return Err(at(ParameterError::Unexpected { name: name(key) }.into()));
+        }
+        self.terminal.display_none = true;
+        Ok(None)
+    }
+}
+
+fn other_key<'a>(tree: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    tree.keys().map(String::as_str).find(|other| *other != key)
+}
+
+fn only_none(argument: &str, location: &str, reason: &'static str) -> Result<(), Failure> {
+    if argument == "none" { Ok(()) } else { Err(Failure::at(location, ErrorKind::NotSupported { reason })) }
+}
+
+/// Graphics cards that QEMU has, by option and by name.
+const CARDS: &[(&str, &str)] = &[
+    ("std", "standard VGA"),
+    ("cirrus", "Cirrus VGA"),
+    ("vmware", "VMWare SVGA"),
+    ("virtio", "Virtio VGA"),
+    ("qxl", "QXL VGA"),
+    ("tcx", "TCX framebuffer"),
+    ("cg3", "CG3 framebuffer"),
+];
+
+fn vga(argument: &str) -> Option<ErrorKind> {
+    if argument == "none" {
+        return None;
+    }
+    let card = CARDS.iter().find(|(name, _)| *name == argument);
+    Some(match card {
+        Some((_, card)) => ErrorKind::VgaNotAvailable { card },
+        None => ErrorKind::UnknownVga { name: argument.to_owned() },
+    })
+}
+
+/// Reads `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`.
+fn uuid(text: &str) -> Option<[u8; 16]> {
+    const DASHES: [usize; 4] = [8, 13, 18, 23];
+    let text = text.as_bytes();
+    if text.len() != 36 || DASHES.iter().any(|&place| text[place] != b'-') {
+        return None;
+    }
+    let mut digits = text.iter().enumerate().filter(|(place, _)| !DASHES.contains(place)).map(|(_, digit)| *digit);
+    let mut bytes = [0; 16];
+    for byte in &mut bytes {
+        let mut digit = || char::from(digits.next()?).to_digit(16);
+        *byte = u8::try_from(digit()? * 16 + digit()?).ok()?;
+    }
+    Some(bytes)
+}

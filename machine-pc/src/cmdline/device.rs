@@ -1,0 +1,236 @@
+//! `-device`, `-global`, `-object`.
+//!
+//! Types and properties are not looked up here: that a driver exists is for the object model to say, which
+//! words its errors itself. The location that goes with each option is for those.
+
+use std::collections::HashSet;
+
+use qom::text::keyval;
+use qom::text::opts::{self, OptDescription, OptKind};
+use qom::text::{ParameterError, identifier, parse_bool};
+use serde_json::{Map, Value};
+
+use super::build::{Builder, Step};
+use super::error::{ErrorKind, Failure};
+use super::help::{parameter, parameters_help};
+use super::monitor::MonitorOption;
+use super::{CommandLine, DeviceOption, DeviceProperties, GlobalOption, Request, json};
+use crate::chardev::spec::MonitorMode;
+
+/// Devices on the way.
+#[derive(Debug, Default)]
+pub(super) struct Devices {
+    options: Vec<DeviceOption>,
+    ids: HashSet<String>,
+    drivers: HashSet<String>,
+    help: Option<Request>,
+    /// The first one that has no driver; said when devices are made.
+    incomplete: Option<Failure>,
+}
+
+impl Devices {
+    pub(super) fn help(&mut self) -> Option<Request> {
+        self.help.take()
+    }
+
+    /// Whether a device of that type is asked for.
+    pub(super) fn has_driver(&self, driver: &str) -> bool {
+        self.drivers.contains(driver)
+    }
+
+    /// Hands over the devices: those in text first, then those in JSON, as QEMU makes them.
+    pub(super) fn finish(&mut self, line: &mut CommandLine) -> Result<(), Failure> {
+        if let Some(failure) = self.incomplete.take() {
+            return Err(failure);
+        }
+        line.devices = std::mem::take(&mut self.options);
+        line.devices.sort_by_key(|device| matches!(device.properties, DeviceProperties::Json(_)));
+        Ok(())
+    }
+
+    fn ask(&mut self, request: Request) {
+        self.help.get_or_insert(request);
+    }
+}
+
+const GLOBAL_OPTIONS: &[OptDescription] = &[
+    parameter("driver", OptKind::String, ""),
+    parameter("property", OptKind::String, ""),
+    parameter("value", OptKind::String, ""),
+];
+
+fn missing(name: &str) -> ParameterError {
+    ParameterError::Missing { name: name.to_owned() }
+}
+
+impl Builder {
+    pub(super) fn device(&mut self, argument: &str, location: &str) -> Result<(), Failure> {
+        if json::is_json(argument) {
+            return self.json_device(argument, location);
+        }
+        let opts = opts::parse(argument, Some("driver"));
+        if let Some(id) = &opts.id {
+            identifier::check(id).map_err(|error| Failure::at(location, error))?;
+        }
+        self.warn_of(&opts, None, location);
+        let driver = opts.get("driver").map(str::to_owned);
+        match driver.as_deref() {
+            Some(driver) if keyval::is_help(driver) => self.devices.ask(Request::DeviceHelp),
+            Some(driver) if opts.help => self.devices.ask(Request::DeviceTypeHelp { driver: driver.to_owned() }),
+            None if opts.help => self.devices.ask(Request::DeviceHelp),
+            _ => {}
+        }
+        if opts.help {
+            return Ok(());
+        }
+        let Some(driver) = driver else {
+            self.devices.incomplete.get_or_insert_with(|| Failure::at(location, missing("driver")));
+            return Ok(());
+        };
+        let mut properties: Vec<(String, String)> = Vec::new();
+        for (key, value) in opts.pairs.into_iter().filter(|(key, _)| key != "driver") {
+            match properties.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, old)) => *old = value,
+                None => properties.push((key, value)),
+            }
+        }
+        self.add_device(driver, opts.id, DeviceProperties::Text(properties), location)
+    }
+
+    fn json_device(&mut self, argument: &str, location: &str) -> Result<(), Failure> {
+        let mut members = json::object(argument).map_err(|error| Failure::at(location, error))?;
+        let Some(Value::String(driver)) = members.shift_remove("driver") else {
+            self.devices.incomplete.get_or_insert_with(|| Failure::at(location, missing("driver")));
+            return Ok(());
+        };
+        let id = match members.shift_remove("id") {
+            None => None,
+            Some(Value::String(id)) if identifier::is_well_formed(&id) => Some(id),
+            Some(id) => {
+                let error = match id {
+                    Value::String(id) => ErrorKind::InvalidDeviceId { id },
+                    _ => wrong_kind("id").into(),
+                };
+                self.devices.incomplete.get_or_insert_with(|| Failure::at(location, error));
+                return Ok(());
+            }
+        };
+        self.add_device(driver, id, DeviceProperties::Json(members), location)
+    }
+
+    fn add_device(
+        &mut self,
+        driver: String,
+        id: Option<String>,
+        properties: DeviceProperties,
+        location: &str,
+    ) -> Result<(), Failure> {
+        if let Some(id) = &id
+            && !self.devices.ids.insert(id.clone())
+        {
+            return Err(Failure::at(location, ErrorKind::DuplicateId { id: id.clone(), group: "device" }));
+        }
+        self.devices.drivers.insert(driver.clone());
+        self.devices.options.push(DeviceOption { driver, id, properties, location: location.to_owned() });
+        Ok(())
+    }
+
+    pub(super) fn global(&mut self, argument: &str, location: &str) -> Step {
+        let location = location.to_owned();
+        if let Some((driver, property, value)) = short_global(argument) {
+            let [driver, property, value] = [driver, property, value].map(str::to_owned);
+            self.line.globals.push(GlobalOption { driver, property, value, location });
+            return Ok(None);
+        }
+        let opts = self.options(argument, None, GLOBAL_OPTIONS, &location)?;
+        if opts.help {
+            return Ok(Some(Request::Print(parameters_help("global", GLOBAL_OPTIONS))));
+        }
+        let (Some(driver), Some(property), Some(value)) = (opts.get("driver"), opts.get("property"), opts.get("value"))
+        else {
+            return Err(Failure::at(&location, ErrorKind::IncompleteGlobal));
+        };
+        let [driver, property, value] = [driver, property, value].map(str::to_owned);
+        self.line.globals.push(GlobalOption { driver, property, value, location });
+        Ok(None)
+    }
+
+    /// Monitors are the only objects there are.
+    pub(super) fn object(&mut self, argument: &str, location: &str) -> Step {
+        let at = |error: ErrorKind| Failure::at(location, error);
+        let mut members = if json::is_json(argument) {
+            json::object(argument).map_err(at)?
+        } else {
+            let opts = opts::parse(argument, Some("qom-type"));
+            if let Some(id) = &opts.id {
+                identifier::check(id).map_err(|error| at(error.into()))?;
+            }
+            self.warn_of(&opts, None, location);
+            if opts.help || opts.get("qom-type").is_some_and(keyval::is_help) {
+                let list = "List of user creatable objects:\n  monitor-hmp\n  monitor-qmp\n";
+                return Ok(Some(Request::Print(list.to_owned())));
+            }
+            let id = opts.id.map(|id| ("id".to_owned(), id));
+            id.into_iter().chain(opts.pairs).map(|(key, value)| (key, Value::String(value))).collect()
+        };
+        let kind = take_text(&mut members, "qom-type").map_err(|error| at(error.into()))?;
+        let kind = kind.ok_or_else(|| at(missing("qom-type").into()))?;
+        if kind != "monitor-qmp" && kind != "monitor-hmp" {
+            return Err(at(ParameterError::NotAccepted { name: "qom-type".to_owned(), value: kind }.into()));
+        }
+        let monitor = monitor_object(&kind, &mut members).map_err(at)?;
+        self.add_monitor(monitor)?;
+        Ok(None)
+    }
+}
+
+/// Reads the properties of a monitor object.
+fn monitor_object(kind: &str, members: &mut Map<String, Value>) -> Result<MonitorOption, ErrorKind> {
+    let id = take_text(members, "id")?.ok_or_else(|| missing("id"))?;
+    identifier::check(&id)?;
+    let chardev = take_text(members, "chardev")?.ok_or_else(|| missing("chardev"))?;
+    let mut flag = |name: &'static str| match members.shift_remove(name) {
+        None => Ok(None),
+        Some(Value::Bool(value)) => Ok(Some(value)),
+        Some(Value::String(text)) => match parse_bool(&text) {
+            Some(value) => Ok(Some(value)),
+            None => Err(ParameterError::Expects { name: name.to_owned(), expected: "'on' or 'off'" }),
+        },
+        Some(_) => Err(ParameterError::WrongKind { name: name.to_owned(), expected: "boolean" }),
+    };
+    let mode = if kind == "monitor-qmp" {
+        MonitorMode::Control { pretty: flag("pretty")?.unwrap_or(false) }
+    } else {
+        if flag("readline")? == Some(false) {
+            return Err(ErrorKind::NotSupported { reason: "a human monitor always edits its line" });
+        }
+        MonitorMode::Readline
+    };
+    match members.keys().next() {
+        Some(name) => Err(ParameterError::Unexpected { name: name.clone() }.into()),
+        None => Ok(MonitorOption { id: Some(id), chardev, mode, location: None }),
+    }
+}
+
+fn wrong_kind(name: &str) -> ParameterError {
+    ParameterError::WrongKind { name: name.to_owned(), expected: "string" }
+}
+
+fn take_text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, ParameterError> {
+    match members.shift_remove(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(wrong_kind(name)),
+    }
+}
+
+/// Longest driver and property of `driver.property=value`; longer ones need the long form.
+const MAX_GLOBAL_NAME: usize = 63;
+
+/// Splits `driver.property=value`. The property may have dots.
+fn short_global(text: &str) -> Option<(&str, &str, &str)> {
+    let (name, value) = text.split_once('=')?;
+    let (driver, property) = name.split_once('.')?;
+    let fits = |name: &str| (1..=MAX_GLOBAL_NAME).contains(&name.len());
+    (fits(driver) && fits(property)).then_some((driver, property, value))
+}

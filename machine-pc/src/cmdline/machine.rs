@@ -1,0 +1,183 @@
+//! `-machine`, `-smp`, `-m`, `-accel`: one tree of machine properties.
+//!
+//! `-smp` and `-m` are short for `-machine smp.…` and `memory.…`; so all of them go into one keyval tree, in
+//! the order written, and conflicts show where they arise.
+
+use qom::text::keyval::{self, KeyvalError};
+use qom::text::opts::{OptDescription, OptKind, Opts};
+use qom::text::parameter::ParameterError;
+use qom::text::{identifier, opts, size};
+use serde_json::{Map, Value};
+
+use super::build::{Builder, Step};
+use super::error::{ErrorKind, Failure};
+use super::help::{parameter, smp_help};
+use super::{AcceleratorOption, CommandLine, Request};
+use crate::smp::SmpConfiguration;
+
+/// Machine properties on the way.
+#[derive(Debug, Default)]
+pub(super) struct MachineTree {
+    tree: Map<String, Value>,
+    help: bool,
+}
+
+const MEMORY_OPTIONS: &[OptDescription] = &[
+    parameter("size", OptKind::Size, ""),
+    parameter("slots", OptKind::Number, ""),
+    parameter("maxmem", OptKind::Size, ""),
+];
+
+const NO_MEMORY_HOTPLUG: ErrorKind = ErrorKind::NotSupported { reason: "memory cannot be added while the guest runs" };
+
+/// Guest memory comes in pieces of this many bytes.
+const MEMORY_GRANULE: u64 = 8192;
+
+impl MachineTree {
+    pub(super) fn machine(&mut self, argument: &str, location: &str) -> Result<(), Failure> {
+        let help = keyval::parse_into(&mut self.tree, argument, Some("type"));
+        self.help |= help.map_err(|error| Failure::at(location, error))?;
+        Ok(())
+    }
+
+    pub(super) fn smp(&mut self, argument: &str, location: &str) -> Step {
+        let at = |error: KeyvalError| Failure::at(location, error);
+        let smp = keyval::parse_with_help(argument, Some("cpus")).map_err(at)?;
+        if smp.help {
+            return Ok(Some(Request::Print(smp_help())));
+        }
+        self.merge("smp", smp.tree).map_err(at)?;
+        Ok(None)
+    }
+
+    pub(super) fn enable_kvm(&mut self) {
+        self.tree.insert("accel".to_owned(), Value::from("kvm"));
+    }
+
+    fn merge(&mut self, key: &str, members: Map<String, Value>) -> Result<(), KeyvalError> {
+        let mut added = Map::new();
+        added.insert(key.to_owned(), Value::Object(members));
+        keyval::merge(&mut self.tree, added)
+    }
+
+    /// What help was asked for.
+    pub(super) fn help(&self) -> Option<Request> {
+        if self.tree.get("type").and_then(Value::as_str).is_some_and(keyval::is_help) {
+            return Some(Request::MachineHelp);
+        }
+        self.help.then(|| if self.tree.contains_key("type") { Request::MachineTypeHelp } else { Request::MachineHelp })
+    }
+
+    /// Hands over what help depends on: the type, and the accelerators as far as they make sense.
+    pub(super) fn finish_for_help(&mut self, line: &mut CommandLine) -> Result<(), Failure> {
+        line.machine.type_name = take_text(&mut self.tree, "type")?;
+        // Help is given also where a machine could not be made.
+        if line.accelerators.is_empty()
+            && let Ok(Some(names)) = take_text(&mut self.tree, "accel")
+        {
+            line.accelerators = accelerators(&names);
+        }
+        Ok(())
+    }
+
+    /// Hands over everything.
+    pub(super) fn finish(&mut self, line: &mut CommandLine) -> Result<(), Failure> {
+        line.machine.type_name = take_text(&mut self.tree, "type")?;
+        if let Some(smp) = take_object(&mut self.tree, "smp")? {
+            line.smp = SmpConfiguration::from_properties(&smp).map_err(Failure::nowhere)?;
+        }
+        if let Some(memory) = self.tree.shift_remove("memory") {
+            // QEMU merges the default size of memory into the tree, which conflicts with a scalar.
+            let Value::Object(memory) = memory else {
+                return Err(Failure::nowhere(KeyvalError::MergeConflict { key: "memory".to_owned() }));
+            };
+            line.memory_size = memory_size(&memory)?;
+        }
+        if let Some(names) = take_text(&mut self.tree, "accel")? {
+            if !line.accelerators.is_empty() {
+                return Err(Failure::nowhere(ErrorKind::AcceleratorTwice));
+            }
+            line.accelerators = accelerators(&names);
+            if line.accelerators.is_empty() {
+                return Err(Failure::nowhere(ErrorKind::NoAccelerator));
+            }
+        }
+        line.machine.properties = std::mem::take(&mut self.tree);
+        Ok(())
+    }
+}
+
+/// Splits `kvm:tcg`.
+fn accelerators(names: &str) -> Vec<AcceleratorOption> {
+    let names = names.split(':').filter(|name| !name.is_empty());
+    names.map(|name| AcceleratorOption { name: name.to_owned(), properties: Vec::new(), location: None }).collect()
+}
+
+fn take_text(tree: &mut Map<String, Value>, key: &str) -> Result<Option<String>, Failure> {
+    match tree.shift_remove(key) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Failure::nowhere(ParameterError::UnexpectedMembers { name: key.to_owned() })),
+    }
+}
+
+fn take_object(tree: &mut Map<String, Value>, key: &str) -> Result<Option<Map<String, Value>>, Failure> {
+    match tree.shift_remove(key) {
+        None => Ok(None),
+        Some(Value::Object(members)) => Ok(Some(members)),
+        Some(_) => Err(Failure::nowhere(ParameterError::WrongKind { name: key.to_owned(), expected: "object" })),
+    }
+}
+
+fn memory_size(memory: &Map<String, Value>) -> Result<Option<u64>, Failure> {
+    for key in memory.keys() {
+        match key.as_str() {
+            "size" => {}
+            "slots" | "max-size" => return Err(Failure::nowhere(NO_MEMORY_HOTPLUG)),
+            _ => return Err(Failure::nowhere(ParameterError::Unexpected { name: format!("memory.{key}") })),
+        }
+    }
+    let bytes = match memory.get("size") {
+        None => return Ok(None),
+        Some(Value::String(text)) => size::parse(text).ok(),
+        Some(_) => None,
+    };
+    let expects_size = || ParameterError::Expects { name: "memory.size".to_owned(), expected: "size" };
+    let bytes = bytes.ok_or_else(|| Failure::nowhere(expects_size()))?;
+    let rounded = bytes.checked_next_multiple_of(MEMORY_GRANULE);
+    let rounded = rounded.ok_or_else(|| Failure::nowhere(ErrorKind::MemoryTooLarge))?;
+    // Zero asks for the machine's default.
+    Ok((rounded > 0).then_some(rounded))
+}
+
+impl Builder {
+    pub(super) fn memory(&mut self, argument: &str, location: &str) -> Step {
+        let opts = self.common_options(argument, "size", MEMORY_OPTIONS, location)?;
+        if opts.get("slots").is_some() || opts.get("maxmem").is_some() {
+            return Err(Failure::at(location, NO_MEMORY_HOTPLUG));
+        }
+        if let Some(text) = opts.get("size") {
+            // A number alone is one of mebibytes.
+            let unit = if text.ends_with(|last: char| last.is_ascii_digit()) { "M" } else { "" };
+            let members = Map::from_iter([("size".to_owned(), Value::from(format!("{text}{unit}")))]);
+            self.machine.merge("memory", members).map_err(|error| Failure::at(location, error))?;
+        }
+        Ok(None)
+    }
+
+    pub(super) fn accelerator(&mut self, argument: &str, location: &str) -> Step {
+        let opts: Opts = opts::parse(argument, Some("accel"));
+        if let Some(id) = &opts.id {
+            identifier::check(id).map_err(|error| Failure::at(location, error))?;
+        }
+        self.warn_of(&opts, None, location);
+        let name = opts.get("accel").unwrap_or_default();
+        if opts.help || name.is_empty() || keyval::is_help(name) {
+            return Ok(Some(Request::AcceleratorHelp));
+        }
+        let name = name.to_owned();
+        let properties = opts.pairs.into_iter().filter(|(key, _)| key != "accel").collect();
+        self.line.accelerators.push(AcceleratorOption { name, properties, location: Some(location.to_owned()) });
+        Ok(None)
+    }
+}

@@ -1,0 +1,338 @@
+//! The table of options: what each is called, whether it takes an argument, and its help text.
+//!
+//! Every name that QEMU has is here: either among the options provided, which make up `-help`, or among
+//! those refused, with the reason. So a name that is in neither list is a mistake of the user's, and is
+//! called that.
+
+/// An option that is provided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OptionId {
+    Help,
+    Version,
+    Machine,
+    Cpu,
+    Accel,
+    EnableKvm,
+    Smp,
+    Memory,
+    Device,
+    Object,
+    Global,
+    Name,
+    Uuid,
+    Bios,
+    Serial,
+    Parallel,
+    Monitor,
+    Mon,
+    Qmp,
+    QmpPretty,
+    Chardev,
+    Stopped,
+    NoShutdown,
+    NoReboot,
+    NoDefaults,
+    NoUserConfig,
+    Display,
+    Vga,
+    Nographic,
+    Net,
+    Nic,
+    Daemonize,
+    Pidfile,
+    Message,
+}
+
+/// Whether an option can be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Support {
+    /// Yes.
+    Provided(OptionId),
+    /// No, and why not.
+    Refused(&'static str),
+}
+
+/// One option of the provided ones.
+pub(super) struct OptionSpec {
+    /// Names without the dash; the first one is shown in front.
+    pub(super) names: &'static [&'static str],
+    /// The argument's form, if there is one.
+    pub(super) argument: Option<&'static str>,
+    /// What it does, in lines.
+    pub(super) help: &'static [&'static str],
+    pub(super) id: OptionId,
+}
+
+/// A heading of the help text and the options below it.
+pub(super) struct Section {
+    pub(super) title: &'static str,
+    pub(super) options: &'static [OptionSpec],
+}
+
+const fn flag(names: &'static [&'static str], id: OptionId, help: &'static [&'static str]) -> OptionSpec {
+    OptionSpec { names, argument: None, help, id }
+}
+
+const fn with(
+    names: &'static [&'static str],
+    argument: &'static str,
+    id: OptionId,
+    help: &'static [&'static str],
+) -> OptionSpec {
+    OptionSpec { names, argument: Some(argument), help, id }
+}
+
+/// The options provided, in the order of the help text.
+pub(super) const SECTIONS: &[Section] = &[
+    Section {
+        title: "Standard options",
+        options: &[
+            flag(&["h", "help"], OptionId::Help, &["show this text and exit"]),
+            flag(&["version"], OptionId::Version, &["show the version and exit"]),
+            with(
+                &["machine", "M"],
+                "[type=]name[,prop=value[,...]]",
+                OptionId::Machine,
+                &[
+                    "use this machine type ('-machine help' lists them,",
+                    "'-machine name,help' lists a type's properties)",
+                    "accel=accel1[:accel2[:...]] names accelerators to try in order",
+                ],
+            ),
+            with(&["cpu"], "model[,prop=value[,...]]", OptionId::Cpu, &[
+                "use this CPU model ('-cpu help' lists models and features);",
+                "+feature and -feature switch one on and off",
+            ]),
+            with(&["accel"], "[accel=]accelerator[,prop=value[,...]]", OptionId::Accel, &[
+                "try this accelerator (kvm, tcg or qtest; '-accel help' lists them);",
+                "may be repeated; without it kvm is used where it is usable, else tcg",
+            ]),
+            flag(&["enable-kvm"], OptionId::EnableKvm, &["as -machine accel=kvm"]),
+            with(
+                &["smp"],
+                "[[cpus=]n][,maxcpus=n][,sockets=n][,dies=n][,modules=n][,cores=n][,threads=n]",
+                OptionId::Smp,
+                &[
+                    "start with this many CPUs (default 1)",
+                    "maxcpus: how many there can be with those plugged in later",
+                    "sockets, dies, modules, cores, threads: how many of each are in one of the",
+                    "level before it; what is left out is computed",
+                ],
+            ),
+            with(&["m"], "[size=]megs", OptionId::Memory, &[
+                "give the guest this much memory; suffixes k, M, G, T (default unit: MiB)",
+            ]),
+            with(&["name"], "[guest=]name[,process=name]", OptionId::Name, &[
+                "name the guest",
+                "process: name of the process",
+            ]),
+            with(&["uuid"], "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", OptionId::Uuid, &["UUID of the machine"]),
+            with(&["device"], "driver[,prop=value[,...]]", OptionId::Device, &[
+                "add a device; the argument may be a JSON object",
+                "('-device help' lists the drivers, '-device driver,help' a driver's properties)",
+            ]),
+            with(&["object"], "type,id=id[,prop=value[,...]]", OptionId::Object, &[
+                "create an object; the argument may be a JSON object ('-object help' lists the types)",
+            ]),
+            with(&["global"], "driver.property=value", OptionId::Global, &[
+                "set the default of a property of every device of that type;",
+                "also as driver=driver,property=property,value=value",
+            ]),
+        ],
+    },
+    Section {
+        title: "Firmware",
+        options: &[with(&["bios"], "file", OptionId::Bios, &["map this firmware image"])],
+    },
+    Section {
+        title: "Character devices and monitors",
+        options: &[
+            with(&["chardev"], "backend,id=id[,prop=value[,...]]", OptionId::Chardev, &[
+                "define a character device; backends and their properties:",
+                "stdio[,signal=on|off]",
+                "null",
+                "file,path=path[,append=on|off]",
+                "pty[,path=path]",
+                "socket,path=path[,server=on|off][,wait=on|off][,abstract=on|off][,tight=on|off]",
+                "      [,reconnect-ms=milliseconds]",
+                "socket,host=host,port=port[,to=port][,ipv4=on|off][,ipv6=on|off][,nodelay=on|off]...",
+                "socket,fd=number...",
+                "all: [,mux=on|off][,logfile=path][,logappend=on|off]",
+            ]),
+            with(&["serial"], "dev", OptionId::Serial, &[
+                "connect the next serial port to a character device: stdio, null, none,",
+                "file:path, pty, unix:path[,server][,nowait], tcp:[host]:port[,server][,nowait],",
+                "chardev:id, mon:dev (shared with a monitor)",
+            ]),
+            with(&["parallel"], "none", OptionId::Parallel, &["there is no parallel port"]),
+            with(&["monitor"], "dev", OptionId::Monitor, &[
+                "put a human monitor on a character device (as for -serial); none for none",
+            ]),
+            with(&["qmp"], "dev", OptionId::Qmp, &["as -monitor, with QMP"]),
+            with(&["qmp-pretty"], "dev", OptionId::QmpPretty, &["as -qmp, with replies indented"]),
+            with(&["mon"], "[chardev=]id[,mode=readline|control][,pretty=on|off][,id=id]", OptionId::Mon, &[
+                "put a monitor on a character device defined with -chardev",
+            ]),
+        ],
+    },
+    Section {
+        title: "Running",
+        options: &[
+            flag(&["S"], OptionId::Stopped, &["do not start the CPUs until a monitor says cont"]),
+            flag(&["no-shutdown"], OptionId::NoShutdown, &["stop instead of exiting when the guest powers off"]),
+            flag(&["no-reboot"], OptionId::NoReboot, &["exit instead of rebooting"]),
+            flag(&["nodefaults"], OptionId::NoDefaults, &["no default serial port and monitor"]),
+            flag(&["no-user-config"], OptionId::NoUserConfig, &["nothing to do: no configuration file is read"]),
+            with(&["display"], "none", OptionId::Display, &["no default monitor and console on the terminal"]),
+            flag(&["nographic"], OptionId::Nographic, &[
+                "serial port and monitor share the terminal (Ctrl-a c switches)",
+            ]),
+            with(&["vga"], "none", OptionId::Vga, &["there is no graphics card"]),
+            with(&["net"], "none", OptionId::Net, &["there is no network"]),
+            with(&["nic"], "none", OptionId::Nic, &["there is no network"]),
+            flag(&["daemonize"], OptionId::Daemonize, &["go to the background once everything is ready"]),
+            with(&["pidfile"], "file", OptionId::Pidfile, &["write the process ID to this file"]),
+            with(&["msg"], "[timestamp=on|off][,guest-name=on|off]", OptionId::Message, &[
+                "timestamp: put the time in front of messages",
+                "guest-name: put the guest's name in front of messages",
+            ]),
+        ],
+    },
+];
+
+const NO_DISKS: &str = "there are no disks";
+const NO_GRAPHICS: &str = "there is no graphics";
+const NO_AUDIO: &str = "there is no audio";
+const NO_NETWORK: &str = "there is no network";
+const NO_LINUX_BOOT: &str = "a kernel cannot be booted directly";
+const NO_MIGRATION: &str = "there is no migration";
+const NO_NUMA: &str = "there is no NUMA";
+const NO_CONFIG: &str = "there are no configuration files";
+const NO_TCG: &str = "guest code is not translated";
+const NO_SUCH_DEVICE: &str = "there is no such device";
+const NO_FIRMWARE_DATA: &str = "nothing is passed to firmware";
+const NO_MEMORY_CHOICE: &str = "where memory comes from cannot be chosen";
+const NOT_YET: &str = "it is not implemented";
+
+/// QEMU's other options: name, whether it takes an argument, why it is refused.
+pub(super) const REFUSED: &[(&str, bool, &str)] = &[
+    ("acpitable", true, NO_FIRMWARE_DATA),
+    ("action", true, NOT_YET),
+    ("add-fd", true, NOT_YET),
+    ("append", true, NO_LINUX_BOOT),
+    ("audio", true, NO_AUDIO),
+    ("audiodev", true, NO_AUDIO),
+    ("blockdev", true, NO_DISKS),
+    ("boot", true, NO_FIRMWARE_DATA),
+    ("cdrom", true, NO_DISKS),
+    ("compat", true, NOT_YET),
+    ("D", true, NOT_YET),
+    ("d", true, NOT_YET),
+    ("debugcon", true, NO_SUCH_DEVICE),
+    ("dfilter", true, NO_TCG),
+    ("drive", true, NO_DISKS),
+    ("dtb", true, NO_LINUX_BOOT),
+    ("dump-vmstate", true, NO_MIGRATION),
+    ("echr", true, NOT_YET),
+    ("enable-sync-profile", false, NOT_YET),
+    ("fda", true, NO_DISKS),
+    ("fdb", true, NO_DISKS),
+    ("fsdev", true, NO_DISKS),
+    ("full-screen", false, NO_GRAPHICS),
+    ("fw_cfg", true, NO_FIRMWARE_DATA),
+    ("g", true, NO_GRAPHICS),
+    ("gdb", true, NOT_YET),
+    ("hda", true, NO_DISKS),
+    ("hdb", true, NO_DISKS),
+    ("hdc", true, NO_DISKS),
+    ("hdd", true, NO_DISKS),
+    ("icount", true, NO_TCG),
+    ("incoming", true, NO_MIGRATION),
+    ("initrd", true, NO_LINUX_BOOT),
+    ("iscsi", true, NO_DISKS),
+    ("jitdump", false, NO_TCG),
+    ("k", true, NO_GRAPHICS),
+    ("kernel", true, NO_LINUX_BOOT),
+    ("L", true, NOT_YET),
+    ("loadvm", true, NO_MIGRATION),
+    ("mem-path", true, NO_MEMORY_CHOICE),
+    ("mem-prealloc", false, NO_MEMORY_CHOICE),
+    ("mtdblock", true, NO_DISKS),
+    ("netdev", true, NO_NETWORK),
+    ("no-fd-bootchk", false, NO_DISKS),
+    ("numa", true, NO_NUMA),
+    ("only-migratable", false, NO_MIGRATION),
+    ("option-rom", true, NO_FIRMWARE_DATA),
+    ("overcommit", true, NOT_YET),
+    ("perfmap", false, NO_TCG),
+    ("pflash", true, NO_DISKS),
+    ("plugin", true, NO_TCG),
+    ("preconfig", false, NOT_YET),
+    ("prom-env", true, NO_FIRMWARE_DATA),
+    ("qtest", true, NOT_YET),
+    ("qtest-log", true, NOT_YET),
+    ("readconfig", true, NO_CONFIG),
+    ("rtc", true, NOT_YET),
+    ("run-with", true, NOT_YET),
+    ("s", false, NOT_YET),
+    ("sandbox", true, NOT_YET),
+    ("sd", true, NO_DISKS),
+    ("seed", true, NOT_YET),
+    ("semihosting", false, NO_TCG),
+    ("semihosting-config", true, NO_TCG),
+    ("set", true, NO_CONFIG),
+    ("shim", true, NO_LINUX_BOOT),
+    ("smbios", true, NO_FIRMWARE_DATA),
+    ("snapshot", false, NO_DISKS),
+    ("spice", true, NO_GRAPHICS),
+    ("tpmdev", true, NO_SUCH_DEVICE),
+    ("trace", true, NOT_YET),
+    ("usb", false, NO_SUCH_DEVICE),
+    ("usbdevice", true, NO_SUCH_DEVICE),
+    ("virtfs", true, NO_DISKS),
+    ("vnc", true, NO_GRAPHICS),
+    ("watchdog-action", true, NO_SUCH_DEVICE),
+    ("win2k-hack", false, NO_DISKS),
+    ("xen-attach", false, NO_SUCH_DEVICE),
+    ("xen-domid", true, NO_SUCH_DEVICE),
+    ("xen-domid-restrict", false, NO_SUCH_DEVICE),
+];
+
+/// Whether there is such an option, and whether it takes an argument. The name has no dash.
+pub(super) fn look_up(name: &str) -> Option<(Support, bool)> {
+    let provided = SECTIONS.iter().flat_map(|section| section.options).find(|option| option.names.contains(&name));
+    if let Some(option) = provided {
+        return Some((Support::Provided(option.id), option.argument.is_some()));
+    }
+    let (_, argument, reason) = REFUSED.iter().find(|(refused, ..)| *refused == name)?;
+    Some((Support::Refused(reason), *argument))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_there_once() {
+        let provided = SECTIONS.iter().flat_map(|section| section.options).flat_map(|option| option.names.iter().copied());
+        let mut names: Vec<_> = provided.chain(REFUSED.iter().map(|(name, ..)| *name)).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    /// Names and arguments as QEMU 11.1.2 has them, so that a word after an option is never mistaken.
+    #[test]
+    fn arguments_are_taken_where_the_reference_takes_them() {
+        let mut names = 0;
+        for line in include_str!("fixtures/options.txt").lines().filter(|line| !line.starts_with('#')) {
+            let (name, argument) = line.split_once(' ').unwrap();
+            let takes_argument = argument == "argument";
+            assert_eq!(look_up(name).map(|(_, argument)| argument), Some(takes_argument), "-{name}");
+            names += 1;
+        }
+        let ours = SECTIONS.iter().flat_map(|section| section.options).map(|option| option.names.len()).sum::<usize>();
+        assert_eq!(names, ours + REFUSED.len());
+    }
+}
