@@ -37,13 +37,22 @@ impl<T: Clone + Send + Sync + 'static> Data for T {
     }
 }
 
+/// An interface of a type: by name, and by cast where the type or the extending interface gives one.
+pub(crate) struct Implements {
+    pub(crate) name: String,
+    pub(crate) cast: Option<InterfaceImpl>,
+}
+
 /// What all objects of a type share: class data, properties, interfaces.
 pub struct Class {
     info: TypeInfo,
     parent: Option<Arc<Class>>,
     data: Vec<(TypeId, Box<dyn Data>)>,
     properties: IndexMap<Cow<'static, str>, Arc<Property>>,
+    /// Overrides of property defaults, inherited ones included.
     defaults: IndexMap<Cow<'static, str>, Value>,
+    /// What this level implements: its own interfaces, then what they extend.
+    implements: Vec<Implements>,
     construct: Option<crate::type_info::Construct>,
 }
 
@@ -54,17 +63,19 @@ impl std::fmt::Debug for Class {
 }
 
 impl Class {
-    pub(crate) fn build(info: &TypeInfo, parent: Option<Arc<Class>>) -> Self {
+    pub(crate) fn build(info: &TypeInfo, parent: Option<Arc<Class>>, implements: Vec<Implements>) -> Self {
         let data = parent.as_ref().map_or_else(Vec::new, |parent| {
             parent.data.iter().map(|(id, data)| (*id, (**data).clone_data())).collect()
         });
+        let defaults = parent.as_ref().map_or_else(IndexMap::new, |parent| parent.defaults.clone());
         let mut class = Self {
             construct: info.construct.or_else(|| parent.as_ref().and_then(|parent| parent.construct)),
             info: info.clone(),
             parent,
             data,
             properties: IndexMap::new(),
-            defaults: IndexMap::new(),
+            defaults,
+            implements,
         };
         for init in &info.class_init {
             init(&mut ClassInit { class: &mut class });
@@ -109,7 +120,7 @@ impl Class {
     #[must_use]
     pub fn is_a(&self, type_name: &str) -> bool {
         self.lineage().any(|class| {
-            class.name() == type_name || class.info.interfaces.iter().any(|i| i.name() == type_name)
+            class.name() == type_name || class.implements.iter().any(|one| one.name == type_name)
         })
     }
 
@@ -152,23 +163,22 @@ impl Class {
     /// The default value of a property for objects of this class: the nearest override, else the property's own.
     #[must_use]
     pub fn default_value(&self, name: &str) -> Option<&Value> {
-        self.lineage()
-            .find_map(|class| class.defaults.get(name))
-            .or_else(|| self.property(name).and_then(|property| property.default.as_ref()))
+        self.defaults.get(name).or_else(|| self.property(name).and_then(|property| property.default.as_ref()))
     }
 
-    /// Overrides of property defaults, ancestors first.
-    pub(crate) fn default_overrides(&self) -> Vec<(&str, &Value)> {
-        let mut levels: Vec<&Class> = self.lineage().filter(|class| !class.defaults.is_empty()).collect();
-        levels.reverse();
-        levels.into_iter().flat_map(|class| class.defaults.iter().map(|(n, v)| (n.as_ref(), v))).collect()
+    /// The overrides of property defaults that count for objects of this class, ancestors' first.
+    pub(crate) fn default_overrides(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.defaults.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
     pub(crate) fn cast_interface<'a, I: Interface + ?Sized>(&self, object: &'a dyn Object) -> Option<&'a I> {
-        self.lineage().flat_map(|class| &class.info.interfaces).find_map(|entry| entry.cast::<I>(object))
+        self.lineage()
+            .flat_map(|class| &class.implements)
+            .filter_map(|one| one.cast.as_ref())
+            .find_map(|cast| cast.cast::<I>(object))
     }
 
-    /// The interfaces that the type and its ancestors declare.
+    /// The interfaces that the type and its ancestors declare, without those that these extend.
     pub fn interfaces(&self) -> impl Iterator<Item = &InterfaceImpl> {
         self.lineage().flat_map(|class| &class.info.interfaces)
     }
@@ -215,8 +225,9 @@ impl ClassInit<'_> {
         }
     }
 
-    /// Declares a property, or redeclares an inherited one.
+    /// Declares a property, or redeclares an inherited one; then overrides of its default do not count any more.
     pub fn add_property(&mut self, property: Property) {
+        self.class.defaults.shift_remove(&property.name);
         self.class.properties.insert(property.name.clone(), Arc::new(property));
     }
 

@@ -1,8 +1,9 @@
 //! Devices: objects that are configured first and then realized.
 //!
 //! [`Device::realize`] is a transaction: checks, the hotplug handler's `pre_plug`, the class's `realize`, the
-//! handler's `plug`; on a failure all that was done is undone in reverse, and the device can be configured
-//! and realized again or dropped. [`Device::unplug`] is the way back.
+//! handler's `plug`; on a failure all that was done is undone in reverse (what was realized below the device is
+//! unrealized, what was put there is taken out), and the device can be configured and realized again or dropped.
+//! [`Device::unplug`] is the way back. A device that leaves the tree by itself or with something above it is unrealized first.
 
 use std::sync::Arc;
 
@@ -51,15 +52,12 @@ pub enum DeviceError {
     /// An id that is not a letter followed by letters, digits, `-`, `.`, `_`.
     #[error("Invalid qdev ID '{0}'")]
     BadId(String),
-    /// A machine is running and the class cannot be plugged into it.
+    /// The class can neither be plugged into a running machine nor taken out of one.
     #[error("Device '{0}' does not support hotplugging")]
     NotHotpluggable(String),
     /// Nobody looks after the removal of that device.
     #[error("Bus does not support hotplugging")]
     NoHandler,
-    /// The device was made with the machine, for good.
-    #[error("Device '{0}' is not hotpluggable")]
-    NotRemovable(String),
     /// A change of `realized` from within one.
     #[error("device '{0}' is being realized or unrealized")]
     Busy(String),
@@ -98,7 +96,7 @@ impl Device {
                     match device {
                         Some(device) if wanted => Device::realize(&device).map_err(refused),
                         Some(device) => Device::unrealize(&device).map_err(refused),
-                        None => Ok(()),
+                        None => Err(PropertyError::Refused("the device is being dropped".to_owned())),
                     }
                 })
                 .settable_after_realize(),
@@ -194,6 +192,7 @@ impl Device {
         if device.is_hotplugged() && !methods.hotpluggable {
             return Err(Error::new(DeviceError::NotHotpluggable(class.name().to_owned())));
         }
+        let before = Before::of(&**device.as_object());
         let mut placed_here = false;
         if device.core().parent().is_none()
             && let Some(home) =
@@ -206,25 +205,42 @@ impl Device {
             Self::with_handler(device, |handler| handler.pre_plug(device)).transpose()?;
             (methods.realize)(device)?;
             if let Err(error) = Self::with_handler(device, |handler| handler.plug(device)).transpose() {
+                before.unrealize_rest(&**device.as_object());
                 (methods.unrealize)(device);
                 return Err(error);
             }
             Ok(())
         })();
-        if result.is_err() && placed_here {
-            device.as_object().unparent();
+        if result.is_err() {
+            before.restore(&**device.as_object());
+            if placed_here {
+                device.as_object().unparent();
+            }
         }
         result
     }
 
-    fn unrealize(device: &Obj<Self>) -> Result<(), Error> {
+    /// Puts the device out of work: the handler's `unplug`, then the devices below it in reverse order, then
+    /// the class's `unrealize`. Unrealizing an unrealized device does nothing.
+    ///
+    /// # Errors
+    /// The handler's refusal or [`DeviceError::Busy`]; then nothing happened.
+    pub fn unrealize(device: &Obj<Self>) -> Result<(), Error> {
+        Self::unrealize_steps(device, true)
+    }
+
+    /// Unrealizes; where the handler `may_refuse`, its refusal is the end of it.
+    fn unrealize_steps(device: &Obj<Self>, may_refuse: bool) -> Result<(), Error> {
         if !device.begin(State::Realized)? {
             return Ok(());
         }
-        if let Err(error) = Self::with_handler(device, |handler| handler.unplug(device)).transpose() {
+        if let Err(error) = Self::with_handler(device, |handler| handler.unplug(device)).transpose()
+            && may_refuse
+        {
             *device.state.lock() = State::Realized;
             return Err(error);
         }
+        unrealize_children(&**device.as_object());
         let class = device.core().class().clone();
         if let Some(methods) = class.data::<DeviceClass>() {
             (methods.unrealize)(device);
@@ -239,7 +255,7 @@ impl Device {
     /// [`DeviceError`], or the handler's refusal.
     pub fn request_unplug(device: &Obj<Self>) -> Result<(), Error> {
         if !device.device_class().is_some_and(|class| class.hotpluggable) {
-            return Err(Error::new(DeviceError::NotRemovable(device.core().class().name().to_owned())));
+            return Err(Error::new(DeviceError::NotHotpluggable(device.core().class().name().to_owned())));
         }
         Self::with_handler(device, |handler| handler.unplug_request(device))
             .unwrap_or_else(|| Err(Error::new(DeviceError::NoHandler)))
@@ -254,6 +270,87 @@ impl Device {
         device.as_object().unparent();
         Ok(())
     }
+}
+
+/// What lay below a device before an attempt to realize it, and what of it was at work.
+struct Before(Vec<(Arc<dyn Object>, bool)>);
+
+impl Before {
+    fn of(object: &dyn Object) -> Self {
+        let is_realized =
+            |object: &Arc<dyn Object>| object.downcast_ref::<Device>().is_some_and(Device::is_realized);
+        Self(
+            descendants(object)
+                .into_iter()
+                .map(|object| {
+                    let realized = is_realized(&object);
+                    (object, realized)
+                })
+                .collect(),
+        )
+    }
+
+    fn find(&self, object: &Arc<dyn Object>) -> Option<bool> {
+        self.0.iter().find(|(other, _)| Arc::ptr_eq(other, object)).map(|(_, realized)| *realized)
+    }
+
+    /// Unrealizes what was not realized before, last things first.
+    fn unrealize_rest(&self, object: &dyn Object) {
+        for below in descendants(object).into_iter().rev() {
+            if self.find(&below) != Some(true) {
+                retire(below);
+            }
+        }
+    }
+
+    /// Unrealizes what was not realized before and takes out what was not there, last things first.
+    fn restore(&self, object: &dyn Object) {
+        self.unrealize_rest(object);
+        for below in descendants(object).into_iter().rev() {
+            if self.find(&below).is_none() {
+                below.unparent();
+            }
+        }
+    }
+}
+
+/// All objects below this one, parents before their children.
+fn descendants(object: &dyn Object) -> Vec<Arc<dyn Object>> {
+    let mut all = Vec::new();
+    let mut waiting: Vec<Arc<dyn Object>> = Vec::new();
+    let push = |waiting: &mut Vec<Arc<dyn Object>>, object: &dyn Object| {
+        waiting.extend(object.core().children().into_iter().rev().map(|(_, child)| child));
+    };
+    push(&mut waiting, object);
+    while let Some(at) = waiting.pop() {
+        push(&mut waiting, &*at);
+        all.push(at);
+    }
+    all
+}
+
+/// Unrealizes an object if it is a realized device, and hears no refusal: it goes away in any case.
+fn retire(object: Arc<dyn Object>) {
+    if let Ok(device) = Obj::<Device>::new(object) {
+        // Busy is a device that is already on its way out (or whose realize is just being undone).
+        let _ = Device::unrealize_steps(&device, false);
+    }
+}
+
+/// Unrealizes the devices below an object, last things first.
+fn unrealize_children(object: &dyn Object) {
+    for (_, child) in object.core().children().into_iter().rev() {
+        unrealize_below(&*child);
+    }
+}
+
+/// Unrealizes an object that is about to leave the tree, if it is a device, and the devices below it: no realized device
+/// is ever outside the tree.
+pub(crate) fn unrealize_below(object: &dyn Object) {
+    if let Some(this) = object.core().upgrade() {
+        retire(this);
+    }
+    unrealize_children(object);
 }
 
 /// The device class data of any class, if it is a device's.

@@ -49,6 +49,14 @@ pub enum ValueError {
         /// What would be right: `boolean`, `integer`, `number`, `string`, `array`, `object`.
         expected: &'static str,
     },
+    /// A link to an object that is not of the link's type.
+    #[error("Invalid parameter type for '{name}', expected: {expected}")]
+    ExpectedType {
+        /// The link property.
+        name: String,
+        /// The type that its target must be of.
+        expected: String,
+    },
     /// A number out of the type's range, or text that is not of the type.
     #[error("Parameter '{name}' expects {expected}")]
     Expects {
@@ -108,6 +116,15 @@ pub enum PropertyError {
     /// The value is not of the property's type.
     #[error(transparent)]
     Value(#[from] ValueError),
+    /// A link's value names nothing.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// A link's value names no object uniquely.
+    #[error("Path '{path}' does not uniquely identify an object")]
+    AmbiguousTarget {
+        /// The path that was to be the link's target.
+        path: String,
+    },
     /// The value is of the right type, but the object refuses it.
     #[error("{0}")]
     Refused(String),
@@ -168,6 +185,23 @@ pub enum TreeError {
     BadName {
         /// The name.
         name: String,
+    },
+    /// The root of a system's tree was to become a child.
+    #[error("the root of the composition tree cannot become a child")]
+    Root,
+    /// Parent and child belong to two systems: neither's lock covers both.
+    #[error("objects of types '{parent}' and '{child}' belong to different systems")]
+    OtherSystem {
+        /// The parent's type.
+        parent: String,
+        /// The child's type.
+        child: String,
+    },
+    /// The would-be parent is being constructed or dropped.
+    #[error("object of type '{type_name}' cannot take children: it is being constructed or dropped")]
+    NotAlive {
+        /// The parent's type.
+        type_name: String,
     },
 }
 
@@ -230,11 +264,40 @@ pub enum RegistryError {
         /// The crate that registered the child.
         krate: &'static str,
     },
+    /// An interface that nobody registered.
+    #[error("type '{name}' (crate '{krate}') implements the unknown interface '{interface}'")]
+    UnknownInterface {
+        /// The type.
+        name: String,
+        /// The interface.
+        interface: String,
+        /// The crate that registered the type.
+        krate: &'static str,
+    },
+    /// A type with state below an interface, an interface below a type with state, or a type with state that is
+    /// implemented as if it were an interface.
+    #[error(
+        "type '{name}' (crate '{krate}'): '{other}' is of the wrong kind (interfaces extend interfaces, types extend types)"
+    )]
+    WrongKind {
+        /// The type.
+        name: String,
+        /// Its parent, or what it implements.
+        other: String,
+        /// The crate that registered the type.
+        krate: &'static str,
+    },
     /// A type that is its own ancestor.
     #[error("type '{name}' is its own ancestor")]
     Cycle {
         /// One type on the cycle.
         name: String,
+    },
+    /// Two hooks of one name: their order would be the linker's.
+    #[error("post-accel-init hook '{hook}' is registered twice")]
+    DuplicateHook {
+        /// The name.
+        hook: &'static str,
     },
     /// A type without a constructor of its own or an inherited one that is not abstract.
     #[error("type '{name}' is not abstract but neither it nor an ancestor has a constructor")]
@@ -337,9 +400,9 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Resolve(ResolveError::NotFound { .. }) | Self::Lookup(LookupError::Unknown { .. }) => {
-                ErrorClass::DeviceNotFound
-            }
+            Self::Resolve(ResolveError::NotFound { .. })
+            | Self::Property(PropertyError::Resolve(ResolveError::NotFound { .. }))
+            | Self::Lookup(LookupError::Unknown { .. }) => ErrorClass::DeviceNotFound,
             Self::Create(error) if matches!(**error, CreateError::Lookup(LookupError::Unknown { .. })) => {
                 ErrorClass::DeviceNotFound
             }

@@ -4,8 +4,9 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::RwLock;
 
-use crate::error::{PropertyError, ResolveError};
+use crate::error::{PropertyError, ResolveError, ValueError};
 use crate::object::Object;
+use crate::tree::{resolve, resolve_type};
 use crate::value::Value;
 
 /// A property's value inside an object. Reads copy it out; no lock is held when `get` returns.
@@ -20,7 +21,8 @@ impl<T> Field<T> {
 
     /// Replaces the value.
     pub fn set(&self, value: T) {
-        *self.0.write() = value;
+        // The old value is dropped after the lock is released.
+        let _old = std::mem::replace(&mut *self.0.write(), value);
     }
 
     /// Looks at the value without copying it. `look` must not touch the same field.
@@ -71,15 +73,17 @@ impl Link {
         *self.0.write() = target.map(Arc::downgrade);
     }
 
-    /// The target's canonical path; empty if it points nowhere.
+    /// The target's canonical path; empty if it points nowhere, or to an object outside the tree.
     pub(crate) fn to_value(&self) -> Value {
-        Value::from(self.get().map(|object| object.canonical_path()).unwrap_or_default())
+        let target = self.get().filter(|object| object.is_in_tree());
+        Value::from(target.map(|object| object.canonical_path()).unwrap_or_default())
     }
 
-    /// Points to what `path` names below the root of `owner`'s tree; an empty path clears the link.
+    /// Points to what `path` names in the tree of `owner`; an empty path clears the link. `name` is the property's.
     pub(crate) fn set_path(
         &self,
         owner: &dyn Object,
+        name: &str,
         target_type: &str,
         path: &str,
     ) -> Result<(), PropertyError> {
@@ -87,16 +91,19 @@ impl Link {
             self.set(None);
             return Ok(());
         }
-        let missing = || PropertyError::Refused(ResolveError::NotFound { path: path.to_owned() }.to_string());
-        let root = owner.core().root().ok_or_else(missing)?;
-        let target =
-            crate::tree::resolve(&root, path).map_err(|error| PropertyError::Refused(error.to_string()))?;
-        if !target.class().is_a(target_type) {
-            return Err(PropertyError::Refused(format!(
-                "Invalid parameter type for '{path}', expected: {target_type}"
-            )));
+        let root = owner.core().root().ok_or_else(|| ResolveError::NotFound { path: path.to_owned() })?;
+        // Objects of other types are looked at only to say what is wrong with the path.
+        match resolve_type(&root, path, target_type) {
+            Ok(target) => {
+                self.set(Some(&target));
+                Ok(())
+            }
+            Err(ResolveError::Ambiguous { path }) => Err(PropertyError::AmbiguousTarget { path }),
+            Err(error) => Err(match resolve(&root, path) {
+                Err(ResolveError::NotFound { .. }) => error.into(),
+                _ => ValueError::ExpectedType { name: name.to_owned(), expected: target_type.to_owned() }
+                    .into(),
+            }),
         }
-        self.set(Some(&target));
-        Ok(())
     }
 }

@@ -6,15 +6,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::class::Class;
+use crate::device::{Device, DeviceClass};
 use crate::error::CreateError;
-use crate::object::Object;
+use crate::object::{Instance, Object};
 use crate::property::Origin;
 use crate::value::Input;
 
 /// One global property.
 #[derive(Debug)]
 pub struct GlobalProperty {
-    /// The type it is for, or one of its ancestors.
+    /// The type whose objects it is for, descendants' included. A user's (not a machine's) reaches devices only.
     pub driver: String,
     /// The property.
     pub property: String,
@@ -22,6 +24,7 @@ pub struct GlobalProperty {
     pub value: String,
     /// Whose it is.
     pub origin: Origin,
+    optional: bool,
     used: AtomicBool,
 }
 
@@ -38,8 +41,17 @@ impl GlobalProperty {
             property: property.into(),
             value: value.into(),
             origin,
+            optional: false,
             used: AtomicBool::new(false),
         }
+    }
+
+    /// Types that do not have the property are passed over, instead of being an error: for compat properties of an
+    /// ancestor that only some descendants have.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
+        self
     }
 
     /// Whether it was applied to an object.
@@ -47,9 +59,32 @@ impl GlobalProperty {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// Whether it comes from a user, who then is told if it is of no use, and who can mean devices only.
+    fn is_users(&self) -> bool {
+        self.origin != Origin::MachineCompat
+    }
+
+    /// What there is to say to the user about a global property that had no effect, in the reference's words.
+    pub(crate) fn warning(&self, class: Option<&Class>) -> Option<String> {
+        if !self.is_users() || self.is_used() {
+            return None;
+        }
+        let Self { driver, property, value, .. } = self;
+        match class.and_then(|class| class.data::<DeviceClass>()) {
+            None => Some(format!("global {driver}.{property} has invalid class name")),
+            // It may still be of use to a device that is plugged in later.
+            Some(class) if class.hotpluggable => None,
+            Some(_) => Some(format!("global {driver}.{property}={value} not used")),
+        }
+    }
+
     /// Sets the property if the object is of the type that is meant.
     pub(crate) fn apply(self: &Arc<Self>, object: &dyn Object) -> Result<(), CreateError> {
-        if !object.class().is_a(&self.driver) {
+        let class = object.class();
+        if !class.is_a(&self.driver)
+            || (self.is_users() && !class.is_a(Device::TYPE_NAME))
+            || (self.optional && class.property(&self.property).is_none())
+        {
             return Ok(());
         }
         self.used.store(true, Ordering::Relaxed);

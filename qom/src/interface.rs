@@ -13,11 +13,24 @@ use crate::object::{Instance, Object};
 pub trait Interface: 'static {
     /// The interface's name among the types, e.g. `hotplug-handler`.
     const NAME: &'static str;
-    /// The name of the interface that this one extends.
+    /// The name of the interface that this one extends. What implements the one implements the other too; for casts to
+    /// work as well, the interface is registered with [`TypeInfo::extends`](crate::TypeInfo::extends).
     const PARENT: &'static str = "interface";
 }
 
-type Cast<I> = fn(&dyn Object) -> Option<&I>;
+type Cast<I> = Arc<dyn for<'a> Fn(&'a dyn Object) -> Option<&'a I> + Send + Sync>;
+
+/// Makes, of the implementation of an interface, that of the interface that it extends.
+pub(crate) type Upcast = Arc<dyn Fn(&InterfaceImpl) -> Option<InterfaceImpl> + Send + Sync>;
+
+/// The [`Upcast`] from `I` to `P`.
+pub(crate) fn upcast<I: Interface + ?Sized, P: Interface + ?Sized>(up: fn(&I) -> &P) -> Upcast {
+    Arc::new(move |extending| {
+        let cast = extending.cast.downcast_ref::<Cast<I>>()?.clone();
+        let cast: Cast<P> = Arc::new(move |object| cast(object).map(up));
+        Some(InterfaceImpl { name: P::NAME, id: TypeId::of::<P>(), cast: Arc::new(cast) })
+    })
+}
 
 /// One type's implementation of one interface.
 #[derive(Clone)]
@@ -36,7 +49,8 @@ impl std::fmt::Debug for InterfaceImpl {
 impl InterfaceImpl {
     /// Declares that objects of `T` can be seen as `I` through `cast`. [`interface!`](crate::interface!) writes the function.
     #[must_use]
-    pub fn new<T: Instance, I: Interface + ?Sized>(cast: Cast<I>) -> Self {
+    pub fn new<T: Instance, I: Interface + ?Sized>(cast: fn(&dyn Object) -> Option<&I>) -> Self {
+        let cast: Cast<I> = Arc::new(cast);
         Self { name: I::NAME, id: TypeId::of::<I>(), cast: Arc::new(cast) }
     }
 

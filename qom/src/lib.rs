@@ -94,7 +94,7 @@ pub use object::{Instance, Obj, Object, ObjectCore, Seed};
 pub use property::{Origin, Property, PropertyEntry};
 pub use registry::{AccelReady, Bootstrap, PostAccelInit};
 pub use system::Qom;
-pub use tree::resolve;
+pub use tree::{resolve, resolve_type};
 pub use type_info::{ClassInitFn, Construct, InstanceInitFn, Site, TypeInfo, TypeRegistration};
 pub use value::{Input, OnOffAuto, PropertyEnum, PropertyValue, Size, Value, read_enum};
 

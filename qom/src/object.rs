@@ -154,7 +154,7 @@ impl dyn Object {
     /// The view of the object as an interface, if its type declares it.
     #[must_use]
     pub fn interface<I: Interface + ?Sized>(&self) -> Option<&I> {
-        self.class().clone().cast_interface::<I>(self)
+        self.class().cast_interface::<I>(self)
     }
 
     /// A property's value.

@@ -103,7 +103,7 @@ impl Property {
         property.target = Some(Arc::new(move |object| link(object.downcast_ref::<O>()?).get()));
         property.get(move |object| Ok(link(cast::<O>(object)?).to_value())).set(move |object, input| {
             let path = String::read(&for_error, input)?;
-            link(cast::<O>(object)?).set_path(object, target_type, &path)
+            link(cast::<O>(object)?).set_path(object, &for_error, target_type, &path)
         })
     }
 

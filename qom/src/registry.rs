@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::class::Class;
+use crate::class::{Class, Implements};
 use crate::error::{CreateError, LookupError, RegistryError};
 use crate::object::{Object, Seed};
 use crate::system::{Qom, Shared};
@@ -63,16 +63,25 @@ impl TypeTable {
         Ok(())
     }
 
-    /// Every parent is known, no type is its own ancestor, every concrete type can be made.
-    fn check(&self) -> Result<(), RegistryError> {
+    /// Every parent and interface is known and of the right kind, no type is its own ancestor, every concrete type can
+    /// be made. What is missing and `expected` is no mistake.
+    fn check(&self, expected: impl Fn(&str) -> bool) -> Result<(), RegistryError> {
         for entry in self.entries.values() {
             let mut constructible = entry.info.is_abstract;
             let mut at = &entry.info;
             for _ in 0..=self.entries.len() {
                 constructible |= at.construct.is_some();
+                self.check_interfaces(at, &expected)?;
                 let Some(parent) = &at.parent else { break };
                 at = match self.entries.get(parent.as_ref()) {
+                    Some(parent) if parent.info.is_interface != at.is_interface => {
+                        return Err(wrong_kind(at, parent.info.name()));
+                    }
                     Some(parent) => &parent.info,
+                    None if expected(parent) => {
+                        constructible = true;
+                        break;
+                    }
                     None => {
                         return Err(RegistryError::UnknownParent {
                             name: at.name().to_owned(),
@@ -82,8 +91,8 @@ impl TypeTable {
                     }
                 };
             }
-            if at.parent.is_some() {
-                return Err(RegistryError::Cycle { name: entry.info.name().to_owned() });
+            if at.parent.as_deref().is_some_and(|parent| self.entries.contains_key(parent)) {
+                return Err(RegistryError::Cycle { name: at.name().to_owned() });
             }
             if !constructible {
                 return Err(RegistryError::NoConstructor { name: entry.info.name().to_owned() });
@@ -92,17 +101,85 @@ impl TypeTable {
         Ok(())
     }
 
-    /// The class of a type, built at the first look. Parents are known (see [`check`](Self::check)).
+    fn check_interfaces(
+        &self,
+        info: &TypeInfo,
+        expected: impl Fn(&str) -> bool,
+    ) -> Result<(), RegistryError> {
+        for interface in &info.interfaces {
+            match self.entries.get(interface.name()) {
+                Some(entry) if entry.info.is_interface && !info.is_interface => (),
+                Some(_) => return Err(wrong_kind(info, interface.name())),
+                None if expected(interface.name()) => (),
+                None => {
+                    return Err(RegistryError::UnknownInterface {
+                        name: info.name().to_owned(),
+                        interface: interface.name().to_owned(),
+                        krate: info.site.krate,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of the first ancestor or interface without which the class cannot be built; the type's own
+    /// name if it is unknown or its own ancestor. None if nothing is missing.
+    fn missing<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let mut at = name;
+        for _ in 0..=self.entries.len() {
+            let Some(entry) = self.entries.get(at) else { return Some(at) };
+            for interface in &entry.info.interfaces {
+                let lineage = std::iter::successors(Some(interface.name()), |name| {
+                    self.entries.get(*name).and_then(|entry| entry.info.parent.as_deref())
+                });
+                for (depth, name) in lineage.enumerate() {
+                    if depth > self.entries.len() || !self.entries.contains_key(name) {
+                        return Some(name);
+                    }
+                }
+            }
+            match &entry.info.parent {
+                Some(parent) => at = parent,
+                None => return None,
+            }
+        }
+        Some(name)
+    }
+
+    /// The class of a type, built at the first look. None if the type or something that it builds on is unknown.
     pub(crate) fn class(&self, name: &str) -> Option<&Arc<Class>> {
         let entry = self.entries.get(name)?;
         if let Some(class) = entry.class.get() {
             return Some(class);
         }
+        if self.missing(name).is_some() {
+            return None;
+        }
         let parent = match &entry.info.parent {
             Some(parent) => Some(self.class(parent)?.clone()),
             None => None,
         };
-        Some(entry.class.get_or_init(|| Arc::new(Class::build(&entry.info, parent))))
+        Some(
+            entry
+                .class
+                .get_or_init(|| Arc::new(Class::build(&entry.info, parent, self.implements(&entry.info)))),
+        )
+    }
+
+    /// What a type itself implements: its interfaces, each followed by those that it extends.
+    fn implements(&self, info: &TypeInfo) -> Vec<Implements> {
+        let mut all: Vec<Implements> = Vec::new();
+        for interface in &info.interfaces {
+            let mut cast = Some(interface.clone());
+            let mut at = self.entries.get(interface.name());
+            while let Some(entry) = at {
+                all.push(Implements { name: entry.info.name().to_owned(), cast: cast.clone() });
+                cast = cast.and_then(|cast| entry.info.upcast.as_ref().and_then(|upcast| upcast(&cast)));
+                at = entry.info.parent.as_deref().and_then(|parent| self.entries.get(parent));
+            }
+        }
+        all
     }
 
     pub(crate) fn infos(&self) -> impl Iterator<Item = &TypeInfo> {
@@ -134,6 +211,10 @@ impl TypeTable {
         class.run_init(&*object, true);
         Ok(object)
     }
+}
+
+fn wrong_kind(info: &TypeInfo, other: &str) -> RegistryError {
+    RegistryError::WrongKind { name: info.name().to_owned(), other: other.to_owned(), krate: info.site.krate }
 }
 
 /// The first phase: link-time types, no accelerator.
@@ -203,13 +284,17 @@ impl Bootstrap {
     /// A class that needs no accelerator.
     ///
     /// # Errors
-    /// [`LookupError::TooEarly`] for a type that a hook will register, else [`LookupError::Unknown`].
+    /// [`LookupError::TooEarly`] for a type that a hook will register, or that builds on one; else
+    /// [`LookupError::Unknown`], also if an ancestor is unknown or the type is its own ancestor.
     pub fn class(&self, name: &str) -> Result<&Arc<Class>, LookupError> {
-        self.types.class(name).ok_or_else(|| match self.hooks.iter().find(|hook| (hook.claims)(name)) {
-            Some(hook) => {
-                LookupError::TooEarly { name: name.to_owned(), hook: hook.name, parent: hook.parent }
+        self.types.class(name).ok_or_else(|| {
+            let missing = self.types.missing(name).unwrap_or(name);
+            match self.hooks.iter().find(|hook| (hook.claims)(missing)) {
+                Some(hook) => {
+                    LookupError::TooEarly { name: name.to_owned(), hook: hook.name, parent: hook.parent }
+                }
+                None => LookupError::Unknown { name: name.to_owned() },
             }
-            None => LookupError::Unknown { name: name.to_owned() },
         })
     }
 
@@ -227,8 +312,11 @@ impl Bootstrap {
     /// # Errors
     /// A hook's error, or what is wrong with the types.
     pub fn accel_ready(mut self, accel: Arc<dyn Object>) -> Result<AccelReady, RegistryError> {
-        self.types.check()?;
+        self.types.check(|name| self.hooks.iter().any(|hook| (hook.claims)(name)))?;
         self.hooks.sort_by_key(|hook| hook.name);
+        if let Some(pair) = self.hooks.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            return Err(RegistryError::DuplicateHook { hook: pair[0].name });
+        }
         let mut ready = AccelReady { types: self.types, shared: self.shared, accel };
         for hook in self.hooks {
             (hook.run)(&mut ready)?;
@@ -270,7 +358,7 @@ impl AccelReady {
     /// # Errors
     /// What is wrong with the types.
     pub fn seal(self) -> Result<Arc<Qom>, RegistryError> {
-        self.types.check()?;
+        self.types.check(|_| false)?;
         Ok(Qom::new(self.types, self.shared, self.accel))
     }
 }

@@ -141,6 +141,14 @@ impl Qom {
         self.shared.globals.read().clone()
     }
 
+    /// What there is to tell the user about global properties that had no effect, in the order of
+    /// [`globals`](Self::globals): asked once the machine is made.
+    #[must_use]
+    pub fn global_warnings(&self) -> Vec<String> {
+        let class = |name: &str| self.class(name).ok().map(|class| &**class);
+        self.globals().iter().filter_map(|global| global.warning(class(&global.driver))).collect()
+    }
+
     /// How many objects were constructed in this system: introspection of classes leaves it as it is.
     #[must_use]
     pub fn constructions(&self) -> u64 {
@@ -187,17 +195,24 @@ impl Qom {
     /// The container at an absolute path, made with its ancestors where it does not exist.
     ///
     /// # Errors
-    /// An [`Error`] if something that is no container stands in the way.
+    /// [`ResolveError::WrongType`] if what lies there is no container, or what is wrong with the path.
     pub fn container(&self, path: &str) -> Result<Arc<dyn Object>, Error> {
-        path.split('/').filter(|step| !step.is_empty()).try_fold(self.root.clone(), |at, step| {
-            match at.core().child(step) {
-                Some(child) => Ok(child),
-                None => {
-                    let child = self.create(crate::Container::TYPE_NAME)?;
-                    at.add_child(step, &child)?;
-                    Ok(child)
-                }
+        let mut steps = path.split('/').filter(|step| !step.is_empty());
+        let found = steps.try_fold(self.root.clone(), |at, step| match at.core().child(step) {
+            Some(child) => Ok::<_, Error>(child),
+            None => {
+                let child = self.create(crate::Container::TYPE_NAME)?;
+                at.add_child(step, &child)?;
+                Ok(child)
             }
-        })
+        })?;
+        if !found.class().is_a(crate::Container::TYPE_NAME) {
+            return Err(Error::Resolve(ResolveError::WrongType {
+                path: path.to_owned(),
+                expected: crate::Container::TYPE_NAME.to_owned(),
+                found: found.class().name().to_owned(),
+            }));
+        }
+        Ok(found)
     }
 }

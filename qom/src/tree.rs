@@ -43,98 +43,171 @@ impl ObjectCore {
     }
 }
 
+/// Why a child was not added, found out under the tree lock. The message is made after the lock is released: it
+/// needs paths, and walking a path lets go of references.
+enum Refusal {
+    HasParent,
+    Cycle,
+    Duplicate(Arc<str>),
+}
+
 impl dyn Object {
     /// Adds a child. A name that ends in `[*]` gets the first free index in its place. Returns the name.
     ///
     /// # Errors
-    /// [`TreeError`]: the name is taken or no name, the child has a parent, or is an ancestor of this object.
+    /// [`TreeError`]: the name is taken or no name, the child has a parent, is an ancestor of this object, is the
+    /// root, or belongs to another system.
     pub fn add_child(&self, name: &str, child: &Arc<dyn Object>) -> Result<Arc<str>, TreeError> {
         let core = self.core();
-        let bad_name = || TreeError::BadName { name: name.to_owned() };
+        let type_name = || self.class().name().to_owned();
         if name.is_empty() || name.contains('/') {
-            return Err(bad_name());
+            return Err(TreeError::BadName { name: name.to_owned() });
         }
-        let this = core.upgrade().ok_or_else(bad_name)?;
-        let _changing = core.shared().tree_lock();
-        if child.core().node.read().parent.is_some() {
-            return Err(TreeError::HasParent { path: child.canonical_path() });
-        }
-        let mut ancestor = Some(this.clone());
-        while let Some(at) = ancestor {
-            if Arc::ptr_eq(&at, child) {
-                return Err(TreeError::Cycle { path: this.canonical_path() });
-            }
-            ancestor = at.core().parent().map(|(parent, _)| parent);
-        }
-        let name: Arc<str> = match name.strip_suffix("[*]") {
-            Some(stem) => core.free_name(stem),
-            None => name.into(),
-        };
-        if self.class().property(&name).is_some() || core.node.read().children.contains_key(&name) {
-            return Err(TreeError::Duplicate {
-                name: name.to_string(),
-                type_name: self.class().name().to_owned(),
+        let this = core.upgrade().ok_or_else(|| TreeError::NotAlive { type_name: type_name() })?;
+        if !Arc::ptr_eq(core.shared(), child.core().shared()) {
+            return Err(TreeError::OtherSystem {
+                parent: type_name(),
+                child: child.class().name().to_owned(),
             });
         }
-        child.core().node.write().parent = Some((Arc::downgrade(&this), name.clone()));
-        core.node.write().children.insert(name.clone(), child.clone());
-        Ok(name)
+        if core.root().is_some_and(|root| Arc::ptr_eq(&root, child)) {
+            return Err(TreeError::Root);
+        }
+        // References that come up under the lock and may be the last ones: they are let go of after it.
+        let mut held = Vec::new();
+        let changing = core.shared().tree_lock();
+        let result = add_locked(&this, name, child, &mut held);
+        drop(changing);
+        result.map_err(|refusal| match refusal {
+            Refusal::HasParent => TreeError::HasParent { path: child.canonical_path() },
+            Refusal::Cycle => TreeError::Cycle { path: self.canonical_path() },
+            Refusal::Duplicate(name) => {
+                TreeError::Duplicate { name: name.to_string(), type_name: type_name() }
+            }
+        })
     }
 
     /// Takes the object out of the tree. It lives on while somebody holds it; its own children stay with it.
-    /// Returns whether it had a parent.
+    /// Devices among it and its descendants are unrealized first. Returns whether it had a parent.
     pub fn unparent(&self) -> bool {
         let core = self.core();
-        // Declared first, so that it is dropped after the lock is released.
-        let removed;
+        if core.parent().is_none() {
+            return false;
+        }
+        crate::device::unrealize_below(self);
+        // Declared first, so that they are let go of after the lock is released.
+        let parent;
+        let removed: Option<Arc<dyn Object>>;
         let _changing = core.shared().tree_lock();
-        let Some((parent, name)) = core.node.write().parent.take() else {
+        let Some((at, name)) = core.parent() else {
             return false;
         };
-        removed = parent.upgrade().and_then(|parent| {
-            let mut node = parent.core().node.write();
-            if let Some((stem, index)) = array_name(&name)
-                && let Some(next) = node.next_index.get_mut(stem)
-            {
-                *next = index.min(*next);
-            }
-            node.children.shift_remove(&*name)
-        });
+        parent = at;
+        let mut node = parent.core().node.write();
+        if let Some((stem, index)) = array_name(&name)
+            && let Some(next) = node.next_index.get_mut(stem)
+        {
+            *next = index.min(*next);
+        }
+        removed = node.children.shift_remove(&*name);
+        drop(node);
+        core.node.write().parent = None;
         removed.is_some()
     }
 
-    /// The path from the root, or from the topmost object if this does not hang in the system's tree.
+    /// Whether the object hangs in its system's tree, that is, whether [`canonical_path`](Self::canonical_path)
+    /// is the path of an object of that tree.
+    #[must_use]
+    pub fn is_in_tree(&self) -> bool {
+        self.path_names().1
+    }
+
+    /// The path from the root, with a leading `/`. An object that does not hang in the system's tree has
+    /// no such path; what it gets is its path from the topmost object above it, without a leading `/` (empty for the
+    /// topmost itself), which is for messages and resolves to nothing.
     #[must_use]
     pub fn canonical_path(&self) -> String {
+        let (names, in_tree) = self.path_names();
+        if in_tree && names.is_empty() {
+            return "/".to_owned();
+        }
+        let mut path = String::new();
+        for name in names.iter().rev() {
+            if in_tree || !path.is_empty() {
+                path.push('/');
+            }
+            path.push_str(name);
+        }
+        path
+    }
+
+    /// The names up to the topmost object, nearest first, and whether that object is the root.
+    fn path_names(&self) -> (Vec<Arc<str>>, bool) {
+        let core = self.core();
         let mut names = Vec::new();
-        let mut at = self.core().parent();
+        let mut top = None;
+        let mut at = core.parent();
         while let Some((parent, name)) = at {
             names.push(name);
             at = parent.core().parent();
+            top = Some(parent);
         }
-        if names.is_empty() {
-            return "/".to_owned();
-        }
-        names.iter().rev().fold(String::new(), |mut path, name| {
-            path.push('/');
-            path.push_str(name);
-            path
-        })
+        let top = top.or_else(|| core.upgrade());
+        let in_tree = top.is_some_and(|top| core.root().is_some_and(|root| Arc::ptr_eq(&top, &root)));
+        (names, in_tree)
     }
 }
 
+/// The part of adding a child that needs the tree lock.
+fn add_locked(
+    this: &Arc<dyn Object>,
+    name: &str,
+    child: &Arc<dyn Object>,
+    held: &mut Vec<Arc<dyn Object>>,
+) -> Result<Arc<str>, Refusal> {
+    // A parent that is gone is none.
+    if let Some((parent, _)) = child.core().parent() {
+        held.push(parent);
+        return Err(Refusal::HasParent);
+    }
+    if Arc::ptr_eq(this, child) {
+        return Err(Refusal::Cycle);
+    }
+    let mut ancestor = this.core().parent();
+    while let Some((at, _)) = ancestor {
+        let is_child = Arc::ptr_eq(&at, child);
+        ancestor = at.core().parent();
+        held.push(at);
+        if is_child {
+            held.extend(ancestor.map(|(at, _)| at));
+            return Err(Refusal::Cycle);
+        }
+    }
+    let taken = |name: &str| {
+        this.class().property(name).is_some() || this.core().node.read().children.contains_key(name)
+    };
+    let name: Arc<str> = match name.strip_suffix("[*]") {
+        Some(stem) => this.core().free_name(stem, taken),
+        None if taken(name) => return Err(Refusal::Duplicate(name.into())),
+        None => name.into(),
+    };
+    // In this order, so that what is found by a path has a parent.
+    child.core().node.write().parent = Some((Arc::downgrade(this), name.clone()));
+    this.core().node.write().children.insert(name.clone(), child.clone());
+    Ok(name)
+}
+
 impl ObjectCore {
-    fn free_name(&self, stem: &str) -> Arc<str> {
-        let mut node = self.node.write();
-        let mut index = node.next_index.get(stem).copied().unwrap_or(0);
+    fn free_name(&self, stem: &str, taken: impl Fn(&str) -> bool) -> Arc<str> {
+        let mut index = self.node.read().next_index.get(stem).copied().unwrap_or(0);
         let name = loop {
             let name = format!("{stem}[{index}]");
             index += 1;
-            if !node.children.contains_key(name.as_str()) {
+            if !taken(&name) {
                 break name;
             }
         };
-        node.next_index.insert(stem.into(), index);
+        self.node.write().next_index.insert(stem.into(), index);
         name.into()
     }
 }
@@ -145,39 +218,54 @@ fn array_name(name: &str) -> Option<(&str, usize)> {
     Some((stem, index.parse().ok()?))
 }
 
-/// Finds an object. A path with a leading `/` starts at `root`; any other is a partial path, which any object
-/// whose canonical path ends in it matches.
+/// Finds an object. A path with a leading `/` starts at `root`; any other is a partial path, which is tried from
+/// each object of the tree. A step is the name of a child or of a link.
 ///
 /// # Errors
-/// [`ResolveError::NotFound`]; [`ResolveError::Ambiguous`] if a partial path fits several objects.
+/// [`ResolveError::NotFound`]; [`ResolveError::Ambiguous`] if a partial path leads somewhere from several objects.
 pub fn resolve(root: &Arc<dyn Object>, path: &str) -> Result<Arc<dyn Object>, ResolveError> {
+    search(root, path, |_| true)
+}
+
+/// As [`resolve`], but sees only objects that are of the type `type_name` or implement it: what else lies at a
+/// partial path makes it neither found nor ambiguous.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_type(
+    root: &Arc<dyn Object>,
+    path: &str,
+    type_name: &str,
+) -> Result<Arc<dyn Object>, ResolveError> {
+    search(root, path, |object| object.class().is_a(type_name))
+}
+
+fn search(
+    root: &Arc<dyn Object>,
+    path: &str,
+    fits: impl Fn(&dyn Object) -> bool,
+) -> Result<Arc<dyn Object>, ResolveError> {
     let missing = || ResolveError::NotFound { path: path.to_owned() };
     let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
     if path.starts_with('/') {
-        return walk(root.clone(), &steps).ok_or_else(missing);
-    }
-    if steps.is_empty() {
-        return Err(missing());
+        return walk(root, &steps).filter(|object| fits(&**object)).ok_or_else(missing);
     }
     let mut found: Option<Arc<dyn Object>> = None;
     let mut waiting = vec![root.clone()];
     while let Some(at) = waiting.pop() {
-        if let Some(object) = walk(at.clone(), &steps)
-            && !found.as_ref().is_some_and(|found| Arc::ptr_eq(found, &object))
+        if let Some(object) = walk(&at, &steps).filter(|object| fits(&**object))
+            && found.replace(object).is_some()
         {
-            if found.is_some() {
-                return Err(ResolveError::Ambiguous { path: path.to_owned() });
-            }
-            found = Some(object);
+            // As in the reference, two ways to one object are two.
+            return Err(ResolveError::Ambiguous { path: path.to_owned() });
         }
         waiting.extend(at.core().children().into_iter().map(|(_, child)| child));
     }
     found.ok_or_else(missing)
 }
 
-fn walk(from: Arc<dyn Object>, steps: &[&str]) -> Option<Arc<dyn Object>> {
-    steps.iter().try_fold(from, |at, step| match at.core().child(step) {
-        Some(child) => Some(child),
-        None => crate::property::link_target(&*at, step),
+fn walk(from: &Arc<dyn Object>, steps: &[&str]) -> Option<Arc<dyn Object>> {
+    steps.iter().try_fold(from.clone(), |at, step| {
+        at.core().child(step).or_else(|| crate::property::link_target(&*at, step))
     })
 }

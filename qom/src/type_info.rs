@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::class::ClassInit;
-use crate::interface::{Interface, InterfaceImpl};
+use crate::interface::{Interface, InterfaceImpl, Upcast};
 use crate::object::{Object, ObjectCore};
 
 /// Where a type was registered, for the message about a duplicate.
@@ -44,6 +44,7 @@ pub struct TypeInfo {
     pub(crate) is_interface: bool,
     pub(crate) construct: Option<Construct>,
     pub(crate) interfaces: Vec<InterfaceImpl>,
+    pub(crate) upcast: Option<Upcast>,
     pub(crate) class_init: Vec<ClassInitFn>,
     pub(crate) instance_init: Option<InstanceInitFn>,
     pub(crate) instance_post_init: Option<InstanceInitFn>,
@@ -73,6 +74,7 @@ impl TypeInfo {
             is_interface: false,
             construct: None,
             interfaces: Vec::new(),
+            upcast: None,
             class_init: Vec::new(),
             instance_init: None,
             instance_post_init: None,
@@ -99,6 +101,16 @@ impl TypeInfo {
     #[must_use]
     pub fn interface<I: Interface + ?Sized>(site: Site) -> Self {
         Self { is_abstract: true, is_interface: true, ..Self::new(I::NAME, I::PARENT, site) }
+    }
+
+    /// Says how the interface `I` is seen as the one that it extends:
+    /// `TypeInfo::interface::<dyn Dimmable>(site!()).extends::<dyn Dimmable, dyn Switchable>(|it| it)`. With it, what
+    /// implements `I` need not declare `P` to be cast to it.
+    #[must_use]
+    pub fn extends<I: Interface + ?Sized, P: Interface + ?Sized>(mut self, up: fn(&I) -> &P) -> Self {
+        self.parent = Some(P::NAME.into());
+        self.upcast = Some(crate::interface::upcast(up));
+        self
     }
 
     /// The root of all interfaces.
@@ -152,7 +164,7 @@ impl TypeInfo {
         self
     }
 
-    /// Runs on a new object after global properties were applied, parents first.
+    /// Runs on a new object after global properties were applied, parents first (as the reference's do since 10.1).
     #[must_use]
     pub fn instance_post_init(mut self, init: InstanceInitFn) -> Self {
         self.instance_post_init = Some(init);
