@@ -13,6 +13,7 @@ use super::machine::MachineTree;
 use super::monitor::Monitors;
 use super::table::{self, OptionId, Support};
 use super::{CommandLine, Request};
+use crate::chardev::spec::MonitorMode;
 
 /// One option as it was written.
 struct Written<'a> {
@@ -41,7 +42,10 @@ pub(super) fn parse(words: &[String]) -> Result<CommandLine, CommandLineError> {
     let mut builder = Builder::default();
     match builder.run(words) {
         Ok(()) => Ok(builder.line),
-        Err(Failure(reports)) => Err(CommandLineError { warnings: builder.line.warnings, reports }),
+        Err(Failure(reports)) => {
+            let CommandLine { warnings, messages, .. } = builder.line;
+            Err(CommandLineError { warnings, reports, messages })
+        }
     }
 }
 
@@ -95,7 +99,8 @@ impl Builder {
         }
         // Help about the machine comes first, then about CPUs, devices and character devices.
         let cpu_help = self.line.cpu.as_deref().is_some_and(keyval::is_help).then_some(Request::CpuHelp);
-        let help = self.machine.help().or(cpu_help).or_else(|| self.devices.help()).or_else(|| self.monitors.help());
+        let help =
+            self.machine.help().or(cpu_help).or_else(|| self.devices.help()).or_else(|| self.monitors.help());
         if let Some(request) = help {
             self.line.request = request;
             return self.machine.finish_for_help(&mut self.line);
@@ -132,12 +137,15 @@ impl Builder {
             OptionId::Global => return self.global(argument, location),
             OptionId::Name => self.name(argument, location)?,
             OptionId::Uuid => {
-                line.uuid = Some(uuid(argument).ok_or_else(|| Failure::at(location, ErrorKind::InvalidUuid))?);
+                line.uuid =
+                    Some(uuid(argument).ok_or_else(|| Failure::at(location, ErrorKind::InvalidUuid))?);
             }
             OptionId::Bios => line.bios = Some(argument.into()),
             OptionId::Chardev => self.chardev(argument, location)?,
             OptionId::Serial => self.serial(argument, location),
-            OptionId::Monitor => self.monitor(argument, location, crate::chardev::spec::MonitorMode::Readline)?,
+            OptionId::Monitor => {
+                self.monitor(argument, location, MonitorMode::Readline)?;
+            }
             OptionId::Qmp => self.qmp(argument, location, false)?,
             OptionId::QmpPretty => self.qmp(argument, location, true)?,
             OptionId::Mon => self.mon(argument, location)?,
@@ -211,7 +219,8 @@ impl Builder {
         name.guest = given("guest", name.guest.take());
         name.process = given("process", name.process.take());
         if let Ok(Some(false)) = opts.get_bool("debug-threads") {
-            let text = "Ignoring deprecated 'debug-threads=no' option, thread naming is unconditionally enabled";
+            let text =
+                "Ignoring deprecated 'debug-threads=no' option, thread naming is unconditionally enabled";
             self.warn(location, text.to_owned());
         }
         Ok(())
@@ -242,7 +251,9 @@ impl Builder {
         match tree.get("type") {
             Some(Value::String(kind)) if kind == "none" => {}
             Some(Value::String(kind)) => {
-                return Err(at(ParameterError::NotAccepted { name: name("type"), value: kind.clone() }.into()));
+                return Err(at(
+                    ParameterError::NotAccepted { name: name("type"), value: kind.clone() }.into()
+                ));
             }
             Some(_) => return Err(at(ParameterError::UnexpectedMembers { name: name("type") }.into())),
             None => return Err(at(ParameterError::Missing { name: name("type") }.into())),
@@ -292,7 +303,8 @@ fn uuid(text: &str) -> Option<[u8; 16]> {
     if text.len() != 36 || DASHES.iter().any(|&place| text[place] != b'-') {
         return None;
     }
-    let mut digits = text.iter().enumerate().filter(|(place, _)| !DASHES.contains(place)).map(|(_, digit)| *digit);
+    let mut digits =
+        text.iter().enumerate().filter(|(place, _)| !DASHES.contains(place)).map(|(_, digit)| *digit);
     let mut bytes = [0; 16];
     for byte in &mut bytes {
         let mut digit = || char::from(digits.next()?).to_digit(16);

@@ -133,12 +133,28 @@ pub(super) const CHARDEV_OPTIONS: &[OptDescription] = &[
 
 /// QEMU's other backends.
 const OTHER_BACKENDS: &[&str] = &[
-    "braille", "dbus", "hub", "memory", "msmouse", "mux", "parallel", "pipe", "qemu-vdagent", "ringbuf", "serial",
-    "spiceport", "spicevmc", "testdev", "udp", "vc", "wctablet",
+    "braille",
+    "dbus",
+    "hub",
+    "memory",
+    "msmouse",
+    "mux",
+    "parallel",
+    "pipe",
+    "qemu-vdagent",
+    "ringbuf",
+    "serial",
+    "spiceport",
+    "spicevmc",
+    "testdev",
+    "udp",
+    "vc",
+    "wctablet",
 ];
 
 /// The answer to `-chardev help`.
-pub(super) const CHARDEV_HELP: &str = "Available chardev backend types: \n  file\n  null\n  pty\n  socket\n  stdio\n";
+pub(super) const CHARDEV_HELP: &str =
+    "Available chardev backend types: \n  file\n  null\n  pty\n  socket\n  stdio\n";
 
 /// Turns checked options into a character device.
 pub(super) fn from_opts(id: &str, opts: &Opts) -> Result<ChardevSpec, ChardevError> {
@@ -257,7 +273,9 @@ pub(super) fn short_form(text: &str, mux_allowed: bool) -> Result<Option<Opts>, 
     let (scheme, rest) = form.split_once(':').map_or((form, None), |(scheme, rest)| (scheme, Some(rest)));
     let mut further = None;
     match (scheme, rest) {
-        ("null" | "pty" | "stdio" | "msmouse" | "wctablet" | "braille" | "testdev", None) => set("backend", scheme),
+        ("null" | "pty" | "stdio" | "msmouse" | "wctablet" | "braille" | "testdev", None) => {
+            set("backend", scheme);
+        }
         ("file" | "pipe" | "pty", Some(path)) => {
             set("backend", scheme);
             set("path", path);
@@ -342,12 +360,12 @@ mod tests {
             ("stdio", "stdio"),
             ("null", "null"),
             ("pty", "pty"),
-            ("pty:/tmp/p", "pty,path=/tmp/p"),
-            ("file:/tmp/a,b", "file,path=/tmp/a,,b"),
-            ("unix:/tmp/s,server,nowait", "socket,path=/tmp/s,server=on,wait=off"),
-            ("unix:/tmp/s,server=on,wait=off", "socket,path=/tmp/s,server=on,wait=off"),
-            ("unix:/tmp/s", "socket,path=/tmp/s"),
-            ("unix:/tmp/a,,b,server", "socket,path=/tmp/a,,b,server=on"),
+            ("pty:/run/p", "pty,path=/run/p"),
+            ("file:/run/a,b", "file,path=/run/a,,b"),
+            ("unix:/run/s,server,nowait", "socket,path=/run/s,server=on,wait=off"),
+            ("unix:/run/s,server=on,wait=off", "socket,path=/run/s,server=on,wait=off"),
+            ("unix:/run/s", "socket,path=/run/s"),
+            ("unix:/run/a,,b,server", "socket,path=/run/a,,b,server=on"),
             ("tcp:localhost:4444,server,nowait", "socket,host=localhost,port=4444,server=on,wait=off"),
             ("tcp::4444,server,nodelay,nowait", "socket,host=,port=4444,server=on,delay=off,wait=off"),
             ("tcp:[::1]:4444", "socket,host=::1,port=4444"),
@@ -362,9 +380,9 @@ mod tests {
 
     #[test]
     fn what_a_form_means() {
-        assert_eq!(short("unix:/tmp/s,server").unwrap().backend, unix("/tmp/s", true, true));
-        assert_eq!(short("unix:/tmp/s,server,nowait").unwrap().backend, unix("/tmp/s", true, false));
-        assert_eq!(short("unix:/tmp/s").unwrap().backend, unix("/tmp/s", false, false));
+        assert_eq!(short("unix:/run/s,server").unwrap().backend, unix("/run/s", true, true));
+        assert_eq!(short("unix:/run/s,server,nowait").unwrap().backend, unix("/run/s", true, false));
+        assert_eq!(short("unix:/run/s").unwrap().backend, unix("/run/s", false, false));
         assert_eq!(short("stdio").unwrap().backend, ChardevBackend::Stdio { signal: true });
         let muxed = short("mon:stdio").unwrap();
         assert_eq!((muxed.backend, muxed.mux), (ChardevBackend::Stdio { signal: false }, true));
@@ -381,7 +399,9 @@ mod tests {
         let logged = long("file,path=a,append=on,logfile=l,logappend=on").unwrap();
         assert_eq!(logged.backend, ChardevBackend::File { path: "a".into(), append: true });
         assert_eq!(logged.logfile, Some(ChardevLog { path: "l".into(), append: true }));
-        let Ok(ChardevSpec { backend: ChardevBackend::Socket(tcp), .. }) = long("socket,host=h,port=1,delay=off,to=9") else {
+        let Ok(ChardevSpec { backend: ChardevBackend::Socket(tcp), .. }) =
+            long("socket,host=h,port=1,delay=off,to=9")
+        else {
             panic!("not a socket")
         };
         assert!(tcp.nodelay);
@@ -397,7 +417,7 @@ mod tests {
             ("mux=on", "chardev: \"c\" missing backend"),
             ("null,bar=3", "Invalid parameter 'bar'"),
             ("file", "chardev: file: no filename given"),
-            ("file,path=/tmp/a,append=x", "Parameter 'append' expects 'on' or 'off'"),
+            ("file,path=/run/a,append=x", "Parameter 'append' expects 'on' or 'off'"),
             ("stdio,signal=x", "Parameter 'signal' expects 'on' or 'off'"),
             ("socket", "Unable to parse FD number "),
             ("socket,port=1", "Unable to parse FD number "),

@@ -1,8 +1,8 @@
 //! What is on the terminal when nobody says; see the [module above](super) for the rules.
 
+use super::SerialSpec;
 use super::build::Builder;
 use super::error::{ErrorKind, Failure};
-use super::SerialSpec;
 use crate::chardev::spec::{ChardevBackend, ChardevSpec, MonitorMode, MonitorSpec};
 
 /// What was said about the terminal as a whole.
@@ -83,13 +83,21 @@ impl Builder {
             id = self.monitors.next_monitor_name();
         }
         self.line.chardevs.push(chardev(&id, ChardevBackend::Stdio { signal: true }, false));
-        self.line.monitors.push(MonitorSpec { id: Some(id.clone()), chardev: id, mode: MonitorMode::Readline });
+        self.line.monitors.push(MonitorSpec {
+            id: Some(id.clone()),
+            chardev: id,
+            mode: MonitorMode::Readline,
+        });
     }
 
     fn add_console(&mut self, quiet: bool) {
-        let stdio = self.line.chardevs.iter().find(|chardev| is_stdio(chardev)).map(|chardev| chardev.id.clone());
+        let stdio =
+            self.line.chardevs.iter().find(|chardev| is_stdio(chardev)).map(|chardev| chardev.id.clone());
         let has_human_monitor = |id: &String| {
-            self.line.monitors.iter().any(|monitor| monitor.chardev == *id && monitor.mode == MonitorMode::Readline)
+            self.line
+                .monitors
+                .iter()
+                .any(|monitor| monitor.chardev == *id && monitor.mode == MonitorMode::Readline)
         };
         let backend = match stdio {
             _ if quiet => ChardevBackend::Null,

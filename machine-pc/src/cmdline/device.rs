@@ -76,7 +76,9 @@ impl Builder {
         let driver = opts.get("driver").map(str::to_owned);
         match driver.as_deref() {
             Some(driver) if keyval::is_help(driver) => self.devices.ask(Request::DeviceHelp),
-            Some(driver) if opts.help => self.devices.ask(Request::DeviceTypeHelp { driver: driver.to_owned() }),
+            Some(driver) if opts.help => {
+                self.devices.ask(Request::DeviceTypeHelp { driver: driver.to_owned() });
+            }
             None if opts.help => self.devices.ask(Request::DeviceHelp),
             _ => {}
         }
@@ -146,7 +148,8 @@ impl Builder {
         if opts.help {
             return Ok(Some(Request::Print(parameters_help("global", GLOBAL_OPTIONS))));
         }
-        let (Some(driver), Some(property), Some(value)) = (opts.get("driver"), opts.get("property"), opts.get("value"))
+        let (Some(driver), Some(property), Some(value)) =
+            (opts.get("driver"), opts.get("property"), opts.get("value"))
         else {
             return Err(Failure::at(&location, ErrorKind::IncompleteGlobal));
         };
@@ -178,14 +181,18 @@ impl Builder {
         if kind != "monitor-qmp" && kind != "monitor-hmp" {
             return Err(at(ParameterError::NotAccepted { name: "qom-type".to_owned(), value: kind }.into()));
         }
-        let monitor = monitor_object(&kind, &mut members).map_err(at)?;
+        let monitor = monitor_object(&kind, &mut members, json::is_json(argument)).map_err(at)?;
         self.add_monitor(monitor)?;
         Ok(None)
     }
 }
 
 /// Reads the properties of a monitor object.
-fn monitor_object(kind: &str, members: &mut Map<String, Value>) -> Result<MonitorOption, ErrorKind> {
+fn monitor_object(
+    kind: &str,
+    members: &mut Map<String, Value>,
+    json: bool,
+) -> Result<MonitorOption, ErrorKind> {
     let id = take_text(members, "id")?.ok_or_else(|| missing("id"))?;
     identifier::check(&id)?;
     let chardev = take_text(members, "chardev")?.ok_or_else(|| missing("chardev"))?;
@@ -207,7 +214,8 @@ fn monitor_object(kind: &str, members: &mut Map<String, Value>) -> Result<Monito
         MonitorMode::Readline
     };
     match members.keys().next() {
-        Some(name) => Err(ParameterError::Unexpected { name: name.clone() }.into()),
+        Some(name) if json => Err(ParameterError::Unexpected { name: name.clone() }.into()),
+        Some(name) => Err(ParameterError::Invalid { name: name.clone() }.into()),
         None => Ok(MonitorOption { id: Some(id), chardev, mode, location: None }),
     }
 }

@@ -10,6 +10,7 @@ use qmp::json::JsonError;
 use qom::text::ParameterError;
 use qom::text::keyval::KeyvalError;
 
+use super::MessageOptions;
 use super::chardev::ChardevError;
 
 /// One trouble.
@@ -179,6 +180,8 @@ pub struct CommandLineError {
     pub warnings: Vec<Warning>,
     /// The trouble, then its consequences; never empty.
     pub reports: Vec<Report>,
+    /// What `-msg` said before.
+    pub messages: MessageOptions,
 }
 
 impl CommandLineError {

@@ -28,7 +28,8 @@ const MEMORY_OPTIONS: &[OptDescription] = &[
     parameter("maxmem", OptKind::Size, ""),
 ];
 
-const NO_MEMORY_HOTPLUG: ErrorKind = ErrorKind::NotSupported { reason: "memory cannot be added while the guest runs" };
+const NO_MEMORY_HOTPLUG: ErrorKind =
+    ErrorKind::NotSupported { reason: "memory cannot be added while the guest runs" };
 
 /// Guest memory comes in pieces of this many bytes.
 const MEMORY_GRANULE: u64 = 8192;
@@ -65,7 +66,9 @@ impl MachineTree {
         if self.tree.get("type").and_then(Value::as_str).is_some_and(keyval::is_help) {
             return Some(Request::MachineHelp);
         }
-        self.help.then(|| if self.tree.contains_key("type") { Request::MachineTypeHelp } else { Request::MachineHelp })
+        self.help.then(|| {
+            if self.tree.contains_key("type") { Request::MachineTypeHelp } else { Request::MachineHelp }
+        })
     }
 
     /// Hands over what help depends on: the type, and the accelerators as far as they make sense.
@@ -110,7 +113,9 @@ impl MachineTree {
 /// Splits `kvm:tcg`.
 fn accelerators(names: &str) -> Vec<AcceleratorOption> {
     let names = names.split(':').filter(|name| !name.is_empty());
-    names.map(|name| AcceleratorOption { name: name.to_owned(), properties: Vec::new(), location: None }).collect()
+    names
+        .map(|name| AcceleratorOption { name: name.to_owned(), properties: Vec::new(), location: None })
+        .collect()
 }
 
 fn take_text(tree: &mut Map<String, Value>, key: &str) -> Result<Option<String>, Failure> {
@@ -125,7 +130,9 @@ fn take_object(tree: &mut Map<String, Value>, key: &str) -> Result<Option<Map<St
     match tree.shift_remove(key) {
         None => Ok(None),
         Some(Value::Object(members)) => Ok(Some(members)),
-        Some(_) => Err(Failure::nowhere(ParameterError::WrongKind { name: key.to_owned(), expected: "object" })),
+        Some(_) => {
+            Err(Failure::nowhere(ParameterError::WrongKind { name: key.to_owned(), expected: "object" }))
+        }
     }
 }
 
@@ -177,7 +184,11 @@ impl Builder {
         }
         let name = name.to_owned();
         let properties = opts.pairs.into_iter().filter(|(key, _)| key != "accel").collect();
-        self.line.accelerators.push(AcceleratorOption { name, properties, location: Some(location.to_owned()) });
+        self.line.accelerators.push(AcceleratorOption {
+            name,
+            properties,
+            location: Some(location.to_owned()),
+        });
         Ok(None)
     }
 }

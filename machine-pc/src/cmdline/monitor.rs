@@ -139,7 +139,12 @@ impl Builder {
         self.short_monitor(argument, location, MonitorMode::Control { pretty })
     }
 
-    pub(super) fn monitor(&mut self, argument: &str, location: &str, mode: MonitorMode) -> Result<(), Failure> {
+    pub(super) fn monitor(
+        &mut self,
+        argument: &str,
+        location: &str,
+        mode: MonitorMode,
+    ) -> Result<(), Failure> {
         self.monitors.monitor_option = true;
         if argument == "none" { Ok(()) } else { self.short_monitor(argument, location, mode) }
     }
@@ -170,7 +175,9 @@ impl Builder {
 
     pub(super) fn add_monitor(&mut self, monitor: MonitorOption) -> Result<(), Failure> {
         if let Some(id) = &monitor.id {
-            self.monitors.name_monitor(id).map_err(|error| Failure::perhaps_at(monitor.location.as_deref(), error))?;
+            self.monitors
+                .name_monitor(id)
+                .map_err(|error| Failure::perhaps_at(monitor.location.as_deref(), error))?;
         }
         match monitor.mode {
             MonitorMode::Readline => self.monitors.monitor_option = true,
@@ -220,8 +227,9 @@ impl Builder {
 
     /// Judges monitors: objects, then the others in order.
     pub(super) fn finish_monitors(&mut self) -> Result<(), Failure> {
-        let (objects, others): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.monitors.monitors).into_iter().partition(|monitor| monitor.location.is_none());
+        let (objects, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.monitors.monitors)
+            .into_iter()
+            .partition(|monitor| monitor.location.is_none());
         for monitor in objects.into_iter().chain(others) {
             self.attach(monitor)?;
         }
@@ -279,7 +287,8 @@ impl Builder {
         let spec = chardev::from_opts(&id, &opts).map_err(|error| because(error.into()))?;
         self.open(spec).map_err(because)?;
         if text.starts_with("mon:") {
-            let monitor = MonitorOption { id: None, chardev: id.clone(), mode: MonitorMode::Readline, location: None };
+            let monitor =
+                MonitorOption { id: None, chardev: id.clone(), mode: MonitorMode::Readline, location: None };
             self.attach(monitor)?;
         }
         Ok(SerialSpec::Chardev(id))
@@ -294,9 +303,12 @@ fn mon_option(opts: &Opts) -> Result<MonitorOption, ErrorKind> {
         None | Some("readline") => MonitorMode::Readline,
         Some("control") => MonitorMode::Control { pretty },
         Some(mode) => {
-            return Err(ParameterError::NotAccepted { name: "mode".to_owned(), value: mode.to_owned() }.into());
+            return Err(
+                ParameterError::NotAccepted { name: "mode".to_owned(), value: mode.to_owned() }.into()
+            );
         }
     };
-    let chardev = opts.get("chardev").ok_or_else(|| ParameterError::Missing { name: "chardev".to_owned() })?;
+    let chardev =
+        opts.get("chardev").ok_or_else(|| ParameterError::Missing { name: "chardev".to_owned() })?;
     Ok(MonitorOption { id: None, chardev: chardev.to_owned(), mode, location: None })
 }

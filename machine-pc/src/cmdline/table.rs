@@ -99,14 +99,24 @@ pub(super) const SECTIONS: &[Section] = &[
                     "accel=accel1[:accel2[:...]] names accelerators to try in order",
                 ],
             ),
-            with(&["cpu"], "model[,prop=value[,...]]", OptionId::Cpu, &[
-                "use this CPU model ('-cpu help' lists models and features);",
-                "+feature and -feature switch one on and off",
-            ]),
-            with(&["accel"], "[accel=]accelerator[,prop=value[,...]]", OptionId::Accel, &[
-                "try this accelerator (kvm, tcg or qtest; '-accel help' lists them);",
-                "may be repeated; without it kvm is used where it is usable, else tcg",
-            ]),
+            with(
+                &["cpu"],
+                "model[,prop=value[,...]]",
+                OptionId::Cpu,
+                &[
+                    "use this CPU model ('-cpu help' lists models and features);",
+                    "+feature and -feature switch one on and off",
+                ],
+            ),
+            with(
+                &["accel"],
+                "[accel=]accelerator[,prop=value[,...]]",
+                OptionId::Accel,
+                &[
+                    "try this accelerator (kvm, tcg or qtest; '-accel help' lists them);",
+                    "may be repeated; without it kvm is used where it is usable, else tcg",
+                ],
+            ),
             flag(&["enable-kvm"], OptionId::EnableKvm, &["as -machine accel=kvm"]),
             with(
                 &["smp"],
@@ -119,25 +129,43 @@ pub(super) const SECTIONS: &[Section] = &[
                     "level before it; what is left out is computed",
                 ],
             ),
-            with(&["m"], "[size=]megs", OptionId::Memory, &[
-                "give the guest this much memory; suffixes k, M, G, T (default unit: MiB)",
-            ]),
-            with(&["name"], "[guest=]name[,process=name]", OptionId::Name, &[
-                "name the guest",
-                "process: name of the process",
-            ]),
+            with(
+                &["m"],
+                "[size=]megs",
+                OptionId::Memory,
+                &["give the guest this much memory; suffixes k, M, G, T (default unit: MiB)"],
+            ),
+            with(
+                &["name"],
+                "[guest=]name[,process=name]",
+                OptionId::Name,
+                &["name the guest", "process: name of the process"],
+            ),
             with(&["uuid"], "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", OptionId::Uuid, &["UUID of the machine"]),
-            with(&["device"], "driver[,prop=value[,...]]", OptionId::Device, &[
-                "add a device; the argument may be a JSON object",
-                "('-device help' lists the drivers, '-device driver,help' a driver's properties)",
-            ]),
-            with(&["object"], "type,id=id[,prop=value[,...]]", OptionId::Object, &[
-                "create an object; the argument may be a JSON object ('-object help' lists the types)",
-            ]),
-            with(&["global"], "driver.property=value", OptionId::Global, &[
-                "set the default of a property of every device of that type;",
-                "also as driver=driver,property=property,value=value",
-            ]),
+            with(
+                &["device"],
+                "driver[,prop=value[,...]]",
+                OptionId::Device,
+                &[
+                    "add a device; the argument may be a JSON object",
+                    "('-device help' lists the drivers, '-device driver,help' a driver's properties)",
+                ],
+            ),
+            with(
+                &["object"],
+                "type,id=id[,prop=value[,...]]",
+                OptionId::Object,
+                &["create an object; the argument may be a JSON object ('-object help' lists the types)"],
+            ),
+            with(
+                &["global"],
+                "driver.property=value",
+                OptionId::Global,
+                &[
+                    "set the default of a property of every device of that type;",
+                    "also as driver=driver,property=property,value=value",
+                ],
+            ),
         ],
     },
     Section {
@@ -147,55 +175,91 @@ pub(super) const SECTIONS: &[Section] = &[
     Section {
         title: "Character devices and monitors",
         options: &[
-            with(&["chardev"], "backend,id=id[,prop=value[,...]]", OptionId::Chardev, &[
-                "define a character device; backends and their properties:",
-                "stdio[,signal=on|off]",
-                "null",
-                "file,path=path[,append=on|off]",
-                "pty[,path=path]",
-                "socket,path=path[,server=on|off][,wait=on|off][,abstract=on|off][,tight=on|off]",
-                "      [,reconnect-ms=milliseconds]",
-                "socket,host=host,port=port[,to=port][,ipv4=on|off][,ipv6=on|off][,nodelay=on|off]...",
-                "socket,fd=number...",
-                "all: [,mux=on|off][,logfile=path][,logappend=on|off]",
-            ]),
-            with(&["serial"], "dev", OptionId::Serial, &[
-                "connect the next serial port to a character device: stdio, null, none,",
-                "file:path, pty, unix:path[,server][,nowait], tcp:[host]:port[,server][,nowait],",
-                "chardev:id, mon:dev (shared with a monitor)",
-            ]),
+            with(
+                &["chardev"],
+                "backend,id=id[,prop=value[,...]]",
+                OptionId::Chardev,
+                &[
+                    "define a character device; backends and their properties:",
+                    "stdio[,signal=on|off]",
+                    "null",
+                    "file,path=path[,append=on|off]",
+                    "pty[,path=path]",
+                    "socket,path=path[,server=on|off][,wait=on|off][,abstract=on|off][,tight=on|off]",
+                    "      [,reconnect-ms=milliseconds]",
+                    "socket,host=host,port=port[,to=port][,ipv4=on|off][,ipv6=on|off][,nodelay=on|off]...",
+                    "socket,fd=number...",
+                    "all: [,mux=on|off][,logfile=path][,logappend=on|off]",
+                ],
+            ),
+            with(
+                &["serial"],
+                "dev",
+                OptionId::Serial,
+                &[
+                    "connect the next serial port to a character device: stdio, null, none,",
+                    "file:path, pty, unix:path[,server][,nowait], tcp:[host]:port[,server][,nowait],",
+                    "chardev:id, mon:dev (shared with a monitor)",
+                ],
+            ),
             with(&["parallel"], "none", OptionId::Parallel, &["there is no parallel port"]),
-            with(&["monitor"], "dev", OptionId::Monitor, &[
-                "put a human monitor on a character device (as for -serial); none for none",
-            ]),
+            with(
+                &["monitor"],
+                "dev",
+                OptionId::Monitor,
+                &["put a human monitor on a character device (as for -serial); none for none"],
+            ),
             with(&["qmp"], "dev", OptionId::Qmp, &["as -monitor, with QMP"]),
             with(&["qmp-pretty"], "dev", OptionId::QmpPretty, &["as -qmp, with replies indented"]),
-            with(&["mon"], "[chardev=]id[,mode=readline|control][,pretty=on|off][,id=id]", OptionId::Mon, &[
-                "put a monitor on a character device defined with -chardev",
-            ]),
+            with(
+                &["mon"],
+                "[chardev=]id[,mode=readline|control][,pretty=on|off][,id=id]",
+                OptionId::Mon,
+                &["put a monitor on a character device defined with -chardev"],
+            ),
         ],
     },
     Section {
         title: "Running",
         options: &[
             flag(&["S"], OptionId::Stopped, &["do not start the CPUs until a monitor says cont"]),
-            flag(&["no-shutdown"], OptionId::NoShutdown, &["stop instead of exiting when the guest powers off"]),
+            flag(
+                &["no-shutdown"],
+                OptionId::NoShutdown,
+                &["stop instead of exiting when the guest powers off"],
+            ),
             flag(&["no-reboot"], OptionId::NoReboot, &["exit instead of rebooting"]),
             flag(&["nodefaults"], OptionId::NoDefaults, &["no default serial port and monitor"]),
-            flag(&["no-user-config"], OptionId::NoUserConfig, &["nothing to do: no configuration file is read"]),
-            with(&["display"], "none", OptionId::Display, &["no default monitor and console on the terminal"]),
-            flag(&["nographic"], OptionId::Nographic, &[
-                "serial port and monitor share the terminal (Ctrl-a c switches)",
-            ]),
+            flag(
+                &["no-user-config"],
+                OptionId::NoUserConfig,
+                &["nothing to do: no configuration file is read"],
+            ),
+            with(
+                &["display"],
+                "none",
+                OptionId::Display,
+                &["no default monitor and console on the terminal"],
+            ),
+            flag(
+                &["nographic"],
+                OptionId::Nographic,
+                &["serial port and monitor share the terminal (Ctrl-a c switches)"],
+            ),
             with(&["vga"], "none", OptionId::Vga, &["there is no graphics card"]),
             with(&["net"], "none", OptionId::Net, &["there is no network"]),
             with(&["nic"], "none", OptionId::Nic, &["there is no network"]),
             flag(&["daemonize"], OptionId::Daemonize, &["go to the background once everything is ready"]),
             with(&["pidfile"], "file", OptionId::Pidfile, &["write the process ID to this file"]),
-            with(&["msg"], "[timestamp=on|off][,guest-name=on|off]", OptionId::Message, &[
-                "timestamp: put the time in front of messages",
-                "guest-name: put the guest's name in front of messages",
-            ]),
+            with(
+                &["msg"],
+                "[timestamp=on|off][,guest-name=on|off]",
+                OptionId::Message,
+                &[
+                    "timestamp: put the time in front of messages",
+                    "guest-name: put the guest's name in front of messages",
+                ],
+            ),
         ],
     },
 ];
@@ -300,7 +364,8 @@ pub(super) const REFUSED: &[(&str, bool, &str)] = &[
 
 /// Whether there is such an option, and whether it takes an argument. The name has no dash.
 pub(super) fn look_up(name: &str) -> Option<(Support, bool)> {
-    let provided = SECTIONS.iter().flat_map(|section| section.options).find(|option| option.names.contains(&name));
+    let provided =
+        SECTIONS.iter().flat_map(|section| section.options).find(|option| option.names.contains(&name));
     if let Some(option) = provided {
         return Some((Support::Provided(option.id), option.argument.is_some()));
     }
@@ -314,7 +379,10 @@ mod tests {
 
     #[test]
     fn every_name_is_there_once() {
-        let provided = SECTIONS.iter().flat_map(|section| section.options).flat_map(|option| option.names.iter().copied());
+        let provided = SECTIONS
+            .iter()
+            .flat_map(|section| section.options)
+            .flat_map(|option| option.names.iter().copied());
         let mut names: Vec<_> = provided.chain(REFUSED.iter().map(|(name, ..)| *name)).collect();
         let count = names.len();
         names.sort_unstable();
@@ -332,7 +400,11 @@ mod tests {
             assert_eq!(look_up(name).map(|(_, argument)| argument), Some(takes_argument), "-{name}");
             names += 1;
         }
-        let ours = SECTIONS.iter().flat_map(|section| section.options).map(|option| option.names.len()).sum::<usize>();
+        let ours = SECTIONS
+            .iter()
+            .flat_map(|section| section.options)
+            .map(|option| option.names.len())
+            .sum::<usize>();
         assert_eq!(names, ours + REFUSED.len());
     }
 }

@@ -104,7 +104,8 @@ fn memory_is_mebibytes_in_whole_pages() {
 
 #[test]
 fn accelerators_in_order() {
-    let names = |words: &str| parse(words).accelerators.into_iter().map(|accel| accel.name).collect::<Vec<_>>();
+    let names =
+        |words: &str| parse(words).accelerators.into_iter().map(|accel| accel.name).collect::<Vec<_>>();
     assert_eq!(names(""), [""; 0]);
     assert_eq!(names("-accel kvm -accel tcg"), ["kvm", "tcg"]);
     assert_eq!(names("-M none,accel=kvm:tcg"), ["kvm", "tcg"]);
@@ -156,10 +157,16 @@ fn help_comes_in_a_fixed_order() {
 /// Accelerators are known when help about CPUs is asked for: it depends on them.
 #[test]
 fn help_keeps_the_accelerator() {
-    for words in ["-cpu help -M accel=tcg", "-M accel=tcg -cpu help", "-accel tcg -cpu help", "-cpu help -accel tcg"] {
+    for words in
+        ["-cpu help -M accel=tcg", "-M accel=tcg -cpu help", "-accel tcg -cpu help", "-cpu help -accel tcg"]
+    {
         let line = parse(words);
         assert_eq!(line.request, Request::CpuHelp);
-        assert_eq!(line.accelerators.iter().map(|accel| accel.name.as_str()).collect::<Vec<_>>(), ["tcg"], "{words}");
+        assert_eq!(
+            line.accelerators.iter().map(|accel| accel.name.as_str()).collect::<Vec<_>>(),
+            ["tcg"],
+            "{words}"
+        );
     }
 }
 
@@ -186,7 +193,10 @@ fn devices_and_globals_keep_their_order() {
     let json = serde_json::json!({"n": 1}).as_object().cloned().unwrap();
     assert_eq!(line.devices[2].properties, DeviceProperties::Json(json));
     assert_eq!(line.devices[2].id.as_deref(), Some("e"));
-    assert_eq!(line.devices[1].properties, DeviceProperties::Text(vec![pair("flag", "on"), pair("foo", "off")]));
+    assert_eq!(
+        line.devices[1].properties,
+        DeviceProperties::Text(vec![pair("flag", "on"), pair("foo", "off")])
+    );
     assert_eq!(
         line.warnings[0].to_string(),
         "-device c,flag,nofoo: warning: short-form boolean option 'flag' deprecated\nPlease use flag=on instead"
@@ -205,13 +215,17 @@ fn the_rest_is_what_it_says() {
     let name = NameOptions { guest: Some("N".into()), process: Some("P".into()) };
     assert_eq!(line.name, name);
     assert_eq!(parse("-name N").name.guest.as_deref(), Some("N"));
-    let uuid = [0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0];
+    let uuid =
+        [0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0];
     assert_eq!(line.uuid, Some(uuid));
     assert!(line.no_shutdown && line.no_reboot && line.no_defaults && line.daemonize);
     assert_eq!(line.pidfile, Some("/run/p".into()));
     assert_eq!(line.bios, Some("b.bin".into()));
     assert_eq!(line.messages, MessageOptions { timestamp: true, guest_name: false });
-    assert_eq!((line.chardevs.len(), line.serials.len(), line.monitors.len(), line.warnings.len()), (0, 0, 0, 0));
+    assert_eq!(
+        (line.chardevs.len(), line.serials.len(), line.monitors.len(), line.warnings.len()),
+        (0, 0, 0, 0)
+    );
 }
 
 /// Character devices, ports and monitors, each in a word or two.
@@ -219,7 +233,8 @@ fn wiring(words: &str) -> (String, String, String) {
     let line = parse(words);
     let chardevs = line.chardevs.iter().map(|chardev| {
         let mux = if chardev.mux { "+mux" } else { "" };
-        let signal = if chardev.backend == (ChardevBackend::Stdio { signal: false }) { "-signal" } else { "" };
+        let signal =
+            if chardev.backend == (ChardevBackend::Stdio { signal: false }) { "-signal" } else { "" };
         format!("{}:{}{mux}{signal}", chardev.id, chardev.backend.name())
     });
     let serials = line.serials.iter().map(|serial| match serial {
@@ -243,7 +258,12 @@ fn wiring(words: &str) -> (String, String, String) {
 fn who_has_the_terminal() {
     for (words, chardevs, serials, monitors) in [
         ("", "compat_monitor0:stdio", ">compat_monitor0", "compat_monitor0@compat_monitor0:hmp"),
-        ("-monitor stdio", "compat_monitor0:stdio", ">compat_monitor0", "compat_monitor0@compat_monitor0:hmp"),
+        (
+            "-monitor stdio",
+            "compat_monitor0:stdio",
+            ">compat_monitor0",
+            "compat_monitor0@compat_monitor0:hmp",
+        ),
         (
             "-smp 1,maxcpus=4 -monitor stdio -qmp unix:/tmp/qmp-sock,server,nowait",
             "compat_monitor0:stdio compat_monitor1:socket",
@@ -256,33 +276,53 @@ fn who_has_the_terminal() {
             ">compat_monitor1",
             "compat_monitor0@compat_monitor0:qmp compat_monitor1@compat_monitor1:hmp",
         ),
-        ("-qmp stdio", "compat_monitor0:stdio serial0:null", "serial0", "compat_monitor0@compat_monitor0:qmp"),
-        ("-qmp-pretty stdio", "compat_monitor0:stdio serial0:null", "serial0", "compat_monitor0@compat_monitor0:pretty"),
+        (
+            "-qmp stdio",
+            "compat_monitor0:stdio serial0:null",
+            "serial0",
+            "compat_monitor0@compat_monitor0:qmp",
+        ),
+        (
+            "-qmp-pretty stdio",
+            "compat_monitor0:stdio serial0:null",
+            "serial0",
+            "compat_monitor0@compat_monitor0:pretty",
+        ),
         ("-serial stdio", "serial0:stdio", "serial0", ""),
         ("-serial mon:stdio", "serial0:stdio+mux-signal", "serial0", "-@serial0:hmp"),
         ("-serial none", "", "none", ""),
         ("-serial none -serial null", "serial1:null", "none serial1", ""),
-        ("-serial file:/tmp/f -monitor stdio", "compat_monitor0:stdio serial0:file", "serial0", "compat_monitor0@compat_monitor0:hmp"),
+        (
+            "-serial file:/run/f -monitor stdio",
+            "compat_monitor0:stdio serial0:file",
+            "serial0",
+            "compat_monitor0@compat_monitor0:hmp",
+        ),
         ("-monitor none", "serial0:stdio", "serial0", ""),
         ("-display none", "serial0:null", "serial0", ""),
-        ("-display none -monitor stdio", "compat_monitor0:stdio serial0:null", "serial0", "compat_monitor0@compat_monitor0:hmp"),
+        (
+            "-display none -monitor stdio",
+            "compat_monitor0:stdio serial0:null",
+            "serial0",
+            "compat_monitor0@compat_monitor0:hmp",
+        ),
         ("-nodefaults", "", "", ""),
         ("-nodefaults -serial stdio", "serial0:stdio", "serial0", ""),
         ("-daemonize", "serial0:null", "serial0", ""),
         ("-nographic", "serial0:stdio+mux-signal", "serial0", "-@serial0:hmp"),
         ("-nographic -monitor none", "serial0:stdio", "serial0", ""),
-        ("-nographic -serial null", "serial0:null compat_monitor0:stdio", "serial0", "compat_monitor0@compat_monitor0:hmp"),
+        (
+            "-nographic -serial null",
+            "serial0:null compat_monitor0:stdio",
+            "serial0",
+            "compat_monitor0@compat_monitor0:hmp",
+        ),
         ("-nographic -nodefaults", "", "", ""),
         ("-device isa-serial,chardev=x", "compat_monitor0:stdio", "", "compat_monitor0@compat_monitor0:hmp"),
         ("-chardev stdio,id=c -serial chardev:c", "c:stdio", "c", ""),
         ("-chardev stdio,id=c,mux=on -serial chardev:c -monitor chardev:c", "c:stdio+mux", "c", "c@c:hmp"),
         ("-serial chardev:c -chardev null,id=c", "c:null", "c", ""),
-        (
-            "-nodefaults -chardev null,id=c -object monitor-qmp,id=m,chardev=c",
-            "c:null",
-            "",
-            "m@c:qmp",
-        ),
+        ("-nodefaults -chardev null,id=c -object monitor-qmp,id=m,chardev=c", "c:null", "", "m@c:qmp"),
         (
             "-chardev null,id=compat_monitor0",
             "compat_monitor0:null compat_monitor1:stdio",
@@ -307,7 +347,8 @@ fn a_manager_probes_in_the_background() {
     assert!(socket.server && !socket.wait);
     assert_eq!((line.chardevs.len(), line.monitors.len(), line.serials.len()), (1, 1, 0));
     // Not everything is elsewhere in these.
-    for words in ["-serial null -monitor null", "-serial null -parallel none", "-monitor null -parallel none"] {
+    for words in ["-serial null -monitor null", "-serial null -parallel none", "-monitor null -parallel none"]
+    {
         assert_eq!(
             refused(&format!("-nographic -daemonize {words}")),
             "qom: -nographic cannot be used with -daemonize\n",
@@ -334,7 +375,10 @@ fn stdio_conflicts_are_found_by_position() {
     let line = parse("-chardev null,id=a -chardev stdio,id=b");
     assert_eq!(stdio_conflict(&line.chardevs), None);
     let twice = [line.chardevs.clone(), line.chardevs].concat();
-    assert_eq!(stdio_conflict(&twice).map(|(first, second)| (&*twice[first].id, second)), Some(("b", twice.len() / 2 + 1)));
+    assert_eq!(
+        stdio_conflict(&twice).map(|(first, second)| (&*twice[first].id, second)),
+        Some(("b", twice.len() / 2 + 1))
+    );
 }
 
 fn word() -> impl Strategy<Value = String> {

@@ -154,6 +154,8 @@ fn parse_one<'a>(
     }
     check_key(key)?;
     let Some(text) = after_key.strip_prefix('=') else {
+        // A conflict is found before the value is missed.
+        walk(tree, key)?;
         return Err(KeyvalError::NoValue { key: key.to_owned() });
     };
     let (value, rest) = split_value(text);
@@ -260,20 +262,33 @@ fn fragments(key: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-fn put(tree: &mut Map<String, Value>, key: &str, value: String) -> Result<(), KeyvalError> {
-    let inconsistent = |end: usize| KeyvalError::Inconsistent { key: key[..end].to_owned() };
+fn inconsistent(key: &str) -> KeyvalError {
+    KeyvalError::Inconsistent { key: key.to_owned() }
+}
+
+/// Goes down to the object that has a key's last fragment, making what is not there; returns that fragment too.
+fn walk<'t, 'k>(
+    tree: &'t mut Map<String, Value>,
+    key: &'k str,
+) -> Result<(&'t mut Map<String, Value>, &'k str), KeyvalError> {
     let mut current = tree;
+    let mut last = "";
     for (end, fragment) in fragments(key) {
-        if end == key.len() {
-            if current.get(fragment).is_some_and(|old| !old.is_string()) {
-                return Err(inconsistent(end));
-            }
-            current.insert(fragment.to_owned(), Value::String(value));
-            return Ok(());
+        if end < key.len() {
+            let next = current.entry(fragment).or_insert_with(|| Value::Object(Map::new()));
+            current = next.as_object_mut().ok_or_else(|| inconsistent(&key[..end]))?;
         }
-        let next = current.entry(fragment).or_insert_with(|| Value::Object(Map::new()));
-        current = next.as_object_mut().ok_or_else(|| inconsistent(end))?;
+        last = fragment;
     }
+    Ok((current, last))
+}
+
+fn put(tree: &mut Map<String, Value>, key: &str, value: String) -> Result<(), KeyvalError> {
+    let (members, name) = walk(tree, key)?;
+    if members.get(name).is_some_and(|old| !old.is_string()) {
+        return Err(inconsistent(key));
+    }
+    members.insert(name.to_owned(), Value::String(value));
     Ok(())
 }
 

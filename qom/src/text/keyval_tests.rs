@@ -126,6 +126,7 @@ fn value_and_object_conflict() {
     assert_eq!(error("a=1,a.b=2"), "Parameters 'a.*' used inconsistently");
     assert_eq!(error("a.b=1,a=2"), "Parameters 'a.*' used inconsistently");
     assert_eq!(error("a.b.c=1,a.b=2"), "Parameters 'a.b.*' used inconsistently");
+    assert_eq!(error("a=1,a.b"), "Parameters 'a.*' used inconsistently");
     assert_eq!(error("a.1.b.c=1,a.1=3"), "Parameters 'a.1.*' used inconsistently");
 }
 

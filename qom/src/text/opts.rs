@@ -234,8 +234,8 @@ mod tests {
 
     #[test]
     fn flags_are_booleans() {
-        let opts = parse("/tmp/sock,server,nowait", Some("path"));
-        assert_eq!(opts.pairs, [pair("path", "/tmp/sock"), pair("server", "on"), pair("wait", "off")]);
+        let opts = parse("/run/sock,server,nowait", Some("path"));
+        assert_eq!(opts.pairs, [pair("path", "/run/sock"), pair("server", "on"), pair("wait", "off")]);
         assert_eq!(
             opts.deprecations.iter().map(ToString::to_string).collect::<Vec<_>>(),
             [
