@@ -172,7 +172,7 @@ impl Opts {
 
     /// The deprecations to speak of: those before the error, if there is one.
     pub fn deprecations_before(&self, error: Option<&OptsError>) -> impl Iterator<Item = &Deprecation> {
-        let end = error.map_or(self.pairs.len(), |error| error.position.map_or(0, |position| position + 1));
+        let end = error.map_or(usize::MAX, |error| error.position.map_or(0, |position| position + 1));
         self.deprecations.iter().filter(move |deprecation| deprecation.position < end)
     }
 }
@@ -311,6 +311,7 @@ mod tests {
         assert_eq!(written(None), ["server", "nofoo"]);
         let opts = parse("foo", None);
         assert_eq!(opts.deprecations_before(opts.check(TABLE).err().as_ref()).count(), 1);
+        assert_eq!(parse("server=on,noid", None).deprecations_before(None).count(), 1);
         let opts = parse("server,id=1", None);
         assert_eq!(opts.deprecations_before(opts.check(TABLE).err().as_ref()).count(), 0);
     }
