@@ -103,6 +103,13 @@ impl HmpSession {
         input.len()
     }
 
+    /// Input has ended; a line that was begun is taken as it is.
+    pub fn end_of_input(&mut self, context: &mut Context, emitted: &mut Vec<Event>) {
+        if !self.line.is_empty() {
+            self.feed(b"\n", context, emitted);
+        }
+    }
+
     /// Takes a key; whether it ended a line.
     fn takes(&mut self, byte: u8) -> bool {
         let after_return = std::mem::replace(&mut self.after_return, byte == b'\r');

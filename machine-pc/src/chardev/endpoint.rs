@@ -1,0 +1,156 @@
+//! Opened backends: where bytes come from and go to.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+
+/// Something connected: two directions that may be one descriptor.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    input: Option<File>,
+    output: Option<File>,
+    /// Both directions are one socket, and `output` holds it.
+    one: bool,
+}
+
+impl Stream {
+    /// A socket or terminal that is read and written through one descriptor, which does not block.
+    pub(crate) fn socket(fd: OwnedFd) -> Self {
+        Self { input: None, output: Some(File::from(fd)), one: true }
+    }
+
+    /// Two descriptors, or only one direction.
+    pub(crate) fn pair(input: Option<File>, output: Option<File>) -> Self {
+        Self { input, output, one: false }
+    }
+
+    fn reader(&self) -> Option<&File> {
+        if self.one { self.output.as_ref() } else { self.input.as_ref() }
+    }
+
+    /// What to watch for input.
+    pub(crate) fn input_fd(&self) -> Option<RawFd> {
+        self.reader().map(AsRawFd::as_raw_fd)
+    }
+
+    /// What to watch for room for output, if it is another descriptor.
+    pub(crate) fn output_fd(&self) -> Option<RawFd> {
+        self.output.as_ref().filter(|_| !self.one).map(AsRawFd::as_raw_fd)
+    }
+
+    /// Reads; 0 is the end of input, also where there is none.
+    pub(crate) fn read(&self, to: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.reader().map_or(Ok(0), |mut input| input.read(to)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Writes; without an output everything is taken and dropped.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.output.as_ref().map_or(Ok(bytes.len()), |mut output| output.write(bytes)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Input has ended; output may go on.
+    pub(crate) fn close_input(&mut self) {
+        self.input = None;
+    }
+}
+
+/// A socket that clients connect to.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Unix(UnixListener),
+    Tcp { listener: TcpListener, nodelay: bool },
+}
+
+impl Listener {
+    /// The next client, if one waits.
+    pub(crate) fn accept(&self) -> io::Result<Option<Stream>> {
+        let accepted = match self {
+            Self::Unix(listener) => listener.accept().and_then(|(socket, _)| unix_stream(socket)),
+            Self::Tcp { listener, nodelay } => {
+                listener.accept().and_then(|(socket, _)| tcp_stream(socket, *nodelay))
+            }
+        };
+        match accepted {
+            Ok(stream) => Ok(Some(stream)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn fd(&self) -> RawFd {
+        match self {
+            Self::Unix(listener) => listener.as_raw_fd(),
+            Self::Tcp { listener, .. } => listener.as_raw_fd(),
+        }
+    }
+
+    /// Lets [`accept`](Self::accept) wait for a client, or not.
+    pub(crate) fn set_blocking(&self, blocking: bool) -> io::Result<()> {
+        match self {
+            Self::Unix(listener) => listener.set_nonblocking(!blocking),
+            Self::Tcp { listener, .. } => listener.set_nonblocking(!blocking),
+        }
+    }
+}
+
+pub(super) fn unix_stream(socket: UnixStream) -> io::Result<Stream> {
+    socket.set_nonblocking(true)?;
+    Ok(Stream::socket(socket.into()))
+}
+
+pub(super) fn tcp_stream(socket: TcpStream, nodelay: bool) -> io::Result<Stream> {
+    socket.set_nonblocking(true)?;
+    socket.set_nodelay(nodelay)?;
+    Ok(Stream::socket(socket.into()))
+}
+
+/// A unix socket's name in the file system; removed with the listener, if it is still the same file.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        let identity = std::fs::symlink_metadata(&path).ok().map(|file| (file.dev(), file.ino()));
+        Self { path, identity }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let identity = std::fs::symlink_metadata(&self.path).ok().map(|file| (file.dev(), file.ino()));
+        if identity.is_some() && identity == self.identity {
+            // Somebody may have been faster; the socket is gone either way.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// An opened backend.
+#[derive(Debug)]
+pub(crate) enum Endpoint {
+    /// Takes one client at a time; another may come when it has gone.
+    Listening { listener: Listener, file: Option<SocketFile> },
+    /// Connected once.
+    Connected(Stream),
+    /// To be connected later.
+    Disconnected,
+    /// The controlling end of a pseudo-terminal; others come to the other end and go.
+    Pty { control: Stream, name: PathBuf, link: Option<PathBuf> },
+}

@@ -1,0 +1,19 @@
+//! Character devices: the byte streams between this program and the world.
+//!
+//! A *chardev* has a *backend* (a socket, the terminal, a file, …: [`spec`] says which) and is used by
+//! *frontends*: monitors and the guest's console. Everything that a backend reads or writes passes through the
+//! [main loop](crate::main_loop); what other threads have to do with a chardev is a [`ConsoleSink`], into which
+//! a vCPU thread can write without ever waiting.
+
+mod console;
+mod endpoint;
+mod open;
+pub mod spec;
+mod stdio;
+mod sys;
+
+pub(crate) use console::ConsoleBuffer;
+pub use console::ConsoleSink;
+pub(crate) use endpoint::{Endpoint, Stream};
+pub use open::OpenError;
+pub(crate) use open::open;

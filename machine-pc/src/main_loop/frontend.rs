@@ -1,0 +1,117 @@
+//! The users of a chardev: a monitor or the guest's console.
+
+use std::fmt;
+use std::sync::Arc;
+
+use qmp::hmp::{Echo, HmpSession, PROMPT};
+use qmp::{Context, Event, Session};
+
+use super::ConsoleInput;
+use crate::chardev::ConsoleBuffer;
+
+/// One user of a chardev. Monitors have a session while somebody is connected.
+pub(super) enum Frontend {
+    Qmp { pretty: bool, session: Option<Box<Session>> },
+    Hmp { echo: Echo, session: Option<HmpSession> },
+    Console { buffer: Arc<ConsoleBuffer>, input: ConsoleInput, output: Vec<u8> },
+}
+
+impl fmt::Debug for Frontend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Qmp { .. } => "Qmp",
+            Self::Hmp { .. } => "Hmp",
+            Self::Console { .. } => "Console",
+        })
+    }
+}
+
+impl Frontend {
+    pub(super) fn qmp(pretty: bool) -> Self {
+        Self::Qmp { pretty, session: None }
+    }
+
+    pub(super) fn hmp(echo: Echo) -> Self {
+        Self::Hmp { echo, session: None }
+    }
+
+    pub(super) fn console(buffer: Arc<ConsoleBuffer>, input: ConsoleInput) -> Self {
+        Self::Console { buffer, input, output: Vec::new() }
+    }
+
+    pub(super) fn is_console(&self) -> bool {
+        matches!(self, Self::Console { .. })
+    }
+
+    /// Somebody connected.
+    pub(super) fn opened(&mut self) {
+        match self {
+            Self::Qmp { pretty, session } => *session = Some(Box::new(Session::new(*pretty))),
+            Self::Hmp { echo, session } => *session = Some(HmpSession::new(*echo)),
+            Self::Console { .. } => {}
+        }
+    }
+
+    /// They went.
+    pub(super) fn closed(&mut self) {
+        match self {
+            Self::Qmp { session, .. } => *session = None,
+            Self::Hmp { session, .. } => *session = None,
+            Self::Console { .. } => {}
+        }
+    }
+
+    /// Takes input; returns how much.
+    pub(super) fn feed(&mut self, input: &[u8], context: &mut Context, emitted: &mut Vec<Event>) -> usize {
+        match self {
+            Self::Qmp { session, .. } => {
+                session.as_mut().map_or(input.len(), |session| session.feed(input, context, emitted))
+            }
+            Self::Hmp { session, .. } => {
+                session.as_mut().map_or(input.len(), |session| session.feed(input, context, emitted))
+            }
+            Self::Console { input: receive, .. } => receive(input),
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        if let Self::Qmp { session: Some(session), .. } = self {
+            session.event(event);
+        }
+    }
+
+    /// What is to be written.
+    pub(super) fn output(&self) -> &[u8] {
+        match self {
+            Self::Qmp { session, .. } => session.as_ref().map_or(&[], |session| session.output()),
+            Self::Hmp { session, .. } => session.as_ref().map_or(&[], HmpSession::output),
+            Self::Console { output, .. } => output,
+        }
+    }
+
+    pub(super) fn sent(&mut self, count: usize) {
+        match self {
+            Self::Qmp { session: Some(session), .. } => session.sent(count),
+            Self::Hmp { session: Some(session), .. } => session.sent(count),
+            Self::Console { output, .. } => {
+                output.drain(..count.min(output.len()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Fetches what the guest wrote.
+    pub(super) fn console_output(&mut self) {
+        if let Self::Console { buffer, output, .. } = self {
+            // As long as the last is not written, the rest waits in the bounded buffer.
+            if output.is_empty() {
+                buffer.take(output);
+            }
+        }
+    }
+
+    /// What the frontend has on the current line when it waits for input.
+    pub(super) fn prompt(&self) -> Option<&'static str> {
+        matches!(self, Self::Hmp { session: Some(_), .. }).then_some(PROMPT)
+    }
+}

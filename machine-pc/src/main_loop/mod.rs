@@ -1,0 +1,319 @@
+//! The main loop: one thread that serves all clients and runs all commands.
+//!
+//! It waits for input of [chardevs](crate::chardev), for signals, and for what other threads post, and acts on
+//! one at a time. Commands run on this thread, between reading their request and writing their reply, so they
+//! need no lock against each other. Whoever else has something for the machine to do *posts* it
+//! ([`Handle::post`]) and goes on: a vCPU thread never waits for the main loop, and so the main loop may wait for vCPU
+//! threads.
+//!
+//! # Clients that do not behave
+//!
+//! Nothing here blocks on a client. A request is read when there is room for its reply; a client that does
+//! not read gets no further request served beyond [`qmp::session::HIGH_WATER`] bytes of replies and no events beyond
+//! [`qmp::session::EVENT_LIMIT`]. A listening socket has one client at a time; others wait in the
+//! kernel's queue until it has gone.
+//!
+//! # One terminal, two users
+//!
+//! A chardev that is shared (`mux`) has one frontend in focus, which gets the input. The console's output
+//! beside a monitor comes in whole lines, each on a line of its own, and the monitor's prompt is repeated after
+//! them; see [`port`]. Ctrl-A C moves the focus, Ctrl-A H tells what else there is.
+
+mod frontend;
+mod port;
+mod queue;
+mod signals;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token, Waker};
+use qmp::hmp::Echo;
+use qmp::{Context, Event, RunControl, ShutdownCause};
+
+use crate::chardev::spec::{ChardevBackend, ChardevSpec, MonitorMode, MonitorSpec};
+use crate::chardev::{ConsoleBuffer, ConsoleSink, OpenError, open};
+use frontend::Frontend;
+use port::{Port, Ready};
+pub use queue::Handle;
+use queue::Queue;
+use signals::Signals;
+
+/// Tokens of what is no chardev.
+const WAKE: Token = Token(0);
+const SIGNAL: Token = Token(1);
+/// Each chardev has three tokens from here on: its listener, its input, its output.
+const FIRST_PORT: usize = 3;
+const TOKENS_PER_PORT: usize = 3;
+
+/// Size of one read: what a client may send before another gets its turn.
+const READ_BYTES: usize = 64 << 10;
+
+/// How long output may take that is left when the program ends.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Takes console input; returns how many bytes it took, from the first on.
+pub type ConsoleInput = Box<dyn FnMut(&[u8]) -> usize>;
+
+/// A chardev as `query-chardev` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChardevInfo {
+    /// Its name.
+    pub label: String,
+    /// What it is connected to, and how.
+    pub filename: String,
+    /// A frontend uses it.
+    pub frontend_open: bool,
+}
+
+/// The main loop with its chardevs.
+#[derive(Debug)]
+pub struct MainLoop {
+    poll: Poll,
+    queue: Arc<Queue>,
+    signals: Signals,
+    ports: Vec<Port>,
+    stopping: bool,
+}
+
+impl MainLoop {
+    /// A loop without chardevs. From here on SIGTERM, SIGINT and SIGHUP end the loop and not the process.
+    ///
+    /// # Errors
+    /// The system's, for want of descriptors.
+    pub fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKE)?;
+        let signals = Signals::new(poll.registry(), SIGNAL)?;
+        Ok(Self { poll, queue: Queue::new(waker), signals, ports: Vec::new(), stopping: false })
+    }
+
+    /// A way to reach the loop from any thread.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.queue.clone())
+    }
+
+    /// Opens a chardev. Clients are served when [`run`](Self::run) runs.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn add_chardev(&mut self, spec: &ChardevSpec) -> Result<(), OpenError> {
+        if self.ports.iter().any(|port| port.id() == spec.id) {
+            return Err(OpenError::Duplicate(spec.id.clone()));
+        }
+        let is_stdio = |backend: &ChardevBackend| matches!(backend, ChardevBackend::Stdio { .. });
+        if is_stdio(&spec.backend) && self.ports.iter().any(|port| is_stdio(port.backend())) {
+            return Err(OpenError::StdioTaken);
+        }
+        let endpoint = open(&spec.backend)?;
+        let first = FIRST_PORT + TOKENS_PER_PORT * self.ports.len();
+        self.ports.push(Port::new(spec.clone(), endpoint, first, self.poll.registry())?);
+        Ok(())
+    }
+
+    /// Puts a monitor on a chardev.
+    ///
+    /// # Errors
+    /// [`OpenError::NotFound`], or [`OpenError::InUse`] for a second frontend of one that is not shared.
+    pub fn add_monitor(&mut self, spec: &MonitorSpec) -> Result<(), OpenError> {
+        let port = self.port(&spec.chardev)?;
+        let frontend = match spec.mode {
+            MonitorMode::Control { pretty } => Frontend::qmp(pretty),
+            MonitorMode::Readline => {
+                Frontend::hmp(if port.is_terminal() { Echo::Terminal } else { Echo::Lines })
+            }
+        };
+        port.attach(frontend);
+        Ok(())
+    }
+
+    /// Puts the guest's console on a chardev. `input` is called on the loop's thread; when it has not taken all,
+    /// it is called again after [`Handle::console_has_room`].
+    ///
+    /// # Errors
+    /// As [`add_monitor`](Self::add_monitor).
+    pub fn add_console(&mut self, chardev: &str, input: ConsoleInput) -> Result<ConsoleSink, OpenError> {
+        let queue = self.queue.clone();
+        let port = self.port(chardev)?;
+        let buffer = ConsoleBuffer::new(move || queue.console_output());
+        port.attach(Frontend::console(buffer.clone(), input));
+        Ok(ConsoleSink::new(buffer))
+    }
+
+    /// Gives the console of a chardev another taker of input, for when the port is made after the console.
+    ///
+    /// # Errors
+    /// [`OpenError::NotFound`] if the chardev does not exist or has no console.
+    pub fn set_console_input(&mut self, chardev: &str, input: ConsoleInput) -> Result<(), OpenError> {
+        let missing = || OpenError::NotFound(chardev.to_owned());
+        let port = self.ports.iter_mut().find(|port| port.id() == chardev).ok_or_else(missing)?;
+        if port.set_console_input(input) { Ok(()) } else { Err(missing()) }
+    }
+
+    fn port(&mut self, chardev: &str) -> Result<&mut Port, OpenError> {
+        let port = self
+            .ports
+            .iter_mut()
+            .find(|port| port.id() == chardev)
+            .ok_or_else(|| OpenError::NotFound(chardev.to_owned()))?;
+        if port.accepts_frontend() { Ok(port) } else { Err(OpenError::InUse(chardev.to_owned())) }
+    }
+
+    /// All chardevs.
+    #[must_use]
+    pub fn chardevs(&self) -> Vec<ChardevInfo> {
+        self.ports.iter().map(Port::info).collect()
+    }
+
+    /// Blocks until every chardev with `wait` has its first client, as the start of the program does. `announce` is
+    /// told each one that is waited for, in the form `disconnected:unix:PATH,server=on`. A signal ends the wait.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn wait_for_clients(&mut self, mut announce: impl FnMut(&str)) -> io::Result<()> {
+        let mut events = Events::with_capacity(16);
+        for at in 0..self.ports.len() {
+            if !self.ports[at].waits() {
+                continue;
+            }
+            announce(&self.ports[at].info().filename);
+            while self.ports[at].waits() {
+                self.poll(&mut events, None)?;
+                for port in &mut self.ports {
+                    port.accept(self.poll.registry());
+                    port.flush();
+                }
+                if self.signals.pending().is_some() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for something to happen and notes it.
+    fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        for event in events.iter() {
+            let Some(at) = event.token().0.checked_sub(FIRST_PORT) else {
+                if event.token() == SIGNAL {
+                    self.signals.arrived();
+                }
+                continue;
+            };
+            if let Some(port) = self.ports.get_mut(at / TOKENS_PER_PORT) {
+                port.note(at % TOKENS_PER_PORT, event);
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves until the machine's [`RunControl`] is shutting down, or [`Handle::stop`]. What is left to write then
+    /// gets a second to go out.
+    ///
+    /// # Errors
+    /// The system's, of waiting. A failing client is no error.
+    pub fn run(&mut self, context: &mut Context) -> io::Result<()> {
+        let wake = self.handle();
+        context.event_queue().set_wake(move || wake.wake());
+        let mut events = Events::with_capacity(64);
+        let mut buffer = vec![0; READ_BYTES];
+        let mut ready: VecDeque<usize> = VecDeque::new();
+        self.serve_posted(context);
+        while !self.stopping && !context.is_shutting_down() {
+            let timeout = if ready.is_empty() { self.next_deadline() } else { Some(Duration::ZERO) };
+            self.poll(&mut events, timeout)?;
+            if let Some(signal) = self.signals.take() {
+                self.on_signal(signal, context);
+            }
+            self.serve_posted(context);
+            ready.clear();
+            for at in 0..self.ports.len() {
+                if self.serve(at, context, &mut buffer) {
+                    ready.push_back(at);
+                }
+            }
+            self.deliver(&context.event_queue().take(), None);
+        }
+        self.finish(context)
+    }
+
+    /// When a chardev wants to be served without input, from now.
+    fn next_deadline(&self) -> Option<Duration> {
+        let deadline = self.ports.iter().filter_map(Port::deadline).min()?;
+        Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Serves one chardev; whether it has more to do at once.
+    fn serve(&mut self, at: usize, context: &mut Context, buffer: &mut [u8]) -> bool {
+        let port = &mut self.ports[at];
+        if !port.is_due() {
+            return false;
+        }
+        let mut emitted = Vec::new();
+        let more = port.serve(self.poll.registry(), context, buffer, &mut emitted);
+        self.stopping |= port.take_exit_request(context);
+        self.deliver(&emitted, Some(at));
+        more == Ready::More
+    }
+
+    /// Gives events to all sessions but the one that has them already.
+    fn deliver(&mut self, events: &[Event], except: Option<usize>) {
+        if events.is_empty() {
+            return;
+        }
+        for (at, port) in self.ports.iter_mut().enumerate() {
+            if except != Some(at) {
+                events.iter().for_each(|event| port.event(event));
+                port.flush();
+            }
+        }
+    }
+
+    fn serve_posted(&mut self, context: &mut Context) {
+        for request in self.queue.take() {
+            request(context);
+        }
+        self.deliver(&context.event_queue().take(), None);
+        if self.queue.take_console_output() {
+            self.ports.iter_mut().for_each(Port::console_output);
+        }
+        if self.queue.take_console_room() {
+            self.ports.iter_mut().for_each(Port::console_has_room);
+        }
+        self.stopping |= self.queue.is_stopping();
+    }
+
+    fn on_signal(&mut self, signal: i32, context: &mut Context) {
+        crate::report::error(format_args!("terminating on signal {signal}"));
+        match context.get_mut::<Box<dyn RunControl>>() {
+            Some(control) => control.shutdown(ShutdownCause::HostSignal),
+            None => self.stopping = true,
+        }
+    }
+
+    /// The last output, within [`LAST_WORDS`].
+    fn finish(&mut self, context: &mut Context) -> io::Result<()> {
+        self.serve_posted(context);
+        self.ports.iter_mut().for_each(Port::console_output);
+        let end = Instant::now() + LAST_WORDS;
+        let mut events = Events::with_capacity(16);
+        loop {
+            self.ports.iter_mut().for_each(Port::finish);
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || !self.ports.iter().any(Port::has_output) {
+                return Ok(());
+            }
+            self.poll(&mut events, Some(left))?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,623 @@
+//! One chardev in the loop: its backend, who is connected, and who uses it.
+//!
+//! With one frontend, bytes go straight between it and the backend. Where several share a chardev, output is
+//! *mixed*: the frontend in focus writes as it likes; a console beside a monitor in focus writes whole lines. If
+//! the monitor's prompt stands on the line, a terminal erases it first (`\r`, `ESC [ K`), anything else gets
+//! a new line; after the console's lines the prompt is written again. What a user has typed and not ended is
+//! still taken, although it may no longer stand behind the prompt. A console's line that does not end is
+//! written as one after [`LINE_WAIT`].
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::RawFd;
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use qmp::{Context, Event, RunControl, ShutdownCause};
+use vmm_sys_util::terminal::Terminal;
+
+use super::ConsoleInput;
+use super::frontend::Frontend;
+use crate::chardev::spec::{ChardevBackend, ChardevSpec, SocketAddress};
+use crate::chardev::{Endpoint, OpenError, Stream, open};
+
+/// How long a console's line that does not end is held back.
+const LINE_WAIT: Duration = Duration::from_millis(100);
+
+/// A console's line that is longer is written in pieces.
+const LINE_BYTES: usize = 4096;
+
+/// What begins a command to the chardev itself: Ctrl-A.
+const ESCAPE: u8 = 0x01;
+
+/// Whether a chardev has more to do at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ready {
+    More,
+    Done,
+}
+
+/// A chardev with its backend and frontends.
+#[derive(Debug)]
+pub(super) struct Port {
+    spec: ChardevSpec,
+    endpoint: Endpoint,
+    /// Who is connected.
+    stream: Option<Stream>,
+    first_token: usize,
+    frontends: Vec<Frontend>,
+    focus: usize,
+    log: Option<File>,
+    /// Something happened.
+    due: bool,
+    acceptable: bool,
+    readable: bool,
+    /// The other end has closed: what is left is to be read up to its end.
+    hung_up: bool,
+    /// The backend cannot be polled, as a file; it is always readable.
+    always_readable: bool,
+    /// The backend took less than it was given.
+    blocked: bool,
+    /// The first client is waited for at the start.
+    waits: bool,
+    /// Input that its frontend had no room for.
+    pending: Vec<u8>,
+    /// Output of several frontends.
+    mixed: Vec<u8>,
+    /// A console's unfinished line, and until when it waits for its end.
+    line: Vec<u8>,
+    line_until: Option<Instant>,
+    /// When to connect again.
+    reconnect_at: Option<Instant>,
+    /// The last byte was [`ESCAPE`].
+    escaped: bool,
+    exit_requested: bool,
+    raw_terminal: bool,
+}
+
+impl Port {
+    /// A port for an opened backend, watched from now on.
+    pub(super) fn new(
+        spec: ChardevSpec,
+        endpoint: Endpoint,
+        first_token: usize,
+        registry: &Registry,
+    ) -> Result<Self, OpenError> {
+        let log = match &spec.logfile {
+            None => None,
+            Some(log) => {
+                let mut options = OpenOptions::new();
+                options.create(true).write(true).append(log.append).truncate(!log.append);
+                let failed = |source| OpenError::File { path: log.path.clone(), source };
+                Some(options.open(&log.path).map_err(failed)?)
+            }
+        };
+        let waits = matches!(&spec.backend, ChardevBackend::Socket(socket) if socket.server && socket.wait);
+        let mut port = Self {
+            spec,
+            endpoint: Endpoint::Disconnected,
+            stream: None,
+            first_token,
+            frontends: Vec::new(),
+            focus: 0,
+            log,
+            due: true,
+            acceptable: true,
+            readable: false,
+            hung_up: false,
+            always_readable: false,
+            blocked: false,
+            waits,
+            pending: Vec::new(),
+            mixed: Vec::new(),
+            line: Vec::new(),
+            line_until: None,
+            reconnect_at: None,
+            escaped: false,
+            exit_requested: false,
+            raw_terminal: false,
+        };
+        match endpoint {
+            Endpoint::Connected(stream) => port.connected(stream, registry)?,
+            Endpoint::Pty { control, name, link } => {
+                crate::report::info(format_args!(
+                    "char device redirected to {} (label {})",
+                    name.display(),
+                    port.spec.id
+                ));
+                port.endpoint = Endpoint::Pty { control: Stream::pair(None, None), name, link };
+                port.connected(control, registry)?;
+            }
+            Endpoint::Listening { listener, file } => {
+                registry.register(&mut SourceFd(&listener.fd()), Token(first_token), Interest::READABLE)?;
+                port.endpoint = Endpoint::Listening { listener, file };
+            }
+            Endpoint::Disconnected => port.plan_reconnect(),
+        }
+        Ok(port)
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.spec.id
+    }
+
+    pub(super) fn backend(&self) -> &ChardevBackend {
+        &self.spec.backend
+    }
+
+    /// Whether a user sits at the backend.
+    pub(super) fn is_terminal(&self) -> bool {
+        matches!(self.spec.backend, ChardevBackend::Stdio { .. }) && io::stdin().is_terminal()
+    }
+
+    pub(super) fn accepts_frontend(&self) -> bool {
+        self.frontends.is_empty() || self.spec.mux
+    }
+
+    /// Adds a user, which gets the focus.
+    pub(super) fn attach(&mut self, mut frontend: Frontend) {
+        if self.stream.is_some() {
+            frontend.opened();
+        }
+        self.frontends.push(frontend);
+        self.set_focus(self.frontends.len() - 1);
+        self.due = true;
+    }
+
+    pub(super) fn set_console_input(&mut self, new: ConsoleInput) -> bool {
+        for frontend in &mut self.frontends {
+            if let Frontend::Console { input, .. } = frontend {
+                *input = new;
+                self.due = true;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A console in focus gets a terminal's keys one by one, a monitor line by line.
+    fn set_focus(&mut self, focus: usize) {
+        self.focus = focus;
+        let raw = self.is_terminal() && self.frontends.get(focus).is_some_and(Frontend::is_console);
+        if raw != self.raw_terminal {
+            let terminal = io::stdin().lock();
+            let changed = if raw { terminal.set_raw_mode() } else { terminal.set_canon_mode() };
+            if let Err(error) = changed {
+                tracing::warn!("cannot change the terminal's mode: {error}");
+            }
+            self.raw_terminal = raw;
+        }
+    }
+
+    pub(super) fn info(&self) -> super::ChardevInfo {
+        let address = match &self.spec.backend {
+            ChardevBackend::Socket(socket) => {
+                let server = if socket.server { ",server=on" } else { "" };
+                match &socket.address {
+                    SocketAddress::Unix { path, .. } => format!("unix:{}{server}", path.display()),
+                    SocketAddress::Tcp { host, port, .. } => format!("tcp:{host}:{port}{server}"),
+                    SocketAddress::Fd(_) => format!("unix:{server}"),
+                }
+            }
+            ChardevBackend::Pty { .. } => match &self.endpoint {
+                Endpoint::Pty { name, .. } => format!("pty:{}", name.display()),
+                _ => "pty".to_owned(),
+            },
+            other => other.name().to_owned(),
+        };
+        let filename = if self.stream.is_some() { address } else { format!("disconnected:{address}") };
+        super::ChardevInfo {
+            label: self.spec.id.clone(),
+            filename,
+            frontend_open: !self.frontends.is_empty(),
+        }
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// The kernel reports something: on the listener (0), the input (1) or the output (2).
+    pub(super) fn note(&mut self, source: usize, event: &mio::event::Event) {
+        self.due = true;
+        match source {
+            0 => self.acceptable = true,
+            _ => {
+                self.readable |= event.is_readable() || event.is_read_closed();
+                self.hung_up |= source == 1 && event.is_read_closed();
+                self.blocked &= !event.is_writable();
+            }
+        }
+    }
+
+    /// Whether there may be something to do.
+    pub(super) fn is_due(&self) -> bool {
+        self.due || self.deadline().is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        [self.line_until, self.reconnect_at].into_iter().flatten().min()
+    }
+
+    fn watch(&mut self, fd: RawFd, token: usize, interest: Interest, registry: &Registry) -> io::Result<()> {
+        match registry.register(&mut SourceFd(&fd), Token(self.first_token + token), interest) {
+            // A file cannot be polled and never blocks.
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                self.always_readable |= interest.is_readable();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn connected(&mut self, stream: Stream, registry: &Registry) -> io::Result<()> {
+        self.always_readable = false;
+        let output = stream.output_fd();
+        if let Some(input) = stream.input_fd() {
+            let interest =
+                if output.is_none() { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            self.watch(input, 1, interest, registry)?;
+        }
+        if let Some(output) = output {
+            self.watch(output, 2, Interest::WRITABLE, registry)?;
+        }
+        self.stream = Some(stream);
+        self.hung_up = false;
+        self.waits = false;
+        self.blocked = false;
+        self.readable = true;
+        self.due = true;
+        self.reconnect_at = None;
+        self.frontends.iter_mut().for_each(Frontend::opened);
+        Ok(())
+    }
+
+    fn disconnected(&mut self) {
+        // Closing the descriptors takes them out of the poll.
+        self.stream = None;
+        self.readable = false;
+        self.blocked = false;
+        self.pending.clear();
+        self.mixed.clear();
+        self.escaped = false;
+        self.frontends.iter_mut().for_each(Frontend::closed);
+        self.plan_reconnect();
+    }
+
+    fn plan_reconnect(&mut self) {
+        if let ChardevBackend::Socket(socket) = &self.spec.backend
+            && !socket.server
+            && socket.reconnect_ms > 0
+        {
+            self.reconnect_at = Some(Instant::now() + Duration::from_millis(socket.reconnect_ms));
+        }
+    }
+
+    /// Takes the next client, if there is none and one waits.
+    pub(super) fn accept(&mut self, registry: &Registry) {
+        if self.stream.is_some() || !self.acceptable {
+            return;
+        }
+        let Endpoint::Listening { listener, .. } = &self.endpoint else { return };
+        match listener.accept() {
+            Ok(None) => self.acceptable = false,
+            Ok(Some(stream)) => {
+                if let Err(error) = self.connected(stream, registry) {
+                    tracing::warn!("chardev '{}': {error}", self.spec.id);
+                    self.disconnected();
+                }
+            }
+            Err(error) => {
+                // Out of descriptors, or the client has gone already; the next event tries again.
+                tracing::warn!("chardev '{}' cannot accept a client: {error}", self.spec.id);
+                self.acceptable = false;
+            }
+        }
+    }
+
+    fn reconnect(&mut self, registry: &Registry) {
+        self.reconnect_at = None;
+        match open(&self.spec.backend) {
+            Ok(Endpoint::Connected(stream)) => {
+                if let Err(error) = self.connected(stream, registry) {
+                    tracing::warn!("chardev '{}': {error}", self.spec.id);
+                    self.disconnected();
+                }
+            }
+            Ok(_) | Err(_) => self.plan_reconnect(),
+        }
+    }
+
+    /// Does what there is to do, with at most one read.
+    pub(super) fn serve(
+        &mut self,
+        registry: &Registry,
+        context: &mut Context,
+        buffer: &mut [u8],
+        emitted: &mut Vec<Event>,
+    ) -> Ready {
+        self.due = false;
+        let now = Instant::now();
+        if self.reconnect_at.is_some_and(|at| at <= now) {
+            self.reconnect(registry);
+        }
+        self.accept(registry);
+        self.flush();
+        if !self.pending.is_empty() {
+            let pending = std::mem::take(&mut self.pending);
+            self.take_input(&pending, context, emitted);
+        } else if self.readable {
+            match self.stream.as_ref().map(|stream| stream.read(buffer)) {
+                None => self.readable = false,
+                Some(Ok(0)) => self.end_of_input(context, emitted),
+                Some(Ok(count)) => {
+                    // A short read emptied the source: whatever comes then is reported anew. Only its end may
+                    // have been reported already.
+                    self.readable = self.always_readable || self.hung_up || count == buffer.len();
+                    self.take_input(&buffer[..count], context, emitted);
+                }
+                Some(Err(error)) => self.input_error(&error),
+            }
+        }
+        self.flush();
+        if self.stream.is_none() {
+            self.accept(registry);
+        }
+        let can_feed = self.pending.is_empty() && self.readable;
+        let can_go_on = !self.pending.is_empty() && self.focused_has_room();
+        if can_feed || can_go_on || (self.stream.is_some() && self.due) {
+            self.due = true;
+            return Ready::More;
+        }
+        Ready::Done
+    }
+
+    /// Whether input that was left over has a chance now: after its client has read replies. A console says so itself.
+    fn focused_has_room(&self) -> bool {
+        match self.frontends.get(self.focus) {
+            Some(Frontend::Qmp { session: Some(session), .. }) => !session.is_full(),
+            Some(Frontend::Hmp { session: Some(session), .. }) => !session.is_full(),
+            _ => false,
+        }
+    }
+
+    fn input_error(&mut self, error: &io::Error) {
+        self.readable = false;
+        self.hung_up = false;
+        let pty = matches!(self.endpoint, Endpoint::Pty { .. });
+        match error.raw_os_error() {
+            _ if error.kind() == io::ErrorKind::WouldBlock => {}
+            // Nobody has the other end of the terminal open.
+            Some(libc::EIO) if pty => {}
+            _ => self.disconnected(),
+        }
+    }
+
+    fn end_of_input(&mut self, context: &mut Context, emitted: &mut Vec<Event>) {
+        self.readable = false;
+        match (&mut self.stream, &self.spec.backend) {
+            // What is written still arrives; a line without an end is a line.
+            (
+                Some(stream),
+                ChardevBackend::Stdio { .. } | ChardevBackend::File { .. } | ChardevBackend::Null,
+            ) => {
+                stream.close_input();
+                if let Some(Frontend::Hmp { session: Some(session), .. }) = self.frontends.get_mut(self.focus)
+                {
+                    session.end_of_input(context, emitted);
+                }
+            }
+            _ => self.disconnected(),
+        }
+    }
+
+    /// Hands input to the frontend in focus; what it does not take waits.
+    fn take_input(&mut self, input: &[u8], context: &mut Context, emitted: &mut Vec<Event>) {
+        if !self.spec.mux {
+            let taken = match self.frontends.get_mut(self.focus) {
+                Some(frontend) => frontend.feed(input, context, emitted),
+                None => input.len(),
+            };
+            self.pending.extend_from_slice(&input[taken..]);
+            return;
+        }
+        let mut rest = input;
+        while let Some((&first, after)) = rest.split_first() {
+            if self.escaped {
+                self.escaped = false;
+                rest = after;
+                if first != ESCAPE {
+                    self.command(first);
+                    continue;
+                }
+                // Twice means once, to the frontend.
+                self.feed_focused(&[ESCAPE], context, emitted);
+                continue;
+            }
+            if first == ESCAPE {
+                self.escaped = true;
+                rest = after;
+                continue;
+            }
+            let end = rest.iter().position(|&byte| byte == ESCAPE).unwrap_or(rest.len());
+            let taken = self.feed_focused(&rest[..end], context, emitted);
+            if taken < end {
+                self.pending.extend_from_slice(&rest[taken..]);
+                return;
+            }
+            rest = &rest[end..];
+        }
+    }
+
+    fn feed_focused(&mut self, input: &[u8], context: &mut Context, emitted: &mut Vec<Event>) -> usize {
+        self.frontends
+            .get_mut(self.focus)
+            .map_or(input.len(), |frontend| frontend.feed(input, context, emitted))
+    }
+
+    /// What follows Ctrl-A.
+    fn command(&mut self, key: u8) {
+        match key {
+            b'c' if self.frontends.len() > 1 => self.set_focus((self.focus + 1) % self.frontends.len()),
+            b'x' => {
+                self.mixed.extend_from_slice(b"\r\nterminated\r\n");
+                self.exit_requested = true;
+            }
+            b'h' | b'?' => self.mixed.extend_from_slice(
+                b"\r\nC-a h    print this help\r\nC-a x    exit emulator\r\nC-a c    switch between console and monitor\r\nC-a C-a  sends C-a\r\n",
+            ),
+            _ => {}
+        }
+    }
+
+    /// Ends the program if the user asked for it here; whether the loop is to stop because nobody else can.
+    pub(super) fn take_exit_request(&mut self, context: &mut Context) -> bool {
+        if !std::mem::take(&mut self.exit_requested) {
+            return false;
+        }
+        match context.get_mut::<Box<dyn RunControl>>() {
+            Some(control) => {
+                control.shutdown(ShutdownCause::HostUi);
+                false
+            }
+            None => true,
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        self.frontends.iter_mut().for_each(|frontend| frontend.event(event));
+    }
+
+    /// The guest wrote to a console.
+    pub(super) fn console_output(&mut self) {
+        if self.frontends.iter().any(Frontend::is_console) {
+            self.flush();
+        }
+    }
+
+    /// The guest took input.
+    pub(super) fn console_has_room(&mut self) {
+        self.due |= !self.pending.is_empty();
+    }
+
+    /// Writes what waits, as far as the backend takes it.
+    pub(super) fn flush(&mut self) {
+        loop {
+            self.frontends.iter_mut().for_each(Frontend::console_output);
+            let shared = self.frontends.len() > 1 || self.spec.mux;
+            if shared {
+                self.mix(Instant::now());
+            }
+            let output = if shared {
+                self.mixed.as_slice()
+            } else {
+                self.frontends.first().map_or(&[][..], Frontend::output)
+            };
+            if output.is_empty() || self.blocked {
+                return;
+            }
+            // Nobody is there to read: a console's output is lost, as on an unplugged wire.
+            let written = match &self.stream {
+                None => Ok(output.len()),
+                Some(stream) => stream.write(output),
+            };
+            match written {
+                Ok(count) => {
+                    if let Some(log) = &mut self.log
+                        && let Err(error) = log.write_all(&output[..count])
+                    {
+                        tracing::warn!("chardev '{}': log file: {error}", self.spec.id);
+                        self.log = None;
+                    }
+                    if shared {
+                        self.mixed.drain(..count);
+                    } else if let Some(frontend) = self.frontends.first_mut() {
+                        frontend.sent(count);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    return;
+                }
+                Err(_) => {
+                    self.disconnected();
+                    self.due = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Collects the output of all frontends into one, by the rules above.
+    fn mix(&mut self, now: Instant) {
+        let at_prompt =
+            |frontends: &[Frontend], focus: usize| frontends.get(focus).and_then(Frontend::prompt);
+        if !self.mixed.is_empty() {
+            return;
+        }
+        let mut console = Vec::new();
+        for (at, frontend) in self.frontends.iter_mut().enumerate() {
+            let output = frontend.output();
+            let beside = frontend.is_console() && at != self.focus;
+            if beside {
+                console.extend_from_slice(output)
+            } else {
+                self.mixed.extend_from_slice(output)
+            }
+            let count = output.len();
+            frontend.sent(count);
+        }
+        self.line.extend_from_slice(&console);
+        let overdue = self.line_until.is_some_and(|until| until <= now);
+        let whole = match self.line.iter().rposition(|&byte| byte == b'\n') {
+            _ if overdue || self.line.len() > LINE_BYTES => self.line.len(),
+            Some(end) => end + 1,
+            None => 0,
+        };
+        if whole > 0 {
+            let prompt = at_prompt(&self.frontends, self.focus);
+            if prompt.is_some() {
+                let erase: &[u8] = if self.is_terminal() { b"\r\x1b[K" } else { b"\r\n" };
+                self.mixed.extend_from_slice(erase);
+            }
+            self.mixed.extend(self.line.drain(..whole));
+            if !self.mixed.ends_with(b"\n") {
+                self.mixed.extend_from_slice(b"\r\n");
+            }
+            self.mixed.extend_from_slice(prompt.unwrap_or_default().as_bytes());
+        }
+        self.line_until = match self.line_until {
+            _ if self.line.is_empty() => None,
+            Some(until) if !overdue => Some(until),
+            _ => Some(now + LINE_WAIT),
+        };
+    }
+
+    /// Writes the last of it; nothing is held back any more.
+    pub(super) fn finish(&mut self) {
+        if !self.line.is_empty() {
+            self.line_until = Some(Instant::now());
+        }
+        self.flush();
+    }
+
+    /// Whether output waits for somebody who may still read it.
+    pub(super) fn has_output(&self) -> bool {
+        let waiting =
+            !self.mixed.is_empty() || self.frontends.iter().any(|frontend| !frontend.output().is_empty());
+        self.stream.is_some() && waiting
+    }
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        if self.raw_terminal && io::stdin().lock().set_canon_mode().is_err() {
+            tracing::warn!("cannot restore the terminal's mode");
+        }
+        if let Endpoint::Pty { link: Some(link), .. } = &self.endpoint {
+            // It points to a terminal that is going away; somebody may have removed it already.
+            let _ = std::fs::remove_file(link);
+        }
+    }
+}
