@@ -1,5 +1,7 @@
 //! The registry and its phases: what registers when, what is refused, and in which words.
 
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 

@@ -1,5 +1,7 @@
 //! The composition tree: names, paths, resolution, removal, and that no reference keeps anything alive too long.
 
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
