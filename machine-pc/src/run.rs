@@ -51,14 +51,8 @@ impl EventQueue {
     }
 }
 
-/// Where COM1's output and input go.
-struct Console {
-    chardev: String,
-    takes_input: bool,
-}
-
-/// COM1's connection, from the serial ports that were asked for.
-fn console(line: &CommandLine) -> Result<Option<Console>, Failure> {
+/// The chardev of COM1, from the serial ports that were asked for.
+fn console(line: &CommandLine) -> Result<Option<String>, Failure> {
     let mut ports = line.serials.iter();
     let first = ports.next();
     if let Some(other) = ports.find(|port| **port != SerialSpec::None) {
@@ -72,8 +66,7 @@ fn console(line: &CommandLine) -> Result<Option<Console>, Failure> {
         });
     }
     Ok(match first {
-        Some(SerialSpec::Chardev(id)) => Some(Console { chardev: id.clone(), takes_input: true }),
-        Some(SerialSpec::OutputOf(id)) => Some(Console { chardev: id.clone(), takes_input: false }),
+        Some(SerialSpec::Chardev(id) | SerialSpec::OutputOf(id)) => Some(id.clone()),
         Some(SerialSpec::None) | None => None,
     })
 }
@@ -97,17 +90,19 @@ pub(crate) fn run(qom: &Arc<Qom>, line: CommandLine) -> Result<(), Failure> {
     };
     let mut main_loop = MainLoop::new().map_err(io("main loop"))?;
     for chardev in &line.chardevs {
-        main_loop.add_chardev(chardev).map_err(Failure::Chardev)?;
+        let mut chardev = chardev.clone();
+        // A console that shares a monitor's terminal: the monitor is attached last and so has the keys.
+        chardev.mux |= line.serials.contains(&SerialSpec::OutputOf(chardev.id.clone()));
+        main_loop.add_chardev(&chardev).map_err(Failure::Chardev)?;
     }
     let console = console(&line)?;
     let serial: Arc<OnceLock<Arc<SerialPort>>> = Arc::default();
     let sink = match &console {
-        Some(Console { chardev, takes_input }) => {
-            let (port, takes_input) = (serial.clone(), *takes_input);
-            let input = Box::new(move |bytes: &[u8]| match port.get() {
-                Some(port) if takes_input => port.receive(bytes),
-                _ => bytes.len(),
-            });
+        Some(chardev) => {
+            let port = serial.clone();
+            // What is typed before there is a port is lost, as on a line with nobody at the other end.
+            let input =
+                Box::new(move |bytes: &[u8]| port.get().map_or(bytes.len(), |port| port.receive(bytes)));
             Some(main_loop.add_console(chardev, input).map_err(Failure::Chardev)?)
         }
         None => None,

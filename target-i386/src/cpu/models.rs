@@ -172,11 +172,9 @@ pub fn register_models(ready: &mut AccelReady, models: &[CpuModelRegistration]) 
     let catalogue = Catalogue::with_models(models.iter().map(|model| model.def))
         .map_err(|e| hook_error(e.to_string()))?;
     let is_kvm = source.accelerator() == Accelerator::Kvm;
+    let catalogue = if is_kvm { catalogue } else { catalogue.without_host() };
     let models = Arc::new(CpuModels::new(catalogue, source));
     for entry in models.catalogue().entries() {
-        if entry.kind() == ModelKind::Host && !is_kvm {
-            continue;
-        }
         let site = sites.get(entry.name()).copied().unwrap_or(site!());
         ready.register(model_type(entry.clone(), models.clone(), site))?;
     }

@@ -268,6 +268,13 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    /// The catalogue without `host`: for an accelerator that runs guests on no real processor.
+    #[must_use]
+    pub fn without_host(mut self) -> Self {
+        self.entries.retain(|_, entry| entry.kind != ModelKind::Host);
+        self
+    }
+
     /// All names that a model brings: its own, its versions' and their aliases.
     #[must_use]
     pub fn names_of(def: &'static CpuModelDef) -> Vec<&'static str> {
