@@ -24,10 +24,18 @@ pub struct Flags {
 impl Flags {
     /// Neither.
     pub const NONE: Self = Self { allow_preconfig: false, allow_oob: false };
-    /// Works before the machine is built.
-    pub const ALLOW_PRECONFIG: Self = Self { allow_preconfig: true, allow_oob: false };
-    /// May be executed out of band.
-    pub const ALLOW_OOB: Self = Self { allow_preconfig: false, allow_oob: true };
+
+    /// Also before the machine is built.
+    #[must_use]
+    pub const fn allow_preconfig(self) -> Self {
+        Self { allow_preconfig: true, ..self }
+    }
+
+    /// Also out of band.
+    #[must_use]
+    pub const fn allow_oob(self) -> Self {
+        Self { allow_oob: true, ..self }
+    }
 }
 
 /// A QMP command.
@@ -173,7 +181,7 @@ macro_rules! __command_type {
 
         impl $crate::Command for $ident {
             const NAME: &'static str = $name;
-            const FLAGS: $crate::Flags = $crate::Flags { $($($flag: true,)+)? ..$crate::Flags::NONE };
+            const FLAGS: $crate::Flags = $crate::Flags::NONE$($(.$flag())+)?;
             const DOC: &'static str = concat!($($doc, "\n"),*);
             type Arguments = $Arguments;
             type Return = $Return;

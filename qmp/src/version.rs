@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 
-/// The three numbers of a version.
+/// The three numbers of a version, declared as QAPI does: of two members with one place in the table of the
+/// reference, the later one is written first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct VersionTriple {
-    /// Bug-fix release.
-    pub micro: u32,
-    /// Feature release of a year.
-    pub minor: u32,
     /// Year's number.
     pub major: u32,
+    /// Feature release of a year.
+    pub minor: u32,
+    /// Bug-fix release.
+    pub micro: u32,
 }
 
 /// What the greeting and `query-version` report.

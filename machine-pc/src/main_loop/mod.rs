@@ -17,9 +17,10 @@
 //!
 //! A chardev that is shared (`mux`) has one frontend in focus, which gets the input. The console's output
 //! beside a monitor comes in whole lines, each on a line of its own, and the monitor's prompt is repeated after
-//! them; see [`port`]. Ctrl-A C moves the focus, Ctrl-A H tells what else there is.
+//! them; the module `mixer` has the rules. Ctrl-A C moves the focus, Ctrl-A H tells what else there is.
 
 mod frontend;
+mod mixer;
 mod port;
 mod queue;
 mod signals;

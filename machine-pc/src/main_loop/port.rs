@@ -1,11 +1,7 @@
 //! One chardev in the loop: its backend, who is connected, and who uses it.
 //!
-//! With one frontend, bytes go straight between it and the backend. Where several share a chardev, output is
-//! *mixed*: the frontend in focus writes as it likes; a console beside a monitor in focus writes whole lines. If
-//! the monitor's prompt stands on the line, a terminal erases it first (`\r`, `ESC [ K`), anything else gets
-//! a new line; after the console's lines the prompt is written again. What a user has typed and not ended is
-//! still taken, although it may no longer stand behind the prompt. A console's line that does not end is
-//! written as one after [`LINE_WAIT`].
+//! With one frontend, bytes go straight between it and the backend. Where several share a chardev, output goes
+//! through a [`Mixer`], and Ctrl-A begins a command to the chardev itself.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
@@ -19,14 +15,9 @@ use vmm_sys_util::terminal::Terminal;
 
 use super::ConsoleInput;
 use super::frontend::Frontend;
+use super::mixer::Mixer;
 use crate::chardev::spec::{ChardevBackend, ChardevSpec, SocketAddress};
 use crate::chardev::{Endpoint, OpenError, Stream, open};
-
-/// How long a console's line that does not end is held back.
-const LINE_WAIT: Duration = Duration::from_millis(100);
-
-/// A console's line that is longer is written in pieces.
-const LINE_BYTES: usize = 4096;
 
 /// What begins a command to the chardev itself: Ctrl-A.
 const ESCAPE: u8 = 0x01;
@@ -64,10 +55,7 @@ pub(super) struct Port {
     /// Input that its frontend had no room for.
     pending: Vec<u8>,
     /// Output of several frontends.
-    mixed: Vec<u8>,
-    /// A console's unfinished line, and until when it waits for its end.
-    line: Vec<u8>,
-    line_until: Option<Instant>,
+    mixer: Mixer,
     /// When to connect again.
     reconnect_at: Option<Instant>,
     /// The last byte was [`ESCAPE`].
@@ -110,9 +98,7 @@ impl Port {
             blocked: false,
             waits,
             pending: Vec::new(),
-            mixed: Vec::new(),
-            line: Vec::new(),
-            line_until: None,
+            mixer: Mixer::default(),
             reconnect_at: None,
             escaped: false,
             exit_requested: false,
@@ -237,7 +223,7 @@ impl Port {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        [self.line_until, self.reconnect_at].into_iter().flatten().min()
+        [self.mixer.deadline(), self.reconnect_at].into_iter().flatten().min()
     }
 
     fn watch(&mut self, fd: RawFd, token: usize, interest: Interest, registry: &Registry) -> io::Result<()> {
@@ -279,7 +265,7 @@ impl Port {
         self.readable = false;
         self.blocked = false;
         self.pending.clear();
-        self.mixed.clear();
+        self.mixer.clear();
         self.escaped = false;
         self.frontends.iter_mut().for_each(Frontend::closed);
         self.plan_reconnect();
@@ -461,10 +447,10 @@ impl Port {
         match key {
             b'c' if self.frontends.len() > 1 => self.set_focus((self.focus + 1) % self.frontends.len()),
             b'x' => {
-                self.mixed.extend_from_slice(b"\r\nterminated\r\n");
+                self.mixer.say(b"\r\nterminated\r\n");
                 self.exit_requested = true;
             }
-            b'h' | b'?' => self.mixed.extend_from_slice(
+            b'h' | b'?' => self.mixer.say(
                 b"\r\nC-a h    print this help\r\nC-a x    exit emulator\r\nC-a c    switch between console and monitor\r\nC-a C-a  sends C-a\r\n",
             ),
             _ => {}
@@ -507,10 +493,11 @@ impl Port {
             self.frontends.iter_mut().for_each(Frontend::console_output);
             let shared = self.frontends.len() > 1 || self.spec.mux;
             if shared {
-                self.mix(Instant::now());
+                let terminal = self.is_terminal();
+                self.mixer.mix(&mut self.frontends, self.focus, terminal);
             }
             let output = if shared {
-                self.mixed.as_slice()
+                self.mixer.output()
             } else {
                 self.frontends.first().map_or(&[][..], Frontend::output)
             };
@@ -531,7 +518,7 @@ impl Port {
                         self.log = None;
                     }
                     if shared {
-                        self.mixed.drain(..count);
+                        self.mixer.sent(count);
                     } else if let Some(frontend) = self.frontends.first_mut() {
                         frontend.sent(count);
                     }
@@ -549,63 +536,16 @@ impl Port {
         }
     }
 
-    /// Collects the output of all frontends into one, by the rules above.
-    fn mix(&mut self, now: Instant) {
-        let at_prompt =
-            |frontends: &[Frontend], focus: usize| frontends.get(focus).and_then(Frontend::prompt);
-        if !self.mixed.is_empty() {
-            return;
-        }
-        let mut console = Vec::new();
-        for (at, frontend) in self.frontends.iter_mut().enumerate() {
-            let output = frontend.output();
-            let beside = frontend.is_console() && at != self.focus;
-            if beside {
-                console.extend_from_slice(output)
-            } else {
-                self.mixed.extend_from_slice(output)
-            }
-            let count = output.len();
-            frontend.sent(count);
-        }
-        self.line.extend_from_slice(&console);
-        let overdue = self.line_until.is_some_and(|until| until <= now);
-        let whole = match self.line.iter().rposition(|&byte| byte == b'\n') {
-            _ if overdue || self.line.len() > LINE_BYTES => self.line.len(),
-            Some(end) => end + 1,
-            None => 0,
-        };
-        if whole > 0 {
-            let prompt = at_prompt(&self.frontends, self.focus);
-            if prompt.is_some() {
-                let erase: &[u8] = if self.is_terminal() { b"\r\x1b[K" } else { b"\r\n" };
-                self.mixed.extend_from_slice(erase);
-            }
-            self.mixed.extend(self.line.drain(..whole));
-            if !self.mixed.ends_with(b"\n") {
-                self.mixed.extend_from_slice(b"\r\n");
-            }
-            self.mixed.extend_from_slice(prompt.unwrap_or_default().as_bytes());
-        }
-        self.line_until = match self.line_until {
-            _ if self.line.is_empty() => None,
-            Some(until) if !overdue => Some(until),
-            _ => Some(now + LINE_WAIT),
-        };
-    }
-
     /// Writes the last of it; nothing is held back any more.
     pub(super) fn finish(&mut self) {
-        if !self.line.is_empty() {
-            self.line_until = Some(Instant::now());
-        }
+        self.mixer.end_line();
         self.flush();
     }
 
     /// Whether output waits for somebody who may still read it.
     pub(super) fn has_output(&self) -> bool {
-        let waiting =
-            !self.mixed.is_empty() || self.frontends.iter().any(|frontend| !frontend.output().is_empty());
+        let waiting = !self.mixer.output().is_empty()
+            || self.frontends.iter().any(|frontend| !frontend.output().is_empty());
         self.stream.is_some() && waiting
     }
 }

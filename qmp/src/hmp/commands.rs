@@ -118,7 +118,7 @@ table! { COMMANDS:
         Ok(())
     }
 
-    "print|p", "fmt:-/?,val:l", "expr", "print expression value (in hexadecimal)" =>
+    "print|p", "val:l", "expr", "print expression value (in hexadecimal)" =>
     fn print(monitor, arguments) {
         let value = arguments.int("val").unwrap_or_default();
         monitor.print(format_args!("{value:#x}\n"));

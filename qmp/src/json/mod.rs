@@ -9,14 +9,15 @@
 //! Nothing here reads or writes a file or socket, and no depth of nesting consumes stack while
 //! reading: values are built on an explicit stack with a limit.
 
+mod format;
 mod lexer;
 mod parser;
 mod text;
 mod writer;
 
+pub(crate) use format::bucket;
 pub use lexer::Reader;
 pub use parser::{JsonError, Limits};
-pub(crate) use writer::bucket;
 pub use writer::{Writer, WriterError, to_string};
 
 #[cfg(test)]

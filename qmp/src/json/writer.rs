@@ -3,13 +3,15 @@
 //! * `", "` and `": "` between things; nothing but printable ASCII inside strings, the rest as `\uXXXX`;
 //! * floating-point numbers with 17 significant digits in `%g` form (`0.10000000000000001`, `1e+23`);
 //! * members of an object in the order of QEMU's hash table, whatever order they are written in: a
-//!   transcript then equals the reference's byte for byte. A struct that declares its fields in that
-//!   order costs nothing extra;
+//!   transcript then equals the reference's byte for byte. A struct declares its fields as QAPI does (of
+//!   two in one bucket, the later one is written first); one that happens to be in order costs nothing extra;
 //! * a struct field that is `None` is left out, as QAPI leaves out an absent optional member.
 
 use std::fmt::Display;
 
 use serde::ser::{self, Serialize};
+
+use super::format::{bucket, general};
 
 /// Why a value cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -195,34 +197,6 @@ pub fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, WriterError
     let mut writer = Writer::new(false);
     value.serialize(&mut writer)?;
     String::from_utf8(writer.text).map_err(ser::Error::custom)
-}
-
-/// The bucket of QEMU's dictionary (512 of them, hash function of the Trivial Database) that `key` is in.
-pub(crate) fn bucket(key: &[u8]) -> u32 {
-    let length = u32::try_from(key.len()).unwrap_or(u32::MAX);
-    let mut hash = 0x238f_13af_u32.wrapping_mul(length);
-    for (index, &byte) in key.iter().enumerate() {
-        hash = hash.wrapping_add(u32::from(byte) << (index * 5 % 24));
-    }
-    hash.wrapping_mul(1_103_515_243).wrapping_add(12345) % 512
-}
-
-/// C's `%.17g`.
-fn general(value: f64) -> String {
-    const DIGITS: i32 = 17;
-    let scientific = format!("{value:.16e}");
-    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let trimmed = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text.to_owned(),
-    };
-    if (-4..DIGITS).contains(&exponent) {
-        let decimals = usize::try_from(DIGITS - 1 - exponent).unwrap_or(0);
-        return trimmed(&format!("{value:.decimals$}"));
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{}e{sign}{:02}", trimmed(mantissa), exponent.unsigned_abs())
 }
 
 /// An array or object that is being written.

@@ -1,0 +1,29 @@
+//! Small rules of the reference's output: the order of members, and how a double looks.
+
+/// The bucket of QEMU's dictionary (512 of them, hash function of the Trivial Database) that `key` is in.
+pub(crate) fn bucket(key: &[u8]) -> u32 {
+    let length = u32::try_from(key.len()).unwrap_or(u32::MAX);
+    let mut hash = 0x238f_13af_u32.wrapping_mul(length);
+    for (index, &byte) in key.iter().enumerate() {
+        hash = hash.wrapping_add(u32::from(byte) << (index * 5 % 24));
+    }
+    hash.wrapping_mul(1_103_515_243).wrapping_add(12345) % 512
+}
+
+/// C's `%.17g`.
+pub(super) fn general(value: f64) -> String {
+    const DIGITS: i32 = 17;
+    let scientific = format!("{value:.16e}");
+    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trimmed = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if (-4..DIGITS).contains(&exponent) {
+        let decimals = usize::try_from(DIGITS - 1 - exponent).unwrap_or(0);
+        return trimmed(&format!("{value:.decimals$}"));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trimmed(mantissa), exponent.unsigned_abs())
+}
