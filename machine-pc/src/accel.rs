@@ -22,9 +22,8 @@ pub struct KvmAccel {
 impl KvmAccel {
     /// Asks the host what it supports.
     fn init(&self) -> Result<(), AccelError> {
-        let kvm = kvm_ioctls::Kvm::new().map_err(|error| AccelError::Kvm {
-            source: std::io::Error::from_raw_os_error(error.errno()),
-        })?;
+        let kvm = kvm_ioctls::Kvm::new()
+            .map_err(|error| AccelError::Kvm { source: std::io::Error::from_raw_os_error(error.errno()) })?;
         let host = HostCpuid::record(&kvm).map_err(|error| AccelError::Record(error.to_string()))?;
         // Initialised once, right after it was made.
         let _ = self.source.set(Arc::new(KvmSource::new(host, Irqchip::Kernel)));

@@ -4,7 +4,7 @@ use std::io;
 
 /// The text of `strerror`: Rust's own form ends in the error's number, which QEMU's messages
 /// do not have.
-pub fn text(error: &io::Error) -> String {
+pub(crate) fn text(error: &io::Error) -> String {
     let text = error.to_string();
     match error.raw_os_error() {
         Some(number) => text.trim_end_matches(&format!(" (os error {number})")).to_owned(),

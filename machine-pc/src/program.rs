@@ -98,7 +98,7 @@ fn execute(line: CommandLine) -> Result<(), Failure> {
         .iter()
         .map(|accel| AccelChoice { name: accel.name.clone(), location: accel.location.clone() })
         .collect();
-    let qom = startup::accel_ready(&choices, |message| report::error(message))?;
+    let qom = startup::accel_ready(&choices, report::error)?;
     if let Some(models) = cpu_models(&qom) {
         models.set_warning_sink(Arc::new(|text| report::warning(text)));
     }
@@ -169,11 +169,9 @@ pub(crate) fn add_devices(qom: &Qom, devices: Vec<DeviceOption>) -> Result<(), F
     Ok(())
 }
 
-/// Warns of global properties of the user that concern no type at all.
+/// Warns of global properties that concern no device that there is.
 pub(crate) fn warn_of_unused_globals(qom: &Qom) {
-    for global in qom.globals() {
-        if global.origin == Origin::Global && !global.is_used() && qom.class(&global.driver).is_err() {
-            report::warning(format_args!("global {}.{} has invalid class name", global.driver, global.property));
-        }
+    for warning in qom.global_warnings() {
+        report::warning(warning);
     }
 }

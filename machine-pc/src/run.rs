@@ -42,7 +42,8 @@ impl EventQueue {
         if was_empty {
             let queue = self.clone();
             self.main_loop.post(move |context| {
-                let events = std::mem::take(&mut *queue.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+                let events =
+                    std::mem::take(&mut *queue.waiting.lock().unwrap_or_else(PoisonError::into_inner));
                 if let Some(vm) = context.get::<Vm>().cloned() {
                     events.into_iter().for_each(|event| vm.handle(event));
                 }
@@ -77,7 +78,8 @@ fn console(line: &CommandLine) -> Result<Option<String>, Failure> {
 /// [`Failure`]: why there is no machine. The end of a machine that ran is no failure.
 pub(crate) fn run(qom: &Arc<Qom>, line: CommandLine) -> Result<(), Failure> {
     if line.daemonize {
-        let reason = "this program does not put itself in the background yet; let a service manager do it".to_owned();
+        let reason =
+            "this program does not put itself in the background yet; let a service manager do it".to_owned();
         return Err(Failure::Option { location: "-daemonize".to_owned(), reason });
     }
     report::set_prefix(Prefix {

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use qom::{Bootstrap, Device, GlobalProperty, Input, Obj, Origin, Qom};
+use serde_json::{Map, Value};
 use target_i386::cpu::{CpuOptionError, X86Accel, X86Cpu, apply_cpu_option};
 use target_i386::topology::{Placement, TopologyError};
-use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::accel::{self, AccelChoice, AccelError};

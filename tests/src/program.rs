@@ -1,5 +1,6 @@
 //! The program under test as a child process.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -91,10 +92,7 @@ fn connect(path: &Path, child: &mut Child) -> UnixStream {
             Err(error) => assert!(start.elapsed() < PATIENCE, "{}: {error}", path.display()),
         }
         if let Ok(Some(status)) = child.try_wait() {
-            let mut stderr = String::new();
-            if let Some(mut pipe) = child.stderr.take() {
-                let _ = pipe.read_to_string(&mut stderr);
-            }
+            let stderr = std::fs::read_to_string(path.with_file_name("stderr")).unwrap_or_default();
             panic!("the program ended ({status}): {stderr}");
         }
         std::thread::sleep(std::time::Duration::from_millis(2));
@@ -107,13 +105,15 @@ impl Program {
     pub fn start(arguments: &[&str]) -> Self {
         let directory = TempDir::new().unwrap_or_else(|error| panic!("no directory: {error}"));
         let at = |name: &str| directory.path().join(name).display().to_string();
+        // A file and not a pipe: what nobody reads must not stop the program.
+        let stderr = File::create(directory.path().join("stderr")).unwrap_or_else(|error| panic!("{error}"));
         let mut child = Command::new(binary())
             .args(["-display", "none", "-serial", &format!("unix:{},server=on,wait=on", at("console"))])
             .args(["-qmp", &format!("unix:{},server=on,wait=off", at("qmp"))])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .unwrap_or_else(|error| panic!("the program does not start: {error}"));
         // The program waits for somebody at the console, so nothing that the guest writes is missed.

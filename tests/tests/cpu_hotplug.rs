@@ -18,8 +18,17 @@ fn plug_and_unplug(machine: &str) {
         let _ = qmp.ok("device_add", &slot(core));
         let line = program.wait_console(&format!("cpu {core}: up"), round);
         assert!(line.contains(&format!("APIC ID {core}, ")), "{line}");
-        let ost = qmp.event("ACPI_DEVICE_OST");
-        assert_eq!(ost["data"]["info"]["slot"], core.to_string());
+        // Source event 1 is the report on a device check: the guest took the CPU.
+        loop {
+            let info = qmp.event("ACPI_DEVICE_OST")["data"]["info"].take();
+            if info["source"] == 1 {
+                let expected = json!({
+                    "device": format!("cpu{core}"), "source": 1, "status": 0, "slot": core.to_string(), "slot-type": "CPU",
+                });
+                assert_eq!(info, expected);
+                break;
+            }
+        }
         if core == 3 {
             let _ = qmp.ok("device_del", &json!({"id": "cpu3"}));
             let deleted = qmp.event("DEVICE_DELETED");

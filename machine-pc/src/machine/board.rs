@@ -125,7 +125,8 @@ impl Board {
         if let Some(vm) = &vm {
             vm.map(&memory(&config)?)?;
         }
-        let line = |irq| vm.as_ref().map_or_else(|| Arc::new(NoLine) as Arc<dyn IrqLine>, |vm| vm.irq_line(irq));
+        let line =
+            |irq| vm.as_ref().map_or_else(|| Arc::new(NoLine) as Arc<dyn IrqLine>, |vm| vm.irq_line(irq));
 
         let sci = SharedIrqLine::new(line(SCI_IRQ));
         let (gpe_base, gpe_len, hotplug_base, kept) = match config.chipset {

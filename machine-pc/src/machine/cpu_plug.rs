@@ -171,7 +171,8 @@ impl Plug<'_> {
                 (topology.encode(ids).unwrap_or(ApicId(u32::MAX)), ids)
             }
         };
-        let no_slot = || CpuPlugError::NoSlot { ids, apic_id: apic_id.0, last: self.cpus.len().saturating_sub(1) };
+        let no_slot =
+            || CpuPlugError::NoSlot { ids, apic_id: apic_id.0, last: self.cpus.len().saturating_sub(1) };
         let slot = self.cpus.slot_of(apic_id).ok_or_else(no_slot)?;
         let possible = self.cpus.get(slot).ok_or_else(no_slot)?;
         if possible.cpu().is_some() {
@@ -207,8 +208,10 @@ impl HotplugHandler for PcMachine {
         let number = u32::try_from(slot).unwrap_or(u32::MAX);
         let apic_id = realized.placement.apic_id.0;
         if plug.board.vm().is_some() {
-            let cpuid: CpuId =
-                realized.table.to_kvm().map_err(|error| Error::new(CpuPlugError::Cpuid(error.to_string())))?;
+            let cpuid: CpuId = realized
+                .table
+                .to_kvm()
+                .map_err(|error| Error::new(CpuPlugError::Cpuid(error.to_string())))?;
             plug.board
                 .plug_vcpu(VcpuPlug { apic_id, slot: number, cpuid, msrs: realized.feature_msrs() })
                 .map_err(Error::new)?;

@@ -133,10 +133,7 @@ impl NoneMachine {
     }
 }
 
-qom::register_types!(
-    <Machine as qom::Instance>::type_info,
-    <NoneMachine as qom::Instance>::type_info,
-);
+qom::register_types!(<Machine as qom::Instance>::type_info, <NoneMachine as qom::Instance>::type_info,);
 
 /// A machine's class data; `class` must be a machine's.
 pub fn machine_class(class: &Class) -> Option<&MachineClass> {

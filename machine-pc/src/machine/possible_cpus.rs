@@ -132,7 +132,8 @@ mod tests {
     #[test]
     fn slots_and_apic_ids_map_both_ways() {
         // 3 cores take two bits: APIC IDs have gaps, slots do not.
-        let smp = SmpConfiguration { sockets: Some(2), cores: Some(3), threads: Some(2), ..Default::default() };
+        let smp =
+            SmpConfiguration { sockets: Some(2), cores: Some(3), threads: Some(2), ..Default::default() };
         let smp = smp.resolve(&SmpLimits::pc("test", 255, false)).unwrap();
         let cpus = PossibleCpus::new(smp).unwrap();
         let ids: Vec<u32> = cpus.iter().map(|cpu| cpu.apic_id.0).collect();
