@@ -112,7 +112,7 @@ pub(crate) fn run(qom: &Arc<Qom>, line: CommandLine) -> Result<(), Failure> {
     for monitor in &line.monitors {
         main_loop.add_monitor(monitor).map_err(Failure::Chardev)?;
     }
-    let announce = |name: &str| report::info(format_args!("QEMU waiting for connection on: {name}"));
+    let announce = |name: &str| report::info(format_args!("waiting for connection on: {name}"));
     main_loop.wait_for_clients(announce).map_err(io("waiting for a client"))?;
 
     let handle = main_loop.handle();

@@ -176,7 +176,7 @@ impl dyn Object {
     /// Sets a property from Rust code, on behalf of the machine.
     ///
     /// # Errors
-    /// As [`set`](Self::set).
+    /// As `set`.
     pub fn set_value(&self, name: &str, value: &impl PropertyValue) -> Result<(), PropertyError> {
         self.set(name, &Input::Json(&value.to_value()), Origin::Machine)
     }

@@ -6,7 +6,7 @@
 //! 1. [`Bootstrap`]: the types that registered at link time. Accelerators can be made, and nothing is known of
 //!    types that depend on them.
 //! 2. [`AccelReady`]: an accelerator is initialised. The [`PostAccelInit`] hooks register what depends on it (CPU classes).
-//! 3. [`Qom`](crate::Qom): sealed. The set of types never changes again and is read without a lock.
+//! 3. [`Qom`]: sealed. The set of types never changes again and is read without a lock.
 //!
 //! `inventory` gives its entries in no order and takes duplicates in silence. So entries are sorted, and a duplicate,
 //! an unknown parent or a cycle is an error that names the crates.

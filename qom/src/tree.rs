@@ -115,7 +115,7 @@ impl dyn Object {
         removed.is_some()
     }
 
-    /// Whether the object hangs in its system's tree, that is, whether [`canonical_path`](Self::canonical_path)
+    /// Whether the object hangs in its system's tree, that is, whether `canonical_path`
     /// is the path of an object of that tree.
     #[must_use]
     pub fn is_in_tree(&self) -> bool {

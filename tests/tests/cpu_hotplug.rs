@@ -1,5 +1,7 @@
 //! CPUs that come and go in a running guest, under KVM: what the monitor says against what the guest sees.
 
+#![expect(clippy::unwrap_used, reason = "in a test, what is not as expected fails it")]
+
 use serde_json::json;
 use tests::{Program, kvm_or_skip};
 

@@ -4,6 +4,8 @@
 //! nothing of the program, given a recording of this host's KVM. Some KVMs show a guest other bits than they were
 //! given; which, is asked of a bare vCPU of the test's own, and only those bits are left out of the comparison.
 
+#![expect(clippy::unwrap_used, reason = "in a test, what is not as expected fails it")]
+
 use std::collections::BTreeMap;
 
 use kvm_bindings::CpuId;

@@ -3,7 +3,7 @@
 //! Reading has three steps, so that the order of options matters only where it has to (devices, globals,
 //! and the last of several values):
 //!
-//! 1. every word is found in the [table of options](table); an unknown one ends it all;
+//! 1. every word is found in the table of options (`table.rs`); an unknown one ends it all;
 //! 2. each option's argument is read, in order, into plain values;
 //! 3. character devices, serial ports and monitors are brought together, and the defaults worked out.
 //!

@@ -5,7 +5,7 @@ use qom::Obj;
 use serde::Serialize;
 
 use crate::machine::PcMachine;
-use crate::machine::possible_cpus::CpuInstanceProperties;
+use crate::machine::possible_cpus::{CpuInstanceProperties, PossibleCpus};
 use crate::vm::{OstInfo, Vm};
 
 /// The machine, if it has CPUs.
@@ -95,7 +95,7 @@ command! {
     fn query_acpi_ospm_status(context: &mut Context, (): ()) -> Result<Vec<OstInfo>, Error> {
         let vm = context.require::<Vm>()?.clone();
         let machine = vm.machine().ok_or_else(|| Error::generic("command is not supported, missing ACPI device"))?;
-        let slots = machine.possible_cpus().map_or(0, |cpus| cpus.len());
+        let slots = machine.possible_cpus().map_or(0, PossibleCpus::len);
         Ok((0..slots).filter_map(|slot| u32::try_from(slot).ok()).map(|slot| vm.ost_info(slot)).collect())
     }
 }
