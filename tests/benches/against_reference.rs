@@ -30,7 +30,8 @@ struct Party {
 }
 
 impl Party {
-    fn start(&self, machine: &[&str]) -> std::io::Result<(Child, Duration)> {
+    /// Starts it; the times to the end of the greeting and to the answer to `qmp_capabilities`, which waits in the pipe.
+    fn start(&self, machine: &[&str]) -> std::io::Result<(Child, [Duration; 2])> {
         let start = Instant::now();
         let mut child = Command::new(&self.command[0])
             .args(&self.command[1..])
@@ -40,17 +41,23 @@ impl Party {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        let mut byte = [0];
-        let greeted = child.stdout.as_mut().map(|pipe| pipe.read_exact(&mut byte));
-        let elapsed = start.elapsed();
-        match greeted {
-            Some(Ok(())) => Ok((child, elapsed)),
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(std::io::Error::other("no greeting"))
+        let mut times = [Duration::ZERO; 2];
+        let mut line = Vec::new();
+        if let (Some(stdin), Some(stdout)) = (&mut child.stdin, &mut child.stdout) {
+            // A program that does not start closes the pipe; it then sends no line either.
+            let _ = stdin.write_all(br#"{"execute": "qmp_capabilities"}"#);
+            let mut stdout = BufReader::new(stdout);
+            for time in &mut times {
+                line.clear();
+                stdout.read_until(b'\n', &mut line)?;
+                *time = start.elapsed();
             }
         }
+        if line.starts_with(b"{\"return\"") {
+            return Ok((child, times));
+        }
+        end(child);
+        Err(std::io::Error::other("no greeting"))
     }
 }
 
@@ -60,17 +67,21 @@ fn end(mut child: Child) {
 }
 
 fn starts(parties: &[Party], machine: &[&str]) {
-    let mut samples = vec![Vec::new(); parties.len()];
+    let mut greeting = vec![Vec::new(); parties.len()];
+    let mut ready = greeting.clone();
     for _ in 0..STARTS {
-        for (party, samples) in parties.iter().zip(&mut samples) {
-            if let Ok((child, elapsed)) = party.start(machine) {
-                samples.push(elapsed);
+        for (at, party) in parties.iter().enumerate() {
+            if let Ok((child, times)) = party.start(machine) {
+                greeting[at].push(times[0]);
+                ready[at].push(times[1]);
                 end(child);
             }
         }
     }
-    println!("start to the first byte of the greeting, {}:", machine.join(" "));
-    report(parties.iter().map(|party| party.name).zip(samples.into_iter().map(median)));
+    for (what, samples) in [("greeting", greeting), ("answer to qmp_capabilities", ready)] {
+        println!("start to {what}, {}:", machine.join(" "));
+        report(parties.iter().map(|party| party.name).zip(samples.into_iter().map(median)));
+    }
 }
 
 /// Figures, and each as a ratio to the first.

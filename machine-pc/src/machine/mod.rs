@@ -127,6 +127,7 @@ impl NoneMachine {
         *class.data_mut::<MachineClass>() = MachineClass {
             name: "none",
             description: "empty machine",
+            default_ram_id: Some("ram"),
             max_cpus: 1,
             ..MachineClass::default()
         };

@@ -128,6 +128,11 @@ impl MainLoop {
             }
         };
         port.attach(frontend);
+        // A client that is connected already (standard input, an inherited socket) is greeted at once, as in the reference:
+        // it learns the version while the machine is being made.
+        if matches!(spec.mode, MonitorMode::Control { .. }) {
+            port.flush();
+        }
         Ok(())
     }
 
