@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use qom::{Bootstrap, Instance, Object};
+use qom::{Bootstrap, Input, Instance, Object, Origin};
 use qom_derive::Object;
 use target_i386::cpu::{Accel, SharedSource, X86Accel};
 use target_i386::source::{HostCpuid, Irqchip, Kvm as KvmSource};
@@ -57,6 +57,14 @@ pub enum AccelError {
     /// KVM does not tell what it supports.
     #[error("KVM: {0}")]
     Record(String),
+    /// A property that it does not have or take.
+    #[error("{place}{source}")]
+    Property {
+        /// The option that set it, with a colon; empty if it was none.
+        place: String,
+        /// Why.
+        source: qom::PropertyError,
+    },
     /// None of those that the user named works; why was reported one by one.
     #[error("no accelerator found")]
     None,
@@ -67,6 +75,8 @@ pub enum AccelError {
 pub struct AccelChoice {
     /// `kvm`, `tcg`, `qtest`, or a name that does not exist.
     pub name: String,
+    /// Its properties, in order: name and text.
+    pub properties: Vec<(String, String)>,
     /// The option that named it, for messages.
     pub location: Option<String>,
 }
@@ -85,10 +95,15 @@ pub fn initialise(
         return attempt(types, "kvm").or_else(|_| attempt(types, "tcg"));
     }
     for (at, choice) in choices.iter().enumerate() {
-        let AccelChoice { name, location } = choice;
+        let AccelChoice { name, properties, location } = choice;
         let place = location.as_ref().map(|location| format!("{location}: ")).unwrap_or_default();
         match attempt(types, name) {
             Ok(accel) => {
+                for (property, value) in properties {
+                    accel
+                        .set(property, &Input::Keyval(value), Origin::CommandLine)
+                        .map_err(|source| AccelError::Property { place: place.clone(), source })?;
+                }
                 if at > 0 {
                     report(format!("falling back to {name}"));
                 }

@@ -96,7 +96,11 @@ fn execute(line: CommandLine) -> Result<(), Failure> {
     let choices: Vec<AccelChoice> = line
         .accelerators
         .iter()
-        .map(|accel| AccelChoice { name: accel.name.clone(), location: accel.location.clone() })
+        .map(|accel| AccelChoice {
+            name: accel.name.clone(),
+            properties: accel.properties.clone(),
+            location: accel.location.clone(),
+        })
         .collect();
     let qom = startup::accel_ready(&choices, report::error)?;
     if let Some(models) = cpu_models(&qom) {
