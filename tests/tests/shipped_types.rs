@@ -1,0 +1,119 @@
+//! The shipped program holds every type that it should: nothing was lost between the crates and the linker.
+
+use serde_json::json;
+use tests::{Program, kvm_or_skip, run};
+
+/// Types that are there under every accelerator, besides CPU models.
+const TYPES: &[&str] = &[
+    "accel",
+    "container",
+    "cpu",
+    "device",
+    "generic-pc-machine",
+    "hotplug-handler",
+    "interface",
+    "kvm-accel",
+    "machine",
+    "none-machine",
+    "object",
+    "pc-i440fx-11.1-machine",
+    "pc-q35-11.1-machine",
+    "qtest-accel",
+    "tcg-accel",
+    "x86-accel",
+    "x86_64-cpu",
+];
+
+/// CPU models under every accelerator.
+const MODELS: &[&str] = &[
+    "EPYC",
+    "EPYC-IBPB",
+    "EPYC-v1",
+    "EPYC-v2",
+    "EPYC-v3",
+    "EPYC-v4",
+    "EPYC-v5",
+    "Haswell",
+    "Haswell-IBRS",
+    "Haswell-noTSX",
+    "Haswell-noTSX-IBRS",
+    "Haswell-v1",
+    "Haswell-v2",
+    "Haswell-v3",
+    "Haswell-v4",
+    "base",
+    "max",
+    "qemu32",
+    "qemu32-v1",
+    "qemu64",
+    "qemu64-v1",
+];
+
+fn types_under(accel: &str) -> Vec<String> {
+    let program = Program::start(&["-M", "none", "-accel", accel]);
+    let list = program.qmp().ok("qom-list-types", &json!({"abstract": true}));
+    let names = list.as_array().into_iter().flatten().filter_map(|entry| entry["name"].as_str());
+    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+fn expected(host: bool) -> Vec<String> {
+    let models =
+        MODELS.iter().copied().chain(host.then_some("host")).map(|model| format!("{model}-x86_64-cpu"));
+    let mut names: Vec<String> = TYPES.iter().copied().map(str::to_owned).chain(models).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_expected_type_is_there_under_tcg() {
+    assert_eq!(types_under("tcg"), expected(false));
+}
+
+#[test]
+fn every_expected_type_is_there_under_kvm() {
+    if kvm_or_skip("every_expected_type_is_there_under_kvm") {
+        assert_eq!(types_under("kvm"), expected(true));
+    }
+}
+
+#[test]
+fn help_lists_host_exactly_under_kvm_and_in_any_order_of_options() {
+    let help = |arguments: &[&str]| {
+        let finished = run(arguments);
+        assert_eq!((finished.status, finished.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        finished.stdout
+    };
+    let tcg = help(&["-accel", "tcg", "-cpu", "help"]);
+    assert!(!tcg.contains("\n  host "), "{tcg}");
+    if kvm_or_skip("help_lists_host_exactly_under_kvm_and_in_any_order_of_options") {
+        let kvm = help(&["-enable-kvm", "-cpu", "help"]);
+        assert_eq!(kvm, help(&["-cpu", "help", "-enable-kvm"]));
+        let without: String = kvm.split_inclusive('\n').filter(|line| !line.starts_with("  host ")).collect();
+        assert_ne!(without, kvm);
+        assert_eq!(without, tcg);
+    }
+}
+
+fn vendor(arguments: &[&str]) -> String {
+    let program = Program::start(arguments);
+    let arguments = json!({"path": "/machine/unattached/device[0]", "property": "vendor"});
+    program.qmp().ok("qom-get", &arguments).as_str().unwrap_or_default().to_owned()
+}
+
+/// A model of each vendor: under TCG the model's own, under KVM the host's whatever the model, the user's over both.
+#[test]
+fn the_vendor_is_the_hosts_under_kvm_unless_the_user_says_otherwise() {
+    assert_eq!(vendor(&["-accel", "tcg", "-cpu", "Haswell"]), "GenuineIntel");
+    assert_eq!(vendor(&["-accel", "tcg", "-cpu", "EPYC"]), "AuthenticAMD");
+    assert_eq!(vendor(&["-accel", "tcg", "-cpu", "EPYC,vendor=GenuineIntel"]), "GenuineIntel");
+    if !kvm_or_skip("the_vendor_is_the_hosts_under_kvm_unless_the_user_says_otherwise") {
+        return;
+    }
+    let host = vendor(&["-accel", "kvm", "-cpu", "host"]);
+    assert_eq!(vendor(&["-accel", "kvm", "-cpu", "Haswell"]), host);
+    assert_eq!(vendor(&["-accel", "kvm", "-cpu", "EPYC"]), host);
+    assert_eq!(vendor(&["-accel", "kvm", "-cpu", "EPYC,vendor=GenuineIntel"]), "GenuineIntel");
+    assert_eq!(vendor(&["-accel", "kvm", "-cpu", "Haswell,vendor=AuthenticAMD"]), "AuthenticAMD");
+}
