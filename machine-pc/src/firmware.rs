@@ -11,14 +11,13 @@ const UNIT: u64 = 64 << 10;
 /// The largest image that leaves room for KVM's own pages and the APICs below 4 GiB.
 const MAX: u64 = 16 << 20;
 
-/// Why an image cannot be used; the text's first line is the reference's.
+/// Why an image cannot be used: the reference's text, and after it the reason, which the reference does not give.
 #[derive(Debug, Error)]
-#[error("could not load PC BIOS '{path}'")]
+#[error("could not load PC BIOS '{path}': {reason}")]
 pub struct FirmwareError {
     /// The file as named by the user.
     pub path: String,
     /// What is wrong with it.
-    #[source]
     pub reason: FirmwareReason,
 }
 
@@ -26,7 +25,7 @@ pub struct FirmwareError {
 #[derive(Debug, Error)]
 pub enum FirmwareReason {
     /// It cannot be read.
-    #[error("{0}")]
+    #[error("{}", crate::os_error::text(.0))]
     Io(#[from] std::io::Error),
     /// Its size is no multiple of 64 KiB, or 0.
     #[error("its size, {0} bytes, is not a multiple of 64 KiB above 0")]
@@ -62,11 +61,16 @@ mod tests {
     #[test]
     fn what_is_no_image_is_refused_with_the_reference_text() {
         let dir = tempfile::tempdir().unwrap();
-        for (name, size) in [("short", 100), ("empty", 0), ("odd", 65_537), ("big", MAX + UNIT)] {
+        for (name, size, reason) in [
+            ("short", 100, "its size, 100 bytes, is not a multiple of 64 KiB above 0"),
+            ("empty", 0, "its size, 0 bytes, is not a multiple of 64 KiB above 0"),
+            ("odd", 65_537, "its size, 65537 bytes, is not a multiple of 64 KiB above 0"),
+            ("big", MAX + UNIT, "its size, 16777217 bytes, is more than 16 MiB"),
+        ] {
             let path = dir.path().join(name);
             File::create(&path).unwrap().set_len(size).unwrap();
             let text = load(&path).unwrap_err().to_string();
-            assert_eq!(text, format!("could not load PC BIOS '{}'", path.display()));
+            assert_eq!(text, format!("could not load PC BIOS '{}': {reason}", path.display()));
         }
         assert!(load(&dir.path().join("missing")).is_err());
         assert!(matches!(load(dir.path()).unwrap_err().reason, FirmwareReason::Io(_)));
