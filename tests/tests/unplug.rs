@@ -62,6 +62,31 @@ fn a_cpu_may_be_wanted_back_before_the_guest_has_seen_it() {
     let _ = qmp.event("DEVICE_DELETED");
 }
 
+/// With `-S` the guest's first look finds the CPU and the request together: it takes the CPU and lets it go.
+#[test]
+fn a_request_from_before_the_first_instruction_is_answered() {
+    if !kvm_or_skip("a_request_from_before_the_first_instruction_is_answered") {
+        return;
+    }
+    for machine in ["pc", "q35"] {
+        let program = Program::start(&["-M", machine, "-S", "-accel", "kvm", "-smp", "1,maxcpus=2"]);
+        let mut qmp = program.qmp();
+        let _ = qmp.ok("device_add", &slot("cpu1"));
+        let _ = qmp.ok("device_del", &json!({"id": "cpu1"}));
+        assert_eq!(program.console(), "", "a guest that was not started wrote something");
+        let _ = qmp.ok("cont", &json!({}));
+        let deleted = qmp.event("DEVICE_DELETED");
+        assert_eq!(deleted["data"], json!({"device": "cpu1", "path": "/machine/peripheral/cpu1"}));
+        let _ = program.wait_console("2 of 2 CPUs present", 1);
+        let _ = program.wait_console("cpu 1: gone", 1);
+        let cpus = qmp.ok("query-cpus-fast", &json!({}));
+        assert_eq!(cpus.as_array().map(Vec::len), Some(1), "{cpus}");
+        // The slot is free again, and the new CPU stays.
+        let _ = qmp.ok("device_add", &slot("cpu1"));
+        let _ = program.wait_console("cpu 1: up", 2);
+    }
+}
+
 #[test]
 fn of_two_clients_that_want_one_slot_one_gets_it() {
     let directory = tempfile::TempDir::new().expect("a directory");
