@@ -121,9 +121,14 @@ impl Board {
     /// [`BoardError`]; nothing is left behind.
     pub fn new(config: BoardConfig) -> Result<Self, BoardError> {
         let max_apic_id = config.apic_ids.last().copied().unwrap_or(0);
+        // Read under every accelerator: an image that cannot be used is the user's mistake, whoever would run it.
+        let firmware = match &config.rom {
+            BootRom::File(path) => Some(firmware::load(path)?),
+            BootRom::BuiltIn => None,
+        };
         let vm = config.kvm.then(|| KvmVm::new(VmOptions { max_apic_id })).transpose()?;
         if let Some(vm) = &vm {
-            vm.map(&memory(&config)?)?;
+            vm.map(&memory(&config, firmware)?)?;
         }
         let line =
             |irq| vm.as_ref().map_or_else(|| Arc::new(NoLine) as Arc<dyn IrqLine>, |vm| vm.irq_line(irq));
@@ -234,14 +239,14 @@ pub struct VcpuPlug {
     pub msrs: Vec<(u32, u64)>,
 }
 
-fn memory(config: &BoardConfig) -> Result<GuestMemory, BoardError> {
+fn memory(config: &BoardConfig, firmware: Option<Vec<u8>>) -> Result<GuestMemory, BoardError> {
     let layout = match config.chipset {
         Chipset::I440fx => RamLayout::i440fx(config.ram_size, None),
         Chipset::Q35 => RamLayout::q35(config.ram_size, None),
     };
-    let image = match &config.rom {
-        BootRom::File(path) => firmware::load(path)?,
-        BootRom::BuiltIn => {
+    let image = match firmware {
+        Some(image) => image,
+        None => {
             let board = match config.chipset {
                 Chipset::I440fx => BoardInfo::I440FX,
                 Chipset::Q35 => BoardInfo::Q35,
