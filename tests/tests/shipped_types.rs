@@ -117,3 +117,40 @@ fn the_vendor_is_the_hosts_under_kvm_unless_the_user_says_otherwise() {
     assert_eq!(vendor(&["-accel", "kvm", "-cpu", "EPYC,vendor=GenuineIntel"]), "GenuineIntel");
     assert_eq!(vendor(&["-accel", "kvm", "-cpu", "Haswell,vendor=AuthenticAMD"]), "AuthenticAMD");
 }
+
+/// The commands that clients of a machine with hotpluggable CPUs use; link-time tables must not lose any.
+#[test]
+fn every_expected_command_is_there() {
+    let program = Program::start(&["-M", "none", "-accel", "tcg"]);
+    let list = program.qmp().ok("query-commands", &json!({}));
+    let names: Vec<&str> =
+        list.as_array().into_iter().flatten().filter_map(|entry| entry["name"].as_str()).collect();
+    for name in [
+        "qmp_capabilities",
+        "query-version",
+        "query-commands",
+        "query-status",
+        "query-kvm",
+        "query-machines",
+        "query-cpu-definitions",
+        "query-hotpluggable-cpus",
+        "query-cpus-fast",
+        "query-acpi-ospm-status",
+        "qom-list",
+        "qom-get",
+        "qom-set",
+        "qom-list-types",
+        "qom-list-properties",
+        "device-list-properties",
+        "device_add",
+        "device_del",
+        "cpu-add",
+        "stop",
+        "cont",
+        "system_reset",
+        "quit",
+        "human-monitor-command",
+    ] {
+        assert!(names.contains(&name), "{name} is missing: {names:?}");
+    }
+}
