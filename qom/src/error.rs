@@ -65,6 +65,21 @@ pub enum ValueError {
         /// What would be right: `uint32_t`, `'on' or 'off'`, `a size`, …
         expected: String,
     },
+    /// A member of a structure that must be there is not.
+    #[error("Parameter '{name}' is missing")]
+    Missing {
+        /// The member, with the path to it.
+        name: String,
+    },
+    /// A structure has no such member.
+    #[error("Parameter '{name}' is unexpected")]
+    Unexpected {
+        /// The member, with the path to it.
+        name: String,
+    },
+    /// Text that is not a list of numbers and ranges.
+    #[error(transparent)]
+    List(#[from] crate::text::list::ListError),
     /// A name that is not in the enumeration.
     #[error("Parameter '{name}' does not accept value '{value}'")]
     Enumeration {
@@ -111,6 +126,30 @@ pub enum PropertyError {
         /// The object's type.
         type_name: String,
         /// The property.
+        property: String,
+    },
+    /// A number that the property does not take, although its type could hold it.
+    #[error(
+        "Property {type_name}.{property} doesn't take value {value} (minimum: {minimum}, maximum: {maximum})"
+    )]
+    OutOfRange {
+        /// The object's type.
+        type_name: String,
+        /// The property.
+        property: String,
+        /// What was given.
+        value: String,
+        /// The least value.
+        minimum: String,
+        /// The greatest value.
+        maximum: String,
+    },
+    /// An alias of a property of an object that is gone, or of itself by way of others.
+    #[error("Property '{type_name}.{property}' is an alias that leads nowhere")]
+    BrokenAlias {
+        /// The object's type.
+        type_name: String,
+        /// The alias.
         property: String,
     },
     /// The value is not of the property's type.
@@ -203,6 +242,16 @@ pub enum TreeError {
         /// The parent's type.
         type_name: String,
     },
+}
+
+/// An object is not of the type that somebody wants to see it as.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+#[error("object of type '{type_name}' is not of type '{wanted}'")]
+pub struct CastError {
+    /// The object's type.
+    pub type_name: String,
+    /// The type, or interface, that was wanted.
+    pub wanted: String,
 }
 
 /// Looking up a class by its type name.

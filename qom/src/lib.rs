@@ -83,20 +83,23 @@ pub use class::{Class, ClassInit};
 pub use container::Container;
 pub use device::{Device, DeviceClass, DeviceError};
 pub use error::{
-    CreateError, Error, ErrorClass, LookupError, PropertyError, RegistryError, ResolveError, TreeError,
-    ValueError,
+    CastError, CreateError, Error, ErrorClass, LookupError, PropertyError, RegistryError, ResolveError,
+    TreeError, ValueError,
 };
 pub use field::{Field, Link};
 pub use global::GlobalProperty;
 pub use hotplug::HotplugHandler;
 pub use interface::{Interface, InterfaceImpl};
 pub use object::{Instance, Obj, Object, ObjectCore, Seed};
-pub use property::{Origin, Property, PropertyEntry};
+pub use property::{Explanation, LinkCheck, Origin, Property, PropertyEntry, Setting, check_range};
 pub use registry::{AccelReady, Bootstrap, PostAccelInit};
 pub use system::Qom;
 pub use tree::{resolve, resolve_type};
 pub use type_info::{ClassInitFn, Construct, InstanceInitFn, Site, TypeInfo, TypeRegistration};
-pub use value::{Input, OnOffAuto, PropertyEnum, PropertyValue, Size, Value, read_enum};
+pub use value::{
+    Input, Number, OnOffAuto, PropertyEnum, PropertyValue, Size, StructReader, StructWriter, Value, Word,
+    read_enum,
+};
 
 /// The derive macros, apart from the traits of the same names.
 pub mod derive {

@@ -18,7 +18,7 @@ use crate::class::{Class, Implements};
 use crate::error::{CreateError, LookupError, RegistryError};
 use crate::object::{Object, Seed};
 use crate::system::{Qom, Shared};
-use crate::type_info::{TypeInfo, TypeRegistration};
+use crate::type_info::{ClassInitFn, TypeInfo, TypeRegistration};
 
 /// A function that runs once the accelerator is initialised and registers the types that depend on it.
 #[derive(Debug, Clone, Copy)]
@@ -160,11 +160,25 @@ impl TypeTable {
             Some(parent) => Some(self.class(parent)?.clone()),
             None => None,
         };
-        Some(
-            entry
-                .class
-                .get_or_init(|| Arc::new(Class::build(&entry.info, parent, self.implements(&entry.info)))),
-        )
+        Some(entry.class.get_or_init(|| {
+            let implements = self.implements(&entry.info);
+            let tables = self.method_tables(&implements, parent.as_deref());
+            Arc::new(Class::build(&entry.info, parent, implements, &tables))
+        }))
+    }
+
+    /// The class inits of the interfaces that a type adds to its parent's, extended interfaces first: they give the
+    /// class the interfaces' method tables.
+    fn method_tables(&self, implements: &[Implements], parent: Option<&Class>) -> Vec<ClassInitFn> {
+        let mut tables: Vec<&TypeInfo> = Vec::new();
+        for one in implements.iter().rev() {
+            let known = parent.is_some_and(|parent| parent.is_a(&one.name))
+                || tables.iter().any(|info| info.name() == one.name);
+            if !known {
+                tables.extend(self.info(&one.name));
+            }
+        }
+        tables.into_iter().flat_map(|info| info.class_init.iter().cloned()).collect()
     }
 
     /// What a type itself implements: its interfaces, each followed by those that it extends.

@@ -12,6 +12,16 @@ use crate::object::{Instance, Obj, Object};
 use crate::registry::TypeTable;
 use crate::tree;
 
+/// Where a warning goes: called with its text, without `warning: `.
+#[derive(Clone)]
+struct WarningSink(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl std::fmt::Debug for WarningSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WarningSink")
+    }
+}
+
 /// What all objects of a system share: the tree lock, the global properties, the way to the root.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
@@ -19,6 +29,7 @@ pub(crate) struct Shared {
     globals: RwLock<Vec<Arc<GlobalProperty>>>,
     root: OnceLock<Weak<dyn Object>>,
     constructions: AtomicU64,
+    warnings: RwLock<Option<WarningSink>>,
 }
 
 impl Shared {
@@ -32,6 +43,14 @@ impl Shared {
 
     pub(crate) fn count_construction(&self) {
         self.constructions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tells the user something. Called without a lock held.
+    pub(crate) fn warn(&self, text: &str) {
+        let sink = self.warnings.read().clone();
+        if let Some(WarningSink(sink)) = sink {
+            sink(text);
+        }
     }
 
     pub(crate) fn apply_globals(&self, object: &dyn Object) -> Result<(), CreateError> {
@@ -147,6 +166,11 @@ impl Qom {
     pub fn global_warnings(&self) -> Vec<String> {
         let class = |name: &str| self.class(name).ok().map(|class| &**class);
         self.globals().iter().filter_map(|global| global.warning(class(&global.driver))).collect()
+    }
+
+    /// Says where warnings go (the use of a deprecated property); nowhere until then.
+    pub fn on_warning(&self, sink: impl Fn(&str) + Send + Sync + 'static) {
+        *self.shared.warnings.write() = Some(WarningSink(Arc::new(sink)));
     }
 
     /// How many objects were constructed in this system: introspection of classes leaves it as it is.

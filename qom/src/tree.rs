@@ -28,6 +28,11 @@ impl ObjectCore {
         self.node.read().children.get(name).cloned()
     }
 
+    /// Whether there is a child of that name.
+    pub(crate) fn has_child(&self, name: &str) -> bool {
+        self.node.read().children.contains_key(name)
+    }
+
     /// The children with their names, in the order in which they came.
     #[must_use]
     pub fn children(&self) -> Vec<(Arc<str>, Arc<dyn Object>)> {
@@ -184,7 +189,8 @@ fn add_locked(
         }
     }
     let taken = |name: &str| {
-        this.class().property(name).is_some() || this.core().node.read().children.contains_key(name)
+        crate::property::access::declared(&**this, name).is_some()
+            || this.core().node.read().children.contains_key(name)
     };
     let name: Arc<str> = match name.strip_suffix("[*]") {
         Some(stem) => this.core().free_name(stem, taken),
@@ -266,6 +272,6 @@ fn search(
 
 fn walk(from: &Arc<dyn Object>, steps: &[&str]) -> Option<Arc<dyn Object>> {
     steps.iter().try_fold(from.clone(), |at, step| {
-        at.core().child(step).or_else(|| crate::property::link_target(&*at, step))
+        at.core().child(step).or_else(|| crate::property::access::link_target(&*at, step))
     })
 }

@@ -326,7 +326,7 @@ fn an_optional_compat_property_passes_over_types_without_it() {
 #[test]
 fn properties_are_listed_from_the_class_and_from_the_object() {
     let qom = system([]).unwrap();
-    let names: Vec<_> = qom.class("dog").unwrap().properties().iter().map(|p| p.name().to_owned()).collect();
+    let names: Vec<_> = qom.class("dog").unwrap().properties().map(|p| p.name().to_owned()).collect();
     assert_eq!(names, ["type", "realized", "hotpluggable", "hotplugged", "age", "coat"]);
     let object = qom.create("dog").unwrap();
     object.add_child("puppy", &qom.create("dog").unwrap()).unwrap();
