@@ -73,7 +73,9 @@ pub enum StartError {
 pub fn accel_ready(accels: &[AccelChoice], report: impl FnMut(String)) -> Result<Arc<Qom>, StartError> {
     let types = Bootstrap::from_link_time()?;
     let accel = accel::initialise(&types, accels, report)?;
-    Ok(types.accel_ready(accel)?.seal()?)
+    let qom = types.accel_ready(accel)?.seal()?;
+    qom.on_warning(|text| crate::report::warning(text));
+    Ok(qom)
 }
 
 /// Whether guests run under KVM in a system.

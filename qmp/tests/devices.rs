@@ -200,3 +200,82 @@ fn properties_are_listed_without_making_an_object() {
     assert_eq!(concrete["return"].as_array().unwrap().len(), types.len() - 1);
     assert_eq!(bench.context.qom().constructions(), constructions);
 }
+
+/// The names and their order in an entry are those of QEMU 11.1.2's `qom-list-get`; so are the errors.
+#[test]
+fn several_objects_are_read_in_one_reply() {
+    let mut bench = Bench::new();
+    bench.ask("device_add", json!({"driver": "part", "id": "p1", "slot": 1}));
+    let paths = ["/machine/peripheral/p1", "/machine/peripheral"];
+    let reply = bench.ask("qom-list-get", json!({"paths": paths}));
+    let lists = reply["return"].as_array().unwrap();
+    assert_eq!(lists.len(), 2);
+    assert!(
+        lists[0]["properties"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({"name": "slot", "value": 1, "type": "uint32"}))
+    );
+    let child = json!({"name": "p1", "value": "/machine/peripheral/p1", "type": "child<part>"});
+    assert!(lists[1]["properties"].as_array().unwrap().contains(&child));
+    for (path, list) in paths.iter().zip(lists) {
+        // As `qom-list` and `qom-get` say it one by one.
+        let names = bench.ask("qom-list", json!({"path": path}));
+        let names = names["return"].as_array().unwrap();
+        assert_eq!(list["properties"].as_array().unwrap().len(), names.len());
+        for (entry, name) in list["properties"].as_array().unwrap().iter().zip(names) {
+            assert_eq!((&entry["name"], &entry["type"]), (&name["name"], &name["type"]));
+            let value = bench.ask("qom-get", json!({"path": path, "property": name["name"]}));
+            assert_eq!(entry.get("value"), value.get("return"));
+        }
+    }
+    for paths in [json!(["/nope"]), json!(["/machine", "/nope"])] {
+        let reply = bench.ask("qom-list-get", json!({"paths": paths}));
+        let error = json!({"error": {"class": "DeviceNotFound", "desc": "Device '/nope' not found"}});
+        assert_eq!(reply, error);
+    }
+    assert_eq!(bench.ask("qom-list-get", json!({"paths": []})), json!({"return": []}));
+}
+
+#[test]
+fn a_subtree_is_read_in_one_reply() {
+    let mut bench = Bench::new();
+    bench.ask("device_add", json!({"driver": "part", "id": "p1", "slot": 1}));
+    bench.ask("device_add", json!({"driver": "part", "id": "p2", "slot": 2}));
+    let reply = bench.ask("qom-tree-get", json!({"path": "/machine"}));
+    let machine = &reply["return"];
+    assert_eq!((&machine["name"], &machine["type"]), (&json!("machine"), &json!("board")));
+    let peripheral = &machine["children"][0];
+    assert_eq!(peripheral["name"], "peripheral");
+    let parts: Vec<_> = peripheral["children"].as_array().unwrap().iter().collect();
+    assert_eq!(parts.iter().map(|part| &part["name"]).collect::<Vec<_>>(), ["p1", "p2"]);
+    let slot = json!({"name": "slot", "value": 2, "type": "uint32"});
+    assert!(parts[1]["properties"].as_array().unwrap().contains(&slot));
+    assert_eq!(parts[1]["children"], json!([]));
+    let root = bench.ask("qom-tree-get", json!({"path": "/"}));
+    assert_eq!(root["return"]["name"], "/");
+    assert_eq!(&root["return"]["children"][0], machine);
+    assert_eq!(bench.error("qom-tree-get", json!({"path": "/nope"})), "Device '/nope' not found");
+}
+
+#[test]
+fn a_value_is_explained() {
+    let mut bench = Bench::new();
+    bench.context.qom().add_global(qom::GlobalProperty::new("part", "slot", "3", qom::Origin::Global));
+    bench.ask("device_add", json!({"driver": "part", "id": "p1"}));
+    bench.ask("device_add", json!({"driver": "part", "id": "p2", "slot": 2}));
+    let explain = |id: &str, property: &str| json!({"path": id, "property": property});
+    let global = json!({"origin": "global", "value": "3", "driver": "part"});
+    let default = json!({"origin": "default", "value": 9});
+    assert_eq!(
+        bench.ask("x-qom-explain", explain("p1", "slot")),
+        json!({"return": {"type": "uint32", "value": 3, "setting": global, "overrode": [default]}})
+    );
+    assert_eq!(
+        bench.ask("x-qom-explain", explain("p2", "slot")),
+        json!({"return": {"type": "uint32", "value": 2, "setting": {"origin": "monitor", "value": 2},
+                          "overrode": [global, default]}})
+    );
+    assert_eq!(bench.error("x-qom-explain", explain("p2", "zz")), "Property 'part.zz' not found");
+    assert_eq!(bench.error("x-qom-explain", explain("p3", "zz")), "Device 'p3' not found");
+}

@@ -337,16 +337,27 @@ pub enum RegistryError {
         krate: &'static str,
     },
     /// A type that is its own ancestor.
-    #[error("type '{name}' is its own ancestor")]
+    #[error("type '{}' is its own ancestor: {}", .types.first().map_or("", |first| first.0.as_str()), show_cycle(.types))]
     Cycle {
-        /// One type on the cycle.
-        name: String,
+        /// The types on the cycle, each the child of the next and the last of the first, with the crates that
+        /// registered them.
+        types: Vec<(String, &'static str)>,
     },
     /// Two hooks of one name: their order would be the linker's.
-    #[error("post-accel-init hook '{hook}' is registered twice")]
+    #[error(
+        "post-accel-init hook '{hook}' is registered twice: by crate '{first}' ({first_at}) and by crate '{second}' ({second_at})"
+    )]
     DuplicateHook {
         /// The name.
         hook: &'static str,
+        /// The crate that registered it first, in order of name, file and line.
+        first: &'static str,
+        /// `file:line` of the first.
+        first_at: String,
+        /// The other crate.
+        second: &'static str,
+        /// `file:line` of the other.
+        second_at: String,
     },
     /// A type without a constructor of its own or an inherited one that is not abstract.
     #[error("type '{name}' is not abstract but neither it nor an ancestor has a constructor")]
@@ -362,6 +373,14 @@ pub enum RegistryError {
         /// Why.
         message: String,
     },
+}
+
+/// The types of a cycle in a row, with their crates.
+fn show_cycle(types: &[(String, &'static str)]) -> String {
+    let one = |(name, krate): &(String, &str)| format!("'{name}' (crate '{krate}')");
+    let mut row: Vec<String> = types.iter().map(one).collect();
+    row.extend(types.first().map(|first| format!("'{}'", first.0)));
+    row.join(" below ")
 }
 
 /// Making an object.

@@ -47,6 +47,9 @@ pub trait Instance: Object + Sized {
     fn type_info() -> TypeInfo;
 }
 
+/// Properties of one object, by name.
+type OwnProperties = IndexMap<Cow<'static, str>, Arc<Property>>;
+
 /// The state at the root of every object: its class, its place in the tree, and who set what.
 pub struct ObjectCore {
     class: Arc<Class>,
@@ -54,7 +57,7 @@ pub struct ObjectCore {
     this: Weak<dyn Object>,
     pub(crate) node: RwLock<Node>,
     /// Properties of this object alone. Few objects have any.
-    own: RwLock<Option<Box<IndexMap<Cow<'static, str>, Arc<Property>>>>>,
+    own: RwLock<Option<Box<OwnProperties>>>,
     settings: Mutex<Settings>,
 }
 
@@ -134,7 +137,7 @@ impl ObjectCore {
         self.shared.root()
     }
 
-    pub(crate) fn note_setting(&self, property: &Cow<'static, str>, setting: Setting) {
+    pub(crate) fn note_setting(&self, property: &str, setting: Setting) {
         self.settings.lock().note(property, setting);
     }
 

@@ -195,6 +195,50 @@ fn interfaces_are_inherited_and_extend_each_other() {
     assert!(qom.class("pet").unwrap().is_interface() && qom.class("pet").unwrap().is_a("named"));
 }
 
+/// The method table of an interface that data-only types override: what `dyn Tune` needs is in class data.
+#[derive(Clone)]
+struct Tune {
+    notes: fn(&dyn Object) -> String,
+}
+
+impl Default for Tune {
+    fn default() -> Self {
+        Self { notes: |_| "la".to_owned() }
+    }
+}
+
+trait Singer {}
+
+impl Interface for dyn Singer {
+    const NAME: &'static str = "singer";
+}
+
+impl Singer for Dog {}
+
+#[test]
+fn an_interfaces_method_table_is_put_into_classes_cloned_and_overridden() {
+    let singer = TypeInfo::interface::<dyn Singer>(site!()).class_init(|class| {
+        class.data_mut::<Tune>().notes = |object| format!("{} sings", object.class().name());
+    });
+    let singing = TypeInfo::new("singing-dog", "dog", site!()).implement(qom::interface!(Dog: dyn Singer));
+    let loud = TypeInfo::new("loud-dog", "singing-dog", site!()).class_init(|class| {
+        class.data_mut::<Tune>().notes = |object| {
+            let parents =
+                object.class().parent_of("loud-dog").and_then(|class| class.data::<Tune>()).unwrap();
+            (parents.notes)(object).to_uppercase()
+        };
+    });
+    let qom = system([singer, singing, loud, TypeInfo::new("pup", "loud-dog", site!())]).unwrap();
+    let notes = |name: &str| {
+        let object = qom.create(name).unwrap();
+        object.class().data::<Tune>().map(|tune| (tune.notes)(&*object))
+    };
+    assert_eq!(notes("dog"), None, "it does not sing");
+    assert_eq!(notes("singing-dog").as_deref(), Some("singing-dog sings"));
+    assert_eq!(notes("loud-dog").as_deref(), Some("LOUD-DOG SINGS"));
+    assert_eq!(notes("pup").as_deref(), Some("PUP SINGS"));
+}
+
 #[test]
 fn casts_are_checked_in_every_direction() {
     let qom = system([]).unwrap();
@@ -203,6 +247,13 @@ fn casts_are_checked_in_every_direction() {
     assert!(dog.cast::<ObjectCore>().and_then(|core| core.cast::<Dog>()).is_some(), "and down again");
     let container = qom.create("container").unwrap();
     assert!(container.downcast_ref::<Dog>().is_none());
+    for (name, is) in [("dog", true), ("animal", true), ("named", true), ("object", true), ("wild", false)] {
+        assert_eq!(dog.as_object().dynamic_cast(name).is_ok(), is, "{name}");
+    }
+    assert_eq!(
+        container.dynamic_cast("dog").err().map(|error| error.to_string()).as_deref(),
+        Some("object of type 'container' is not of type 'dog'")
+    );
     let back = Obj::<Dog>::new(container.clone()).unwrap_err();
     assert!(Arc::ptr_eq(&back, &container));
     assert!(matches!(qom.create_of::<Animal>(), Err(CreateError::Abstract { name }) if name == "animal"));

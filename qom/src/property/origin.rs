@@ -4,7 +4,6 @@
 //! which they were made. So the memory that it takes is bounded however often a client sets a property. It
 //! is a record for people and never decides anything.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -81,14 +80,14 @@ pub struct Explanation {
 
 /// The settings of an object's properties.
 #[derive(Debug, Default)]
-pub(crate) struct Settings(IndexMap<Cow<'static, str>, Vec<Setting>>);
+pub(crate) struct Settings(IndexMap<Box<str>, Vec<Setting>>);
 
 impl Settings {
     /// Remembers a setting; a former one of the same origin is forgotten.
-    pub(crate) fn note(&mut self, property: &Cow<'static, str>, setting: Setting) {
+    pub(crate) fn note(&mut self, property: &str, setting: Setting) {
         let made = match self.0.get_mut(property) {
             Some(made) => made,
-            None => self.0.entry(property.clone()).or_default(),
+            None => self.0.entry(property.into()).or_default(),
         };
         made.retain(|former| former.origin != setting.origin);
         made.push(setting);

@@ -83,7 +83,7 @@ fn parse<T: Copy>(
 /// Writes numbers in the shortest form that [`unsigned`] reads back to the same list.
 #[must_use]
 pub fn format_unsigned(numbers: &[u64]) -> String {
-    format(numbers, |from, offset| from.checked_add(offset))
+    format(numbers, u64::checked_add)
 }
 
 /// Writes numbers in the shortest form that [`signed`] reads back to the same list.
