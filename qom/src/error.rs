@@ -90,6 +90,24 @@ pub enum ValueError {
     },
 }
 
+impl ValueError {
+    /// The error about a value that lies within a structure: its name gets the path in front (`model.props.level`).
+    #[must_use]
+    pub fn within(mut self, path: &str) -> Self {
+        let name = match &mut self {
+            Self::Kind { name, .. }
+            | Self::ExpectedType { name, .. }
+            | Self::Expects { name, .. }
+            | Self::Missing { name }
+            | Self::Unexpected { name }
+            | Self::Enumeration { name, .. } => name,
+            Self::List(error) => &mut error.name,
+        };
+        name.insert_str(0, &format!("{path}."));
+        self
+    }
+}
+
 /// Reading or writing a property.
 #[derive(Debug, Clone, ThisError)]
 #[non_exhaustive]
