@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::bus::Bus;
 use crate::device::Device;
 use crate::error::PropertyError;
 use crate::field::Link;
@@ -197,7 +198,15 @@ fn cast<O: Object>(object: &dyn Object) -> Result<&O, PropertyError> {
 
 /// What a link of that name points to.
 pub(crate) fn link_target(object: &dyn Object, name: &str) -> Option<Arc<dyn Object>> {
-    object.class().property(name)?.target.as_ref().and_then(|target| target(object))
+    match object.class().property(name) {
+        Some(property) => property.target.as_ref().and_then(|target| target(object)),
+        None => bus_link(object, name),
+    }
+}
+
+/// The device behind a link of a bus.
+fn bus_link(object: &dyn Object, name: &str) -> Option<Arc<dyn Object>> {
+    object.downcast_ref::<Bus>()?.link(name)
 }
 
 /// One line of `qom-list`.
@@ -213,7 +222,7 @@ fn not_found(object: &dyn Object, name: &str) -> PropertyError {
     PropertyError::NotFound { type_name: object.class().name().to_owned(), property: name.to_owned() }
 }
 
-/// Reads a property. A child reads as its canonical path.
+/// Reads a property. A child, and a device on a bus, reads as its canonical path.
 pub(crate) fn get(object: &dyn Object, name: &str) -> Result<Value, PropertyError> {
     if let Some(property) = object.class().property(name) {
         let get = property.get.as_ref().ok_or_else(|| PropertyError::NotReadable {
@@ -222,7 +231,7 @@ pub(crate) fn get(object: &dyn Object, name: &str) -> Result<Value, PropertyErro
         })?;
         return get(object);
     }
-    match object.core().child(name) {
+    match object.core().child(name).or_else(|| bus_link(object, name)) {
         Some(child) => Ok(Value::from(child.canonical_path())),
         None => Err(not_found(object, name)),
     }
@@ -240,7 +249,7 @@ pub(crate) fn set(
         property: name.to_owned(),
     };
     let Some(property) = object.class().property(name) else {
-        return Err(if object.core().child(name).is_some() {
+        return Err(if object.core().child(name).or_else(|| bus_link(object, name)).is_some() {
             not_writable()
         } else {
             not_found(object, name)
@@ -262,7 +271,7 @@ pub(crate) fn set(
     Ok(())
 }
 
-/// All properties of an object: its class's, then its children.
+/// All properties of an object: its class's, then its children, then a bus's links to its devices.
 pub(crate) fn list(object: &dyn Object) -> Vec<PropertyEntry> {
     let mut entries: Vec<PropertyEntry> = object
         .class()
@@ -277,5 +286,10 @@ pub(crate) fn list(object: &dyn Object) -> Vec<PropertyEntry> {
         name: name.to_string(),
         type_name: format!("child<{}>", child.class().name()),
     }));
+    entries.extend(
+        object.downcast_ref::<Bus>().into_iter().flat_map(Bus::named_links).map(|(name, device)| {
+            PropertyEntry { name, type_name: format!("link<{}>", device.class().name()) }
+        }),
+    );
     entries
 }
