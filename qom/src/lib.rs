@@ -97,7 +97,7 @@ pub use interface::{Interface, InterfaceImpl};
 pub use object::{Instance, Obj, Object, ObjectCore, Seed};
 pub use property::{Origin, Property, PropertyEntry};
 pub use registry::{AccelReady, Bootstrap, PostAccelInit};
-pub use reset::{ResetError, ResetPhases, ResetType, Resettable, ResettableContainer};
+pub use reset::{ResetError, ResetPhase, ResetPhases, ResetType, Resettable, ResettableContainer};
 pub use system::Qom;
 pub use tree::{resolve, resolve_type};
 pub use type_info::{ClassInitFn, Construct, InstanceInitFn, Site, TypeInfo, TypeRegistration};

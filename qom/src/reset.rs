@@ -79,15 +79,18 @@ impl Interface for dyn Resettable {
     const NAME: &'static str = "resettable";
 }
 
+/// A virtual method of one phase.
+pub type ResetPhase<T> = fn(&Obj<T>, ResetType);
+
 /// The virtual methods of the three phases, as class data. An override that needs its parent's finds it with
 /// [`Class::parent_of`](crate::Class::parent_of) and calls it.
 pub struct ResetPhases<T: Object> {
     /// Sets the own state; must not touch other objects.
-    pub enter: fn(&Obj<T>, ResetType),
+    pub enter: ResetPhase<T>,
     /// Acts on others, which have all entered the reset.
-    pub hold: fn(&Obj<T>, ResetType),
+    pub hold: ResetPhase<T>,
     /// Begins to work again.
-    pub exit: fn(&Obj<T>, ResetType),
+    pub exit: ResetPhase<T>,
 }
 
 impl<T: Object> Clone for ResetPhases<T> {
@@ -147,45 +150,63 @@ fn name(object: &dyn Object) -> String {
     if path.is_empty() { object.class().name().to_owned() } else { path }
 }
 
+/// Objects that came up under the reset lock, to be let go of after it.
+type Held = Vec<Arc<dyn Object>>;
+
 /// The object and all that is reset with it, children before parents. The reset lock is held.
-fn subtree(root: &Arc<dyn Object>) -> Vec<Arc<dyn Object>> {
+fn subtree(root: &Arc<dyn Object>, held: &mut Held) -> Vec<Arc<dyn Object>> {
     let mut all = Vec::new();
     let mut seen = HashSet::new();
     let mut waiting = vec![root.clone()];
     while let Some(at) = waiting.pop() {
-        if !seen.insert(Arc::as_ptr(&at).cast::<()>()) {
-            continue;
+        if seen.insert(Arc::as_ptr(&at).cast::<()>()) {
+            for child in at.interface::<dyn Resettable>().map(Resettable::reset_children).unwrap_or_default()
+            {
+                let attached = state(&*child).is_some_and(|state| state.0.lock().attached);
+                if attached { &mut waiting } else { &mut *held }.push(child);
+            }
+            all.push(at);
+        } else {
+            held.push(at);
         }
-        let children =
-            at.interface::<dyn Resettable>().map(Resettable::reset_children).unwrap_or_default().into_iter();
-        waiting.extend(children.filter(|child| state(&**child).is_some_and(|state| state.0.lock().attached)));
-        all.push(at);
     }
     all.reverse();
     all
 }
 
-/// Adds `times` resets to a subtree and returns it. The reset lock is held.
-fn add(root: &Arc<dyn Object>, times: u32) -> Result<Vec<Arc<dyn Object>>, Arc<dyn Object>> {
-    let all = subtree(root);
-    if let Some(busy) = all.iter().find(|object| state(&***object).is_some_and(|it| it.0.lock().exiting)) {
-        return Err(busy.clone());
-    }
-    for state in all.iter().filter_map(|object| state(&**object)) {
-        let mut counts = state.0.lock();
-        counts.entering |= counts.count == 0;
-        counts.count = counts.count.saturating_add(times);
-    }
-    Ok(all)
+/// Changes the counts of all these and returns those of which `change` says that they are concerned.
+fn change_all(
+    all: Vec<Arc<dyn Object>>,
+    held: &mut Held,
+    change: impl Fn(&mut Counts) -> bool,
+) -> Vec<Arc<dyn Object>> {
+    let (concerned, others) =
+        all.into_iter().partition(|object| state(&**object).is_some_and(|state| change(&mut state.0.lock())));
+    held.extend::<Vec<_>>(others);
+    concerned
 }
 
-/// Runs the first two phases of what is entering.
-fn run_enter_and_hold(all: &[Arc<dyn Object>], kind: ResetType) {
-    let entering: Vec<&dyn Resettable> = all
-        .iter()
-        .filter_map(|object| object.interface::<dyn Resettable>())
-        .filter(|object| object.reset_state().0.lock().entering)
-        .collect();
+/// Adds `times` resets to a subtree and returns what enters the reset by that. On a refusal returns what refuses.
+/// The reset lock is held.
+fn add(root: &Arc<dyn Object>, times: u32, held: &mut Held) -> Result<Vec<Arc<dyn Object>>, Arc<dyn Object>> {
+    let all = subtree(root, held);
+    if let Some(busy) = all.iter().find(|object| state(&***object).is_some_and(|it| it.0.lock().exiting)) {
+        let busy = busy.clone();
+        held.extend(all);
+        return Err(busy);
+    }
+    Ok(change_all(all, held, |counts| {
+        let enters = counts.count == 0;
+        counts.entering |= enters;
+        counts.count = counts.count.saturating_add(times);
+        enters
+    }))
+}
+
+/// Runs the first two phases of what enters.
+fn run_enter_and_hold(entering: &[Arc<dyn Object>], kind: ResetType) {
+    let entering: Vec<&dyn Resettable> =
+        entering.iter().filter_map(|object| object.interface::<dyn Resettable>()).collect();
     for object in &entering {
         object.reset_enter(kind);
     }
@@ -210,11 +231,11 @@ fn check(object: &Arc<dyn Object>) -> Result<(), ResetError> {
 /// [`ResetError::NotResettable`]; [`ResetError::Busy`] from within the exit phase of something in that subtree.
 pub fn assert_reset(object: &Arc<dyn Object>, kind: ResetType) -> Result<(), ResetError> {
     check(object)?;
+    let mut held = Held::new();
     let changing = object.core().shared().reset_lock();
-    let result = add(object, 1);
+    let result = add(object, 1, &mut held);
     drop(changing);
-    let all = result.map_err(|busy| ResetError::Busy(name(&*busy)))?;
-    run_enter_and_hold(&all, kind);
+    run_enter_and_hold(&result.map_err(|busy| ResetError::Busy(name(&*busy)))?, kind);
     Ok(())
 }
 
@@ -225,31 +246,34 @@ pub fn assert_reset(object: &Arc<dyn Object>, kind: ResetType) -> Result<(), Res
 /// would leave a reset that it is still entering.
 pub fn release_reset(object: &Arc<dyn Object>, kind: ResetType) -> Result<(), ResetError> {
     check(object)?;
+    let mut held = Held::new();
     let changing = object.core().shared().reset_lock();
-    let all = subtree(object);
-    let refused = if state(&**object).is_none_or(|state| !state.is_in_reset()) {
-        Some(ResetError::NotInReset(name(&**object)))
-    } else {
-        let leaves_too_soon = |object: &&Arc<dyn Object>| {
-            state(&***object).is_some_and(|state| {
-                let counts = state.0.lock();
-                counts.count == 1 && counts.entering
-            })
-        };
-        all.iter().find(leaves_too_soon).map(|busy| ResetError::Busy(name(&**busy)))
+    let mut all = subtree(object, &mut held);
+    let leaves_too_soon = |object: &&Arc<dyn Object>| {
+        state(&***object).is_some_and(|state| {
+            let counts = state.0.lock();
+            counts.count == 1 && counts.entering
+        })
     };
-    if refused.is_none() {
-        for state in all.iter().filter_map(|object| state(&**object)) {
-            let mut counts = state.0.lock();
-            counts.exiting |= counts.count == 1;
+    let held_at_all = state(&**object).is_some_and(ResetState::is_in_reset);
+    let busy = all.iter().find(leaves_too_soon).cloned();
+    if held_at_all && busy.is_none() {
+        all = change_all(all, &mut held, |counts| {
+            let exits = counts.count == 1;
+            counts.exiting |= exits;
             counts.count = counts.count.saturating_sub(1);
-        }
+            exits
+        });
     }
     drop(changing);
-    if let Some(refused) = refused {
-        return Err(refused);
+    if !held_at_all {
+        return Err(ResetError::NotInReset(name(&**object)));
+    }
+    if let Some(busy) = busy {
+        return Err(ResetError::Busy(name(&*busy)));
     }
     for object in all.iter().filter_map(|object| object.interface::<dyn Resettable>()) {
+        // One that was taken out meanwhile has no reset to leave.
         if object.reset_state().0.lock().exiting {
             object.reset_exit(kind);
             object.reset_state().0.lock().exiting = false;
@@ -269,13 +293,14 @@ pub fn reset(object: &Arc<dyn Object>, kind: ResetType) -> Result<(), ResetError
 
 /// From now on the object is reset with `parent`. If that is in reset, so is the object and all below it.
 pub(crate) fn attach(object: &Arc<dyn Object>, parent: Option<&dyn Object>) {
+    let mut held = Held::new();
     let changing = object.core().shared().reset_lock();
     let times = parent.and_then(state).map_or(0, ResetState::count);
     if let Some(state) = state(&**object) {
         state.0.lock().attached = true;
     }
     // Nothing below something that is being realized is on its way out of a reset.
-    let entered = if times > 0 { add(object, times).unwrap_or_default() } else { Vec::new() };
+    let entered = if times > 0 { add(object, times, &mut held).unwrap_or_default() } else { Vec::new() };
     drop(changing);
     run_enter_and_hold(&entered, ResetType::Cold);
 }

@@ -30,7 +30,7 @@ use crate::field::{Field, Link};
 use crate::hotplug::HotplugHandler;
 use crate::object::{Instance, Obj, Object, ObjectCore};
 use crate::property::Property;
-use crate::reset::{self, ResetPhases, ResetState, ResetType, Resettable};
+use crate::reset::{self, ResetPhase, ResetPhases, ResetState, ResetType, Resettable};
 use crate::type_info::TypeInfo;
 
 /// The class data that `bus` introduces.
@@ -263,10 +263,17 @@ impl Bus {
     /// Unrealizes the devices on the bus, the newest first, and puts the bus out of work. No hotplug handler's refusal is
     /// heard. Unrealizing an unrealized bus does nothing.
     pub fn unrealize(bus: &Obj<Self>) {
+        Self::unrealize_steps(bus, true);
+    }
+
+    /// Unrealizes, the devices on it only `with_devices`.
+    pub(crate) fn unrealize_steps(bus: &Obj<Self>, with_devices: bool) {
         if !Self::begin(bus, State::Realized) {
             return;
         }
-        bus.retire_devices();
+        if with_devices {
+            bus.retire_devices();
+        }
         reset::detach(&**bus.as_object());
         let class = bus.core().class().clone();
         if let Some(class) = class.data::<BusClass>() {
@@ -412,23 +419,23 @@ impl Resettable for Bus {
     }
 
     fn reset_enter(&self, kind: ResetType) {
-        self.run_phase(kind, |phases| phases.enter);
+        self.run_phase(kind, self.class_data().map(|class| class.reset.enter));
     }
 
     fn reset_hold(&self, kind: ResetType) {
-        self.run_phase(kind, |phases| phases.hold);
+        self.run_phase(kind, self.class_data().map(|class| class.reset.hold));
     }
 
     fn reset_exit(&self, kind: ResetType) {
-        self.run_phase(kind, |phases| phases.exit);
+        self.run_phase(kind, self.class_data().map(|class| class.reset.exit));
     }
 }
 
 impl Bus {
-    fn run_phase(&self, kind: ResetType, phase: fn(&ResetPhases<Self>) -> fn(&Obj<Self>, ResetType)) {
+    fn run_phase(&self, kind: ResetType, phase: Option<ResetPhase<Self>>) {
         let this = self.core().upgrade().and_then(|this| Obj::new(this).ok());
-        if let (Some(this), Some(class)) = (this, self.class_data()) {
-            phase(&class.reset)(&this, kind);
+        if let (Some(this), Some(phase)) = (this, phase) {
+            phase(&this, kind);
         }
     }
 }

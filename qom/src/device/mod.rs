@@ -23,7 +23,7 @@ use crate::field::{Field, Link};
 use crate::hotplug::HotplugHandler;
 use crate::object::{Obj, Object, ObjectCore};
 use crate::property::Property;
-use crate::reset::{ResetPhases, ResetState, ResetType, Resettable};
+use crate::reset::{ResetPhase, ResetPhases, ResetState, ResetType, Resettable};
 
 pub(crate) use realize::{leave_tree, retire};
 
@@ -298,23 +298,23 @@ impl Resettable for Device {
     }
 
     fn reset_enter(&self, kind: ResetType) {
-        self.run_phase(kind, |phases| phases.enter);
+        self.run_phase(kind, self.device_class().map(|class| class.reset.enter));
     }
 
     fn reset_hold(&self, kind: ResetType) {
-        self.run_phase(kind, |phases| phases.hold);
+        self.run_phase(kind, self.device_class().map(|class| class.reset.hold));
     }
 
     fn reset_exit(&self, kind: ResetType) {
-        self.run_phase(kind, |phases| phases.exit);
+        self.run_phase(kind, self.device_class().map(|class| class.reset.exit));
     }
 }
 
 impl Device {
-    fn run_phase(&self, kind: ResetType, phase: fn(&ResetPhases<Self>) -> fn(&Obj<Self>, ResetType)) {
+    fn run_phase(&self, kind: ResetType, phase: Option<ResetPhase<Self>>) {
         let this = self.core().upgrade().and_then(|this| Obj::new(this).ok());
-        if let (Some(this), Some(class)) = (this, self.device_class()) {
-            phase(&class.reset)(&this, kind);
+        if let (Some(this), Some(phase)) = (this, phase) {
+            phase(&this, kind);
         }
     }
 }

@@ -165,8 +165,13 @@ impl Before {
     /// Unrealizes what was not realized before, last things first.
     fn unrealize_rest(&self, object: &Arc<dyn Object>) {
         for one in below(object).into_iter().rev() {
-            if self.find(&one).is_none_or(|was| !was.realized) {
-                retire(one);
+            if self.find(&one).is_some_and(|was| was.realized) {
+                continue;
+            }
+            match Obj::<Bus>::new(one) {
+                // What is at work on it still was so before it.
+                Ok(bus) => Bus::unrealize_steps(&bus, false),
+                Err(one) => retire(one),
             }
         }
     }
