@@ -10,7 +10,7 @@
 //! class init), virtual methods (function pointers in class data), and the declarations of **properties**. An
 //! **object** is an `Arc<dyn Object>`; it lives in a **composition tree** of parents and children and is found by its path.
 //! **Devices** are objects that are configured through properties first and then [realized](Device::realize), all or nothing; they hang on
-//! [buses](bus) and are [reset](reset) with them.
+//! [buses](bus) and are [reset] with them.
 //!
 //! Everything belongs to a value, not to the process: two virtual machines have two registries. A registry goes through
 //! three phases, each a type: [`Bootstrap`], [`AccelReady`] and the sealed [`Qom`]; see [`registry`].

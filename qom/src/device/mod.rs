@@ -1,7 +1,7 @@
 //! Devices: objects that are configured first and then realized.
 //!
 //! A device goes on a bus of the type that its class wants ([`DeviceClass::bus_type`]), if it wants one, and may own
-//! buses itself; see [`bus`](crate::bus). Who looks after its coming and going is the machine if that handles
+//! buses itself; see [`bus`]. Who looks after its coming and going is the machine if that handles
 //! the device's class, else the hotplug handler of the bus that it is on.
 //!
 //! How it is put to work and out of it is in [`Device::realize`] and [`Device::unrealize`]: a transaction that leaves nothing
