@@ -62,3 +62,19 @@ fn a_cpu_goes_on_no_bus() {
         refused("GenericError", "/machine/unattached/sysbus is not a device")
     );
 }
+
+/// One session, request by request.
+#[test]
+fn the_recorded_session_is_answered_alike() {
+    let program = Program::start(&["-M", "pc", "-accel", "tcg", "-smp", "1,maxcpus=2", "-S", "-nodefaults"]);
+    let mut qmp = program.qmp();
+    let lines: Vec<&str> =
+        include_str!("fixtures/cpu-buses.txt").lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(lines.len() > 80 && lines.len() % 2 == 0);
+    for pair in lines.chunks(2) {
+        let request: Value = serde_json::from_str(pair[0]).expect("a request");
+        let answer: Value = serde_json::from_str(pair[1]).expect("an answer");
+        let command = request["execute"].as_str().expect("a command");
+        assert_eq!(qmp.execute(command, &request["arguments"]), answer, "{request}");
+    }
+}

@@ -79,7 +79,7 @@ pub enum BusError {
     #[error("Bus '{0}' is full")]
     Full(String),
     /// A device moves only while it is not at work.
-    #[error("device '{0}' is realized")]
+    #[error("device '{0}' is realized or being realized")]
     Realized(String),
     /// The bus is the device's own, or behind a device on such a bus.
     #[error("device '{0}' cannot go on a bus behind itself")]
@@ -241,7 +241,7 @@ impl Bus {
         max.is_some_and(|max| self.slots.lock().live() >= max)
     }
 
-    /// Puts the bus to work; no device on it. Realizing a realized bus does nothing.
+    /// Puts the bus to work; no device on it. Realizing a bus that is realized, or that is being changed, does nothing.
     ///
     /// # Errors
     /// The class's; then nothing happened.
@@ -261,7 +261,7 @@ impl Bus {
     }
 
     /// Unrealizes the devices on the bus, the newest first, and puts the bus out of work. No hotplug handler's refusal is
-    /// heard. Unrealizing an unrealized bus does nothing.
+    /// heard. Unrealizing a bus that is not realized does nothing.
     pub fn unrealize(bus: &Obj<Self>) {
         Self::unrealize_steps(bus, true);
     }
