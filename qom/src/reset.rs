@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 use qom_derive::Object;
 use thiserror::Error as ThisError;
 
+use crate::bus::Bus;
 use crate::device::Device;
 use crate::interface::Interface;
 use crate::object::{Obj, Object, ObjectCore};
@@ -62,7 +63,7 @@ pub trait Resettable: Object {
     /// The state of its reset.
     fn reset_state(&self) -> &ResetState;
 
-    /// What is reset with it.
+    /// What is reset with it. Called with the lock of the counts held: it looks at nothing but what hangs where.
     fn reset_children(&self) -> Vec<Arc<dyn Object>>;
 
     /// Sets the own state; must not touch other objects.
@@ -119,7 +120,7 @@ struct Counts {
     entering: bool,
     /// `exit` is to be run, or is running.
     exiting: bool,
-    /// It is reset with what it hangs on.
+    /// It is realized, and reset with the device or bus that it hangs on.
     attached: bool,
 }
 
@@ -145,6 +146,14 @@ fn state(object: &dyn Object) -> Option<&ResetState> {
     object.interface::<dyn Resettable>().map(Resettable::reset_state)
 }
 
+fn is_device_or_bus(object: &dyn Object) -> bool {
+    object.downcast_ref::<Device>().is_some() || object.downcast_ref::<Bus>().is_some()
+}
+
+fn is_attached(object: &dyn Object) -> bool {
+    state(object).is_some_and(|state| state.0.lock().attached)
+}
+
 fn name(object: &dyn Object) -> String {
     let path = object.canonical_path();
     if path.is_empty() { object.class().name().to_owned() } else { path }
@@ -160,10 +169,12 @@ fn subtree(root: &Arc<dyn Object>, held: &mut Held) -> Vec<Arc<dyn Object>> {
     let mut waiting = vec![root.clone()];
     while let Some(at) = waiting.pop() {
         if seen.insert(Arc::as_ptr(&at).cast::<()>()) {
-            for child in at.interface::<dyn Resettable>().map(Resettable::reset_children).unwrap_or_default()
-            {
-                let attached = state(&*child).is_some_and(|state| state.0.lock().attached);
-                if attached { &mut waiting } else { &mut *held }.push(child);
+            let by_place = is_device_or_bus(&*at);
+            let children = at.interface::<dyn Resettable>().map(Resettable::reset_children);
+            for child in children.unwrap_or_default() {
+                // What hangs on a device or bus takes part while it is realized; a container's members always do.
+                let idle = by_place && is_device_or_bus(&*child) && !is_attached(&*child);
+                if idle { &mut *held } else { &mut waiting }.push(child);
             }
             all.push(at);
         } else {

@@ -304,6 +304,13 @@ fn a_container_resets_what_has_no_bus() {
     let mut left = bench.take();
     left.sort();
     assert_eq!(left, ["exit a", "exit late", "exit top"]);
+    // A member stays one, realized or not.
+    for realized in [true, false] {
+        bench.top.as_object().set_value("realized", &realized).unwrap();
+        reset(all, COLD).unwrap();
+        let log = bench.take();
+        assert!(log.contains(&"hold top".to_owned()), "{realized}: {log:?}");
+    }
     // It keeps nothing alive.
     late.as_object().unparent();
     drop(late);

@@ -70,7 +70,7 @@ fn the_recorded_session_is_answered_alike() {
     let mut qmp = program.qmp();
     let lines: Vec<&str> =
         include_str!("fixtures/cpu-buses.txt").lines().filter(|line| !line.starts_with('#')).collect();
-    assert!(lines.len() > 80 && lines.len() % 2 == 0);
+    assert!(lines.len() > 80 && lines.len().is_multiple_of(2));
     for pair in lines.chunks(2) {
         let request: Value = serde_json::from_str(pair[0]).expect("a request");
         let answer: Value = serde_json::from_str(pair[1]).expect("an answer");
