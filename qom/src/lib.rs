@@ -9,7 +9,8 @@
 //! A **class** ([`Class`]) is what all objects of a type share: class data (a clone of the parent's, overridden by
 //! class init), virtual methods (function pointers in class data), and the declarations of **properties**. An
 //! **object** is an `Arc<dyn Object>`; it lives in a **composition tree** of parents and children and is found by its path.
-//! **Devices** are objects that are configured through properties first and then [realized](Device::realize), all or nothing.
+//! **Devices** are objects that are configured through properties first and then [realized](Device::realize), all or nothing; they hang on
+//! [buses](bus) and are [reset] with them.
 //!
 //! Everything belongs to a value, not to the process: two virtual machines have two registries. A registry goes through
 //! three phases, each a type: [`Bootstrap`], [`AccelReady`] and the sealed [`Qom`]; see [`registry`]. It refuses duplicates,
@@ -106,6 +107,7 @@
 // The derive macro writes `::qom` paths, also for the types of this crate.
 extern crate self as qom;
 
+pub mod bus;
 mod class;
 mod container;
 pub mod device;
@@ -117,12 +119,14 @@ mod interface;
 mod object;
 mod property;
 pub mod registry;
+pub mod reset;
 mod system;
 pub mod text;
 mod tree;
 mod type_info;
 mod value;
 
+pub use bus::{Bus, BusClass, BusError};
 pub use class::{Class, ClassInit};
 pub use container::Container;
 pub use device::{Device, DeviceClass, DeviceError};
@@ -137,6 +141,7 @@ pub use interface::{Interface, InterfaceImpl};
 pub use object::{Instance, Obj, Object, ObjectCore, Seed};
 pub use property::{Explanation, LinkCheck, Origin, Property, PropertyEntry, Setting, check_range};
 pub use registry::{AccelReady, Bootstrap, PostAccelInit};
+pub use reset::{ResetError, ResetPhase, ResetPhases, ResetType, Resettable, ResettableContainer};
 pub use system::Qom;
 pub use tree::{resolve, resolve_type};
 pub use type_info::{ClassInitFn, Construct, InstanceInitFn, Site, TypeInfo, TypeRegistration};
@@ -163,6 +168,10 @@ fn builtin_types() -> Vec<TypeInfo> {
         TypeInfo::interface_root(),
         Container::type_info(),
         Device::type_info(),
+        Bus::type_info(),
+        bus::system_bus_type(),
+        ResettableContainer::type_info(),
+        TypeInfo::interface::<dyn Resettable>(site!()),
         TypeInfo::interface::<dyn HotplugHandler>(site!()),
     ]
 }

@@ -1,5 +1,6 @@
 //! One virtual machine's object system, sealed: its types, its global properties and its composition tree.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -28,6 +29,10 @@ pub(crate) struct Shared {
     tree: Mutex<()>,
     globals: RwLock<Vec<Arc<GlobalProperty>>>,
     root: OnceLock<Weak<dyn Object>>,
+    /// Held while the counts of a subtree's resets change.
+    reset: Mutex<()>,
+    /// For each bus type, the number of its next bus that is named after it.
+    bus_numbers: Mutex<HashMap<Box<str>, usize>>,
     constructions: AtomicU64,
     warnings: RwLock<Option<WarningSink>>,
 }
@@ -35,6 +40,17 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn tree_lock(&self) -> MutexGuard<'_, ()> {
         self.tree.lock()
+    }
+
+    pub(crate) fn reset_lock(&self) -> MutexGuard<'_, ()> {
+        self.reset.lock()
+    }
+
+    pub(crate) fn next_bus_number(&self, type_name: &str) -> usize {
+        let mut numbers = self.bus_numbers.lock();
+        let next = numbers.entry(type_name.into()).or_default();
+        *next += 1;
+        *next - 1
     }
 
     pub(crate) fn root(&self) -> Option<Arc<dyn Object>> {

@@ -93,13 +93,21 @@ impl dyn Object {
     }
 
     /// Takes the object out of the tree. It lives on while somebody holds it; its own children stay with it.
-    /// Devices among it and its descendants are unrealized first. Returns whether it had a parent.
+    /// Devices among it and its descendants are unrealized first and leave buses that stay; devices on buses among them
+    /// leave the tree too, wherever they hang. Returns whether it had a parent.
     pub fn unparent(&self) -> bool {
-        let core = self.core();
-        if core.parent().is_none() {
+        if self.core().parent().is_none() {
             return false;
         }
-        crate::device::unrealize_below(self);
+        if let Some(this) = self.core().upgrade() {
+            crate::device::leave_tree(&this);
+        }
+        self.take_out()
+    }
+
+    /// Takes the object out of the tree as it is. Returns whether it had a parent.
+    pub(crate) fn take_out(&self) -> bool {
+        let core = self.core();
         // Declared first, so that they are let go of after the lock is released.
         let parent;
         let removed: Option<Arc<dyn Object>>;

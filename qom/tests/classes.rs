@@ -190,7 +190,7 @@ fn interfaces_are_inherited_and_extend_each_other() {
     assert!(!qom.class("animal").unwrap().is_a("pet"));
     assert_eq!(
         qom.class("dog").unwrap().interfaces().map(qom::InterfaceImpl::name).collect::<Vec<_>>(),
-        ["pet"]
+        ["pet", "resettable"]
     );
     assert!(qom.class("pet").unwrap().is_interface() && qom.class("pet").unwrap().is_a("named"));
 }
@@ -378,7 +378,7 @@ fn an_optional_compat_property_passes_over_types_without_it() {
 fn properties_are_listed_from_the_class_and_from_the_object() {
     let qom = system([]).unwrap();
     let names: Vec<_> = qom.class("dog").unwrap().properties().map(|p| p.name().to_owned()).collect();
-    assert_eq!(names, ["type", "realized", "hotpluggable", "hotplugged", "age", "coat"]);
+    assert_eq!(names, ["type", "parent_bus", "realized", "hotpluggable", "hotplugged", "age", "coat"]);
     let object = qom.create("dog").unwrap();
     object.add_child("puppy", &qom.create("dog").unwrap()).unwrap();
     let entries = object.properties();

@@ -5,7 +5,9 @@ use tests::{Program, kvm_or_skip, run};
 
 /// Types that are there under every accelerator, besides CPU models.
 const TYPES: &[&str] = &[
+    "System",
     "accel",
+    "bus",
     "container",
     "cpu",
     "device",
@@ -13,12 +15,15 @@ const TYPES: &[&str] = &[
     "hotplug-handler",
     "interface",
     "kvm-accel",
+    "legacy-reset",
     "machine",
     "none-machine",
     "object",
     "pc-i440fx-11.1-machine",
     "pc-q35-11.1-machine",
     "qtest-accel",
+    "resettable",
+    "resettable-container",
     "tcg-accel",
     "x86-accel",
     "x86_64-cpu",

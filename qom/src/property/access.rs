@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::origin::{Explanation, Origin, Setting, as_given};
 use super::{Alias, Property, PropertyEntry};
+use crate::bus::Bus;
 use crate::device::Device;
 use crate::error::PropertyError;
 use crate::global::GlobalProperty;
@@ -42,12 +43,17 @@ pub(crate) fn declared<'a>(object: &'a dyn Object, name: &str) -> Option<Declare
 
 /// What a link of that name points to.
 pub(crate) fn link_target(object: &dyn Object, name: &str) -> Option<Arc<dyn Object>> {
-    let property = declared(object, name)?;
+    let Some(property) = declared(object, name) else { return bus_link(object, name) };
     if let Some(alias) = &property.alias {
         let (target, alias) = end_of(alias, object, name).ok()?;
         return target.core().child(&alias.name).or_else(|| link_target(&*target, &alias.name));
     }
     property.target.as_ref().and_then(|target| target(object))
+}
+
+/// The device behind a link of a bus.
+fn bus_link(object: &dyn Object, name: &str) -> Option<Arc<dyn Object>> {
+    object.downcast_ref::<Bus>()?.link(name)
 }
 
 fn not_found(object: &dyn Object, name: &str) -> PropertyError {
@@ -74,7 +80,7 @@ fn end_of(first: &Alias, object: &dyn Object, name: &str) -> Result<(Arc<dyn Obj
     Err(broken())
 }
 
-/// Reads a property. A child reads as its canonical path.
+/// Reads a property. A child, and a device on a bus, reads as its canonical path.
 pub(crate) fn get(object: &dyn Object, name: &str) -> Result<Value, PropertyError> {
     if let Some(property) = declared(object, name) {
         if let Some(alias) = &property.alias {
@@ -87,7 +93,7 @@ pub(crate) fn get(object: &dyn Object, name: &str) -> Result<Value, PropertyErro
         })?;
         return get(object);
     }
-    match object.core().child(name) {
+    match object.core().child(name).or_else(|| bus_link(object, name)) {
         Some(child) => Ok(Value::from(child.canonical_path())),
         None => Err(not_found(object, name)),
     }
@@ -108,7 +114,9 @@ pub(crate) fn set(
     let property = match declared(object, name) {
         Some(property) if property.internal && origin.is_user() => return Err(not_found(object, name)),
         Some(property) => property,
-        None if object.core().child(name).is_some() => return Err(not_writable()),
+        None if object.core().child(name).or_else(|| bus_link(object, name)).is_some() => {
+            return Err(not_writable());
+        }
         None => return Err(not_found(object, name)),
     };
     if let Some(alias) = &property.alias {
@@ -140,7 +148,7 @@ pub(crate) fn set(
     Ok(())
 }
 
-/// All properties of an object but internal ones: its class's, its own, its children.
+/// All properties of an object but internal ones: its class's, its own, its children, a bus's links to its devices.
 pub(crate) fn list(object: &dyn Object) -> Vec<PropertyEntry> {
     let own = object.core().own_properties();
     let declared = object.class().properties().chain(own.iter());
@@ -155,16 +163,25 @@ pub(crate) fn list(object: &dyn Object) -> Vec<PropertyEntry> {
         name: name.to_string(),
         type_name: format!("child<{}>", child.class().name()),
     }));
+    let devices = object.downcast_ref::<Bus>().into_iter().flat_map(Bus::named_links);
+    entries.extend(
+        devices.map(|(name, device)| PropertyEntry {
+            name,
+            type_name: format!("link<{}>", device.class().name()),
+        }),
+    );
     entries
 }
 
 /// Tells where a property's value came from.
 pub(crate) fn explain(object: &dyn Object, name: &str) -> Result<Explanation, PropertyError> {
     let Some(property) = declared(object, name) else {
-        let child = object.core().child(name).ok_or_else(|| not_found(object, name))?;
-        let value = Value::from(child.canonical_path());
+        let child = object.core().child(name);
+        let kind = if child.is_some() { "child" } else { "link" };
+        let there = child.or_else(|| bus_link(object, name)).ok_or_else(|| not_found(object, name))?;
+        let value = Value::from(there.canonical_path());
         return Ok(Explanation {
-            type_name: format!("child<{}>", child.class().name()),
+            type_name: format!("{kind}<{}>", there.class().name()),
             value: Some(value.clone()),
             setting: Setting { origin: Origin::Machine, value, global: None },
             overrode: Vec::new(),
