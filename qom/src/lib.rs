@@ -77,6 +77,7 @@ mod system;
 pub mod text;
 mod tree;
 mod type_info;
+pub mod user_creatable;
 mod value;
 
 pub use class::{Class, ClassInit};
@@ -96,6 +97,7 @@ pub use registry::{AccelReady, Bootstrap, PostAccelInit};
 pub use system::Qom;
 pub use tree::{resolve, resolve_type};
 pub use type_info::{ClassInitFn, Construct, InstanceInitFn, Site, TypeInfo, TypeRegistration};
+pub use user_creatable::UserCreatable;
 pub use value::{Input, OnOffAuto, PropertyEnum, PropertyValue, Size, Value, read_enum};
 
 /// The derive macros, apart from the traits of the same names.
@@ -117,5 +119,6 @@ fn builtin_types() -> Vec<TypeInfo> {
         Container::type_info(),
         Device::type_info(),
         TypeInfo::interface::<dyn HotplugHandler>(site!()),
+        TypeInfo::interface::<dyn UserCreatable>(site!()),
     ]
 }

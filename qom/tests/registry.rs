@@ -258,7 +258,7 @@ fn types_are_listed_sorted_and_introspection_makes_no_object() {
     let before = qom.constructions();
     assert_eq!(qom.type_names(Some("device"), false), ["bee", "zebra"]);
     assert_eq!(qom.type_names(Some("device"), true), ["ant", "bee", "device", "zebra"]);
-    assert_eq!(qom.type_names(Some("interface"), true), ["hotplug-handler", "interface"]);
+    assert_eq!(qom.type_names(Some("interface"), true), ["hotplug-handler", "interface", "user-creatable"]);
     assert_eq!(qom.type_names(Some("nothing"), true), [""; 0]);
     let all = qom.type_names(None, true);
     assert!(all.is_sorted() && all.contains(&"container") && all.contains(&"object"));
