@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use qmp::{Commands, Context, RunControl};
 use qom::{Origin, Qom};
 
+use crate::chardev;
 use crate::cmdline::{CommandLine, SerialSpec};
 use crate::main_loop::{Handle, MainLoop};
 use crate::program::{Failure, add_devices, machine_spec, read_objects, warn_of_unused_globals};
 use crate::report::{self, Prefix};
 use crate::serial::SerialPort;
-use crate::startup::{self, Connections};
+use crate::startup::{self, Connections, StartError};
 use crate::vm::{Vm, VmPolicy};
 use crate::vm_event::VmEvent;
 
@@ -97,11 +98,12 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine) -> Result<(), Failure> 
         move |source| Failure::Io { what, source }
     };
     let mut main_loop = MainLoop::new().map_err(io("main loop"))?;
-    for chardev in &line.chardevs {
-        let mut chardev = chardev.clone();
+    for asked in &line.chardevs {
+        let mut chardev = asked.clone();
         // A console that shares a monitor's terminal: the monitor is attached last and so has the keys.
         chardev.mux |= line.serials.contains(&SerialSpec::OutputOf(chardev.id.clone()));
-        main_loop.add_chardev(&chardev).map_err(Failure::Chardev)?;
+        let connection = main_loop.add_chardev(&chardev).map_err(Failure::Chardev)?;
+        chardev::object::show(qom, asked, connection).map_err(StartError::Object)?;
     }
     let console = console(&line)?;
     let serial: Arc<OnceLock<Arc<SerialPort>>> = Arc::default();

@@ -191,3 +191,61 @@ fn the_types_are_listed() {
         assert_eq!(finished.stdout, format!("List of user creatable objects:\n{expected}"));
     }
 }
+
+/// As QEMU 11.1.2 lists them with the same chardevs; the order is a hash table's there.
+#[test]
+fn chardevs_are_objects() {
+    let files = tempfile::tempdir().expect("a directory");
+    let file = format!("file,id=f,path={}", files.path().join("f").display());
+    let socket = format!("socket,id=u,path={},server=on,wait=off", files.path().join("u").display());
+    let chardevs = ["null,id=n", "null,id=m,mux=on", &file, &socket];
+    let options: Vec<&str> = chardevs.iter().flat_map(|chardev| ["-chardev", chardev]).collect();
+    let program = Program::start(&[&["-M", "none", "-accel", "tcg"], &options[..]].concat());
+    let mut qmp = program.qmp();
+    let list = qmp.ok("qom-list", &json!({"path": "/chardevs"}));
+    let mut list: Vec<String> = list
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|entry| {
+            format!("{} {}", entry["name"].as_str().unwrap_or(""), entry["type"].as_str().unwrap_or(""))
+        })
+        .collect();
+    list.sort();
+    assert_eq!(
+        list,
+        [
+            "compat_monitor0 child<chardev-socket>",
+            "f child<chardev-file>",
+            "m child<chardev-mux>",
+            "m-base child<chardev-null>",
+            "n child<chardev-null>",
+            "serial0 child<chardev-socket>",
+            "type string",
+            "u child<chardev-socket>",
+        ]
+    );
+    let connected = |qmp: &mut tests::Qmp, id: &str| {
+        qmp.ok("qom-get", &json!({"path": format!("/chardevs/{id}"), "property": "connected"}))
+    };
+    assert_eq!(connected(&mut qmp, "compat_monitor0"), true, "this very session");
+    assert_eq!(connected(&mut qmp, "u"), false);
+    assert_eq!(
+        qmp.error("qom-set", &json!({"path": "/chardevs/u", "property": "connected", "value": true})).1,
+        "Property 'chardev-socket.connected' is not writable"
+    );
+    let client = UnixStream::connect(files.path().join("u")).expect("the socket is there");
+    let start = std::time::Instant::now();
+    for expected in [true, false] {
+        while connected(&mut qmp, "u") != expected {
+            assert!(start.elapsed() < tests::PATIENCE, "connected stays {}", !expected);
+        }
+        let _ = client.shutdown(std::net::Shutdown::Both);
+    }
+    // They are not the users' to make and remove.
+    assert_eq!(qmp.error("object-del", &json!({"id": "n"})).1, "object 'n' not found");
+    assert_eq!(
+        qmp.error("object-add", &json!({"qom-type": "chardev-null", "id": "x"})).1,
+        "Parameter 'qom-type' does not accept value 'chardev-null'"
+    );
+}

@@ -6,6 +6,14 @@ use tests::{Program, kvm_or_skip, run};
 /// Types that are there under every accelerator, besides CPU models.
 const TYPES: &[&str] = &[
     "accel",
+    "chardev",
+    "chardev-fd",
+    "chardev-file",
+    "chardev-mux",
+    "chardev-null",
+    "chardev-pty",
+    "chardev-socket",
+    "chardev-stdio",
     "container",
     "cpu",
     "device",
