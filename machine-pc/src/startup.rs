@@ -185,7 +185,11 @@ pub fn build_machine(
     Ok(Some(machine))
 }
 
-fn machine_class<'a>(qom: &'a Qom, name: Option<&str>) -> Result<&'a MachineClass, StartError> {
+/// The class of the machine that is asked for, or of the default one.
+///
+/// # Errors
+/// [`StartError::UnknownMachine`].
+pub(crate) fn machine_class<'a>(qom: &'a Qom, name: Option<&str>) -> Result<&'a MachineClass, StartError> {
     match name {
         Some(name) => find_machine(qom, name).ok_or_else(|| StartError::UnknownMachine(name.to_owned())),
         None => default_machine(qom).ok_or_else(|| StartError::UnknownMachine(String::new())),

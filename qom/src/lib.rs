@@ -124,6 +124,7 @@ mod system;
 pub mod text;
 mod tree;
 mod type_info;
+pub mod user_creatable;
 mod value;
 
 pub use bus::{Bus, BusClass, BusError};
@@ -145,6 +146,7 @@ pub use reset::{ResetError, ResetPhase, ResetPhases, ResetType, Resettable, Rese
 pub use system::Qom;
 pub use tree::{resolve, resolve_type};
 pub use type_info::{ClassInitFn, Construct, InstanceInitFn, Site, TypeInfo, TypeRegistration};
+pub use user_creatable::UserCreatable;
 pub use value::{
     Input, Number, OnOffAuto, PropertyEnum, PropertyValue, Size, StructReader, StructWriter, Value, Word,
     read_enum,
@@ -173,5 +175,6 @@ fn builtin_types() -> Vec<TypeInfo> {
         ResettableContainer::type_info(),
         TypeInfo::interface::<dyn Resettable>(site!()),
         TypeInfo::interface::<dyn HotplugHandler>(site!()),
+        TypeInfo::interface::<dyn UserCreatable>(site!()),
     ]
 }

@@ -266,7 +266,8 @@ fn types_are_listed_sorted_and_introspection_makes_no_object() {
     assert_eq!(qom.type_names(Some("device"), true), ["ant", "bee", "device", "zebra"]);
     // As in the reference, what implements an interface is one.
     let interfaces = ["System", "ant", "bee", "bus", "device", "hotplug-handler", "interface", "resettable"];
-    let all: Vec<_> = interfaces.into_iter().chain(["resettable-container", "zebra"]).collect();
+    let all: Vec<_> =
+        interfaces.into_iter().chain(["resettable-container", "user-creatable", "zebra"]).collect();
     assert_eq!(qom.type_names(Some("interface"), true), all);
     assert_eq!(qom.type_names(Some("nothing"), true), [""; 0]);
     let all = qom.type_names(None, true);
