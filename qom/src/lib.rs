@@ -49,8 +49,8 @@
 //!
 //! # Locks
 //!
-//! Sealed classes are read without a lock. The tree has one lock for changes, each object one for its place in the tree
-//! and one a [`Field`]; all are held for moments only, and never while a property setter, a virtual method or a drop runs.
+//! Sealed classes are read without a lock. The tree has one lock for changes and one for the index behind partial paths,
+//! each object one for its place in the tree and one a [`Field`]; all are held for moments only, and never while a property setter, a virtual method or a drop runs.
 //! Setting a property from within another's setter is therefore fine.
 //!
 //! # What this crate does not know
@@ -62,6 +62,7 @@
 // The derive macro writes `::qom` paths, also for the types of this crate.
 extern crate self as qom;
 
+mod children;
 mod class;
 mod container;
 pub mod device;
@@ -73,6 +74,7 @@ mod interface;
 mod object;
 mod property;
 pub mod registry;
+mod steps;
 mod system;
 pub mod text;
 mod tree;

@@ -116,6 +116,11 @@ impl ObjectCore {
         &self.shared
     }
 
+    /// The object itself, weakly; not yet or no longer there while it is constructed or dropped.
+    pub(crate) fn weak(&self) -> &Weak<dyn Object> {
+        &self.this
+    }
+
     /// The object itself, as a reference to keep. None only while it is constructed or dropped.
     #[must_use]
     pub fn upgrade(&self) -> Option<Arc<dyn Object>> {

@@ -173,6 +173,11 @@ impl Property {
         self.description.as_deref()
     }
 
+    /// Whether it is a link, and so a step of paths.
+    pub(crate) fn is_link(&self) -> bool {
+        self.target.is_some()
+    }
+
     /// Whether it can be written at all.
     #[must_use]
     pub fn is_writable(&self) -> bool {

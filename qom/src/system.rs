@@ -10,12 +10,14 @@ use crate::error::{CreateError, Error, LookupError, ResolveError};
 use crate::global::GlobalProperty;
 use crate::object::{Instance, Obj, Object};
 use crate::registry::TypeTable;
+use crate::steps::Steps;
 use crate::tree;
 
-/// What all objects of a system share: the tree lock, the global properties, the way to the root.
+/// What all objects of a system share: the tree lock, the index of steps, the global properties, the way to the root.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     tree: Mutex<()>,
+    steps: Steps,
     globals: RwLock<Vec<Arc<GlobalProperty>>>,
     root: OnceLock<Weak<dyn Object>>,
     constructions: AtomicU64,
@@ -24,6 +26,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn tree_lock(&self) -> MutexGuard<'_, ()> {
         self.tree.lock()
+    }
+
+    /// Where partial paths can start. Changed under the tree lock.
+    pub(crate) fn steps(&self) -> &Steps {
+        &self.steps
     }
 
     pub(crate) fn root(&self) -> Option<Arc<dyn Object>> {
