@@ -127,6 +127,12 @@ impl ObjectCore {
         self.this.upgrade()
     }
 
+    /// Keeps the object's own locks, as if somebody were changing it.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        (self.node.write(), self.origins.lock())
+    }
+
     /// The root of the system's composition tree; none before the system is sealed.
     #[must_use]
     pub fn root(&self) -> Option<Arc<dyn Object>> {

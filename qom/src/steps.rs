@@ -120,6 +120,12 @@ impl Steps {
         }
     }
 
+    /// Keeps the index locked.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Drop + '_ {
+        self.0.write()
+    }
+
     /// At most `limit` of the objects in which the step exists.
     pub(crate) fn holders(&self, step: &str, limit: usize) -> Vec<Weak<dyn Object>> {
         match self.0.read().holders.get(step) {

@@ -14,16 +14,12 @@ use qom::{
 
 qom::property_enum! {
     /// A made-up enumeration.
+    #[derive(Default)]
     enum Animal("Animal") {
+        #[default]
         Frog = "frog",
         Alligator = "alligator",
         Platypus = "platypus",
-    }
-}
-
-impl Default for Animal {
-    fn default() -> Self {
-        Self::Frog
     }
 }
 
