@@ -93,10 +93,10 @@
 //! # Locks
 //!
 //! Sealed classes are read without a lock: a [`Class`] is behind an `Arc` and has no cell in it. The tree has one lock for
-//! changes, each object one for its place in the tree and one a [`Field`]; all are held for moments only, in that order, and
-//! never while a property setter, a getter, a virtual method or a drop runs. Setting a property from within another's setter is
-//! therefore fine, and so is resolving a path. A reader that walks the tree while it changes sees each node before
-//! or after a change, never within one.
+//! changes and one for the index behind partial paths, each object one for its place in the tree and one a [`Field`]; all
+//! are held for moments only, in that order, and never while a property setter, a getter, a virtual method or a drop runs.
+//! Setting a property from within another's setter is therefore fine, and so is resolving a path. A reader that walks the
+//! tree while it changes sees each node before or after a change, never within one.
 //!
 //! # What this crate does not know
 //!
@@ -108,6 +108,7 @@
 extern crate self as qom;
 
 pub mod bus;
+mod children;
 mod class;
 mod container;
 pub mod device;
@@ -120,6 +121,7 @@ mod object;
 mod property;
 pub mod registry;
 pub mod reset;
+mod steps;
 mod system;
 pub mod text;
 mod tree;

@@ -125,10 +125,21 @@ impl ObjectCore {
         &self.shared
     }
 
+    /// The object itself, weakly; not yet or no longer there while it is constructed or dropped.
+    pub(crate) fn weak(&self) -> &Weak<dyn Object> {
+        &self.this
+    }
+
     /// The object itself, as a reference to keep. None only while it is constructed or dropped.
     #[must_use]
     pub fn upgrade(&self) -> Option<Arc<dyn Object>> {
         self.this.upgrade()
+    }
+
+    /// Keeps the object's own locks, as if somebody were changing it.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        (self.node.write(), self.own.write(), self.settings.lock())
     }
 
     /// The root of the system's composition tree; none before the system is sealed.
@@ -148,6 +159,11 @@ impl ObjectCore {
     /// A property of this object alone.
     pub(crate) fn own_property(&self, name: &str) -> Option<Arc<Property>> {
         self.own.read().as_ref()?.get(name).cloned()
+    }
+
+    /// The properties of this object alone that are steps of paths.
+    pub(crate) fn own_links(&self) -> Vec<Arc<Property>> {
+        self.own_properties().into_iter().filter(|property| property.is_link()).collect()
     }
 
     /// The properties of this object alone, in the order in which they were added.
@@ -246,6 +262,9 @@ impl dyn Object {
                 type_name: self.class().name().to_owned(),
             });
         }
+        if property.is_link() {
+            core.shared().steps().add_link(self, &name);
+        }
         core.own.write().get_or_insert_default().insert(name, Arc::new(property));
         Ok(())
     }
@@ -255,6 +274,9 @@ impl dyn Object {
         let core = self.core();
         let changing = core.shared().tree_lock();
         let removed = core.own.write().as_mut().and_then(|own| own.shift_remove(name));
+        if removed.as_ref().is_some_and(|property| property.is_link()) {
+            core.shared().steps().remove_link(self, name);
+        }
         core.settings.lock().forget(name);
         // What the property holds may be the last reference to an object: it is let go of after the locks.
         drop(changing);

@@ -11,6 +11,7 @@ use crate::error::{CreateError, Error, LookupError, ResolveError};
 use crate::global::GlobalProperty;
 use crate::object::{Instance, Obj, Object};
 use crate::registry::TypeTable;
+use crate::steps::Steps;
 use crate::tree;
 
 /// Where a warning goes: called with its text, without `warning: `.
@@ -23,10 +24,11 @@ impl std::fmt::Debug for WarningSink {
     }
 }
 
-/// What all objects of a system share: the tree lock, the global properties, the way to the root.
+/// What all objects of a system share: the tree lock, the index of steps, the global properties, the way to the root.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     tree: Mutex<()>,
+    steps: Steps,
     globals: RwLock<Vec<Arc<GlobalProperty>>>,
     root: OnceLock<Weak<dyn Object>>,
     /// Held while the counts of a subtree's resets change.
@@ -51,6 +53,11 @@ impl Shared {
         let next = numbers.entry(type_name.into()).or_default();
         *next += 1;
         *next - 1
+    }
+
+    /// Where partial paths can start. Changed under the tree lock.
+    pub(crate) fn steps(&self) -> &Steps {
+        &self.steps
     }
 
     pub(crate) fn root(&self) -> Option<Arc<dyn Object>> {
@@ -254,5 +261,50 @@ impl Qom {
             }));
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use crate::{Bootstrap, Class, Device};
+
+    /// While one thread holds the tree's lock, the index's, the global properties' and those of every object, another reads
+    /// classes to its end.
+    #[test]
+    fn sealed_classes_are_read_without_a_lock() {
+        let types = Bootstrap::empty();
+        let accel = types.create("container").expect("a known type");
+        let qom = types.accel_ready(accel).expect("sound types").seal().expect("sound types");
+        let (done, finished) = mpsc::channel();
+        let objects = (qom.root().core().hold(), qom.accel().core().hold());
+        let shared = (qom.shared.tree_lock(), qom.shared.steps().hold(), qom.shared.globals.write());
+        let reader = thread::spawn({
+            let qom = qom.clone();
+            move || {
+                let class = qom.class("device").expect("a known type");
+                assert!(class.is_a("object") && !class.is_a("container"));
+                assert_eq!(class.lineage().map(Class::name).collect::<Vec<_>>(), ["device", "object"]);
+                assert_eq!(class.property("realized").map(|property| property.type_name()), Some("bool"));
+                assert!(class.properties().len() > 3 && class.default_value("realized").is_none());
+                assert!(crate::device::device_class(class).is_some());
+                assert!(qom.type_names(Some("object"), true).contains(&"device"));
+                assert_eq!(
+                    (qom.is_abstract("device"), qom.parent_name("device")),
+                    (Some(true), Some("object"))
+                );
+                assert!(qom.root().downcast_ref::<Device>().is_none(), "casts ask the class, too");
+                assert_eq!(qom.root().class().name(), "container");
+                // Gone only if the wait below was given up.
+                let _ = done.send(());
+            }
+        });
+        let result = finished.recv_timeout(Duration::from_secs(120));
+        assert_ne!(result, Err(mpsc::RecvTimeoutError::Timeout), "the reader waits for a lock");
+        drop((shared, objects));
+        reader.join().expect("what the reader found is right");
     }
 }

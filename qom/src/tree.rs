@@ -3,12 +3,13 @@
 //! A parent owns its children (strong), a child knows its parent (weak). Every change of the tree holds
 //! the system's one tree lock, so that checks and change are one step; each node's own lock is held only for
 //! the moment of reading or writing it. No property setter, virtual method or drop runs under either lock.
+//!
+//! What a path costs depends on its steps, not on the number of objects: a step is a look-up in the [children](crate::children)
+//! of one object, and the first step of a partial path a look-up in the [index of steps](crate::steps).
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use indexmap::IndexMap;
-
+use crate::children::Children;
 use crate::error::{ResolveError, TreeError};
 use crate::object::{Object, ObjectCore};
 
@@ -16,9 +17,9 @@ use crate::object::{Object, ObjectCore};
 #[derive(Default)]
 pub(crate) struct Node {
     parent: Option<(Weak<dyn Object>, Arc<str>)>,
-    children: IndexMap<Arc<str>, Arc<dyn Object>>,
-    /// For each stem that was given as `stem[*]`, an index below which all are taken.
-    next_index: HashMap<Box<str>, usize>,
+    children: Children,
+    /// Whether it ever had a parent or a child: whether the index of steps may know of it.
+    indexed: bool,
 }
 
 impl ObjectCore {
@@ -30,7 +31,7 @@ impl ObjectCore {
 
     /// Whether there is a child of that name.
     pub(crate) fn has_child(&self, name: &str) -> bool {
-        self.node.read().children.contains_key(name)
+        self.node.read().children.contains(name)
     }
 
     /// The children with their names, in the order in which they came.
@@ -116,14 +117,8 @@ impl dyn Object {
             return false;
         };
         parent = at;
-        let mut node = parent.core().node.write();
-        if let Some((stem, index)) = array_name(&name)
-            && let Some(next) = node.next_index.get_mut(stem)
-        {
-            *next = index.min(*next);
-        }
-        removed = node.children.shift_remove(&*name);
-        drop(node);
+        core.shared().steps().remove_child(&*parent, &name, self);
+        removed = parent.core().node.write().children.remove(&name);
         core.node.write().parent = None;
         removed.is_some()
     }
@@ -196,40 +191,36 @@ fn add_locked(
             return Err(Refusal::Cycle);
         }
     }
-    let taken = |name: &str| {
-        crate::property::access::declared(&**this, name).is_some()
-            || this.core().node.read().children.contains_key(name)
-    };
+    let reserved = |name: &str| crate::property::access::declared(&**this, name).is_some();
+    let mut node = this.core().node.write();
     let name: Arc<str> = match name.strip_suffix("[*]") {
-        Some(stem) => this.core().free_name(stem, taken),
-        None if taken(name) => return Err(Refusal::Duplicate(name.into())),
+        Some(stem) => node.children.free_name(stem, reserved),
+        None if node.children.contains(name) || reserved(name) => {
+            return Err(Refusal::Duplicate(name.into()));
+        }
         None => name.into(),
     };
+    node.indexed = true;
+    drop(node);
     // In this order, so that what is found by a path has a parent.
-    child.core().node.write().parent = Some((Arc::downgrade(this), name.clone()));
+    let mut node = child.core().node.write();
+    node.parent = Some((Arc::downgrade(this), name.clone()));
+    node.indexed = true;
+    drop(node);
     this.core().node.write().children.insert(name.clone(), child.clone());
+    this.core().shared().steps().add_child(&**this, &name, &**child);
     Ok(name)
 }
 
-impl ObjectCore {
-    fn free_name(&self, stem: &str, taken: impl Fn(&str) -> bool) -> Arc<str> {
-        let mut index = self.node.read().next_index.get(stem).copied().unwrap_or(0);
-        let name = loop {
-            let name = format!("{stem}[{index}]");
-            index += 1;
-            if !taken(&name) {
-                break name;
-            }
-        };
-        self.node.write().next_index.insert(stem.into(), index);
-        name.into()
+impl Drop for ObjectCore {
+    fn drop(&mut self) {
+        let node = self.node.read();
+        let links = self.own_links();
+        if node.indexed || !links.is_empty() {
+            let children = node.children.iter().map(|(name, _)| &**name);
+            self.shared().steps().forget(self, children.chain(links.iter().map(|link| link.name())));
+        }
     }
-}
-
-/// The stem and index of a name such as `device[3]`.
-fn array_name(name: &str) -> Option<(&str, usize)> {
-    let (stem, index) = name.strip_suffix(']')?.rsplit_once('[')?;
-    Some((stem, index.parse().ok()?))
 }
 
 /// Finds an object. A path with a leading `/` starts at `root`; any other is a partial path, which is tried from
@@ -264,18 +255,64 @@ fn search(
     if path.starts_with('/') {
         return walk(root, &steps).filter(|object| fits(&**object)).ok_or_else(missing);
     }
-    let mut found: Option<Arc<dyn Object>> = None;
-    let mut waiting = vec![root.clone()];
-    while let Some(at) = waiting.pop() {
-        if let Some(object) = walk(&at, &steps).filter(|object| fits(&**object))
-            && found.replace(object).is_some()
-        {
-            // As in the reference, two ways to one object are two.
-            return Err(ResolveError::Ambiguous { path: path.to_owned() });
-        }
-        waiting.extend(at.core().children().into_iter().map(|(_, child)| child));
+    let Some(first) = steps.first() else {
+        // No step at all leads from each object to itself.
+        return one_of(everything(root).filter(|object| fits(&**object)), path);
+    };
+    let attempt = |limit: usize| {
+        let holders = root.core().shared().steps().holders(first, limit);
+        let starts = holders
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|holder| !Arc::ptr_eq(holder, root) && is_below(holder, root));
+        let found = std::iter::once(root.clone())
+            .chain(starts)
+            .filter_map(|start| walk(&start, &steps))
+            .filter(|object| fits(&**object));
+        (one_of(found, path), holders.len() < limit)
+    };
+    // Few are enough to tell that a path is ambiguous, so many are not even copied out then.
+    match attempt(FEW) {
+        (Err(ResolveError::NotFound { .. }) | Ok(_), false) => attempt(usize::MAX).0,
+        (result, _) => result,
     }
-    found.ok_or_else(missing)
+}
+
+/// So many objects with a step are tried before all of them are.
+const FEW: usize = 8;
+
+/// The only object there is. As in the reference, two ways to one object are two.
+fn one_of(
+    mut found: impl Iterator<Item = Arc<dyn Object>>,
+    path: &str,
+) -> Result<Arc<dyn Object>, ResolveError> {
+    match (found.next(), found.next()) {
+        (Some(object), None) => Ok(object),
+        (None, _) => Err(ResolveError::NotFound { path: path.to_owned() }),
+        (Some(_), Some(_)) => Err(ResolveError::Ambiguous { path: path.to_owned() }),
+    }
+}
+
+/// The object and all below it.
+fn everything(root: &Arc<dyn Object>) -> impl Iterator<Item = Arc<dyn Object>> + use<> {
+    let mut waiting = vec![root.clone()];
+    std::iter::from_fn(move || {
+        let at = waiting.pop()?;
+        waiting.extend(at.core().children().into_iter().map(|(_, child)| child));
+        Some(at)
+    })
+}
+
+/// Whether one object hangs somewhere below another.
+fn is_below(object: &Arc<dyn Object>, top: &Arc<dyn Object>) -> bool {
+    let mut at = object.core().parent();
+    while let Some((parent, _)) = at {
+        if Arc::ptr_eq(&parent, top) {
+            return true;
+        }
+        at = parent.core().parent();
+    }
+    false
 }
 
 fn walk(from: &Arc<dyn Object>, steps: &[&str]) -> Option<Arc<dyn Object>> {

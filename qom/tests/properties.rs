@@ -314,6 +314,16 @@ fn a_fixed_link_is_read_only_and_weak() {
     assert_eq!(a.get("next").unwrap(), "/b");
     assert!(Arc::ptr_eq(&qom.resolve("/a/next").unwrap(), &b));
     assert_eq!(text_set(&*a, "next", "/a"), "Property 'box.next' is not writable");
+    // As the first step of a partial path too, as long as it is there.
+    b.add_child("tray", &qom.create("box").unwrap()).unwrap();
+    assert_eq!(qom.resolve("next/tray").unwrap().canonical_path(), "/b/tray");
+    a.remove_property("next");
+    assert!(qom.resolve("next/tray").is_err());
+    a.add_property(Property::fixed_link("next", &b)).unwrap();
+    a.unparent();
+    assert!(qom.resolve("next/tray").is_err());
+    qom.root().add_child("a", &a).unwrap();
+    assert!(qom.resolve("next/tray").is_ok());
     b.unparent();
     drop(b);
     assert_eq!(a.get("next").unwrap(), "");

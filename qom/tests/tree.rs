@@ -196,6 +196,62 @@ fn array_names_take_the_first_free_index() {
     assert!(qom.resolve("/device[x]").unwrap().unparent());
     let other = qom.root().add_child("irq[*]", &qom.create("dummy").unwrap()).unwrap();
     assert_eq!(&*other, "irq[0]");
+    // Another spelling of an index is another name, and its going frees nothing.
+    for name in ["irq[00]", "irq[+0]", "irq[-0]", "irq[ 0]", "irq[]", "irq[18446744073709551616]"] {
+        put(&qom, "/", name).unparent();
+    }
+    let next = |stem: &str| qom.root().add_child(stem, &qom.create("dummy").unwrap()).unwrap();
+    assert_eq!([&*next("irq[*]"), &*next("irq[*]")], ["irq[1]", "irq[2]"]);
+    // A free index that somebody takes by name is free no more.
+    assert!(qom.resolve("/irq[1]").unwrap().unparent());
+    put(&qom, "/", "irq[1]");
+    assert_eq!(&*next("irq[*]"), "irq[3]");
+    for n in [0, 1, 2, 3] {
+        assert!(qom.resolve(&format!("/irq[{n}]")).unwrap().unparent());
+    }
+    assert_eq!([&*next("irq[*]"), &*next("irq[*]")], ["irq[0]", "irq[1]"]);
+}
+
+/// Children are listed as they came, whichever of them went.
+#[test]
+fn children_keep_their_order() {
+    let qom = system();
+    let names = |expected: &[&str]| {
+        let children = qom.root().core().children();
+        assert_eq!(children.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), expected);
+    };
+    for name in ["d", "a", "c", "b"] {
+        put(&qom, "/", name);
+    }
+    names(&["d", "a", "c", "b"]);
+    qom.resolve("/a").unwrap().unparent();
+    names(&["d", "c", "b"]);
+    put(&qom, "/", "a");
+    qom.resolve("/d").unwrap().unparent();
+    names(&["c", "b", "a"]);
+}
+
+/// Many objects under one name: what tells them apart is the rest of the path, or the type.
+#[test]
+fn a_name_that_many_have() {
+    let qom = system();
+    for n in 0..100 {
+        put(&qom, "/", &format!("cpu{n}"));
+        put(&qom, &format!("/cpu{n}"), "unit");
+    }
+    assert!(matches!(qom.resolve("unit"), Err(ResolveError::Ambiguous { .. })));
+    assert_eq!(qom.resolve("cpu73/unit").unwrap().canonical_path(), "/cpu73/unit");
+    assert!(matches!(resolve_type(qom.root(), "unit", "special"), Err(ResolveError::NotFound { .. })));
+    let special = qom.create("special").unwrap();
+    put(&qom, "/", "last").add_child("unit", &special).unwrap();
+    assert!(same(&resolve_type(qom.root(), "unit", "special").unwrap(), &special));
+    let below = put(&qom, "/cpu99/unit", "deep");
+    assert!(same(&qom.resolve("unit/deep").unwrap(), &below));
+    let cpu99 = qom.resolve("/cpu99").unwrap();
+    assert!(same(&qom::resolve(&cpu99, "unit").unwrap(), &qom.resolve("/cpu99/unit").unwrap()));
+    cpu99.unparent();
+    assert!(matches!(qom.resolve("unit/deep"), Err(ResolveError::NotFound { .. })));
+    assert!(same(&qom::resolve(&cpu99, "unit/deep").unwrap(), &below), "it is its own tree's");
 }
 
 #[test]

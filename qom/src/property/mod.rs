@@ -203,6 +203,11 @@ impl Property {
         &self.members
     }
 
+    /// Whether it is a link, and so a step of paths.
+    pub(crate) fn is_link(&self) -> bool {
+        self.target.is_some() || self.alias.is_some()
+    }
+
     /// Whether it can be written at all.
     #[must_use]
     pub fn is_writable(&self) -> bool {
