@@ -152,7 +152,7 @@ impl Class {
     }
 
     /// All properties, the root's first.
-    pub fn properties(&self) -> impl Iterator<Item = &Arc<Property>> {
+    pub fn properties(&self) -> impl ExactSizeIterator<Item = &Arc<Property>> {
         self.properties.values()
     }
 
