@@ -10,7 +10,8 @@
 //! 4. features that depend on absent ones go ([`DEPENDENCIES`]);
 //! 5. KVM's paravirtual features go where there is no KVM, or it is hidden;
 //! 6. XSAVE components follow from features;
-//! 7. automatic levels rise to what the features need.
+//! 7. automatic levels rise to what the features need;
+//! 8. under KVM, Hyper-V enlightenments are taken from it or checked against it.
 //!
 //! What an accelerator lacks is not taken away here but by [`realize`](crate::realize).
 
@@ -19,6 +20,7 @@ use std::fmt;
 use crate::config::{AUTOMATIC, CpuConfig, PropertyError, Value};
 use crate::cpuid::Register;
 use crate::feature::{DEPENDENCIES, Feature, FeatureSet, FeatureWord, WordSource, feature};
+use crate::hyperv::HypervError;
 use crate::model::ModelKind;
 use crate::source::{Accelerator, CpuidSource};
 use crate::topology::{CpuTopology, Level};
@@ -50,6 +52,17 @@ impl fmt::Display for Reason {
     }
 }
 
+/// Settings cannot be expanded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExpandError {
+    /// A `+name` or `-name` cannot be applied.
+    #[error(transparent)]
+    Property(#[from] PropertyError),
+    /// Hyper-V enlightenments.
+    #[error(transparent)]
+    Hyperv(#[from] HypervError),
+}
+
 /// Something that a person should know of a CPU that is nevertheless usable.
 ///
 /// `Display` gives the reference's text, without its `warning: `.
@@ -78,6 +91,8 @@ pub enum Warning {
         /// Threads in a core.
         threads: u32,
     },
+    /// `hv-vendor-id` is longer than CPUID shows.
+    HypervVendor,
     /// `phys-bits` is not what the host has.
     PhysBits {
         /// The host's.
@@ -106,6 +121,7 @@ impl fmt::Display for Warning {
                 "This family of AMD CPU doesn't support hyperthreading({threads}). Please configure -smp options \
                  properly or try enabling topoext feature."
             ),
+            Self::HypervVendor => f.write_str("hv-vendor-id truncated to 12 characters"),
             Self::PhysBits { host, property } => {
                 write!(f, "Host physical bits ({host}) does not match phys-bits property ({property})")
             }
@@ -199,12 +215,13 @@ impl CpuConfig {
     ///
     /// # Errors
     ///
-    /// If a `+name` or `-name` names no property or one that is not boolean.
+    /// If a `+name` or `-name` names no property or one that is not boolean, or Hyper-V enlightenments
+    /// contradict each other or KVM.
     pub fn expand(
         &self,
         topology: &CpuTopology,
         source: &dyn CpuidSource,
-    ) -> Result<Expanded, PropertyError> {
+    ) -> Result<Expanded, ExpandError> {
         let mut config = self.clone();
         for wanted in [true, false] {
             for (name, on) in &self.forced {
@@ -226,6 +243,7 @@ impl CpuConfig {
         expanded.drop_conflicts();
         enable_components(&mut expanded.config.features, &source.xsave_components());
         expanded.config.compute_levels(topology);
+        expanded.config.hyperv.expand(source)?;
         Ok(expanded)
     }
 

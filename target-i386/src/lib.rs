@@ -39,6 +39,7 @@ pub mod cpuid;
 mod describe;
 pub mod expand;
 pub mod feature;
+pub mod hyperv;
 pub mod model;
 pub mod realize;
 pub mod source;

@@ -4,9 +4,9 @@
 //! bits, address widths, caches, microcode revision. The result is immutable.
 
 use crate::cache::{Caches, LEGACY_AMD, LEGACY_INTEL, LEGACY_INTEL_LEAF_2};
-use crate::config::{AUTOMATIC, CpuConfig, LBR_FORMAT_MASK, LBR_FORMAT_UNSET, PropertyError};
+use crate::config::{AUTOMATIC, CpuConfig, LBR_FORMAT_MASK, LBR_FORMAT_UNSET};
 use crate::cpuid::{BuildInput, CacheLeaves, CpuidTable, TableError, build};
-use crate::expand::{Expanded, Warning, available};
+use crate::expand::{ExpandError, Expanded, Warning, available};
 use crate::feature::{AMD_SHARED, Feature, FeatureSet, FeatureWord, WordSource, feature};
 use crate::model::ModelKind;
 use crate::source::{Accelerator, CpuidSource};
@@ -25,9 +25,9 @@ const LM: Feature = feature("lm");
 /// A CPU cannot be realized. The texts are the reference's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RealizeError {
-    /// A `+name` or `-name` cannot be applied.
+    /// Expansion.
     #[error(transparent)]
-    Property(#[from] PropertyError),
+    Expand(#[from] ExpandError),
     /// `enforce` is on and features are missing; the warnings say which.
     #[error("{} doesn't support requested features", match .0 { Accelerator::Tcg => "TCG", Accelerator::Kvm => "Host" })]
     Enforced(Accelerator),
@@ -160,6 +160,9 @@ impl CpuConfig {
         config.settle_signature();
         if !config.vendor_cpuid_only && config.vendor_cpuid_only_v2 {
             return Err(RealizeError::VendorCpuidOnly);
+        }
+        if config.hyperv.settle_vendor() {
+            warnings.push(Warning::HypervVendor);
         }
         let mut expanded = config.expand(&placement.topology, source)?;
         let outcome = expanded.finish(placement, source);

@@ -232,7 +232,7 @@ fn of_any_device(name: &str) -> bool {
 
 /// What is not there yet.
 fn missing(name: &str) -> bool {
-    name.starts_with("hv-") || matches!(name, "x-hv-max-vps" | "memory")
+    name == "memory"
 }
 
 #[test]

@@ -23,12 +23,9 @@ fn json(value: Value) -> Json {
     }
 }
 
-/// Properties that belong to every device rather than to CPUs, or are not there yet (`hv-*`).
+/// Properties that belong to every device rather than to CPUs.
 fn elsewhere(name: &str) -> bool {
-    matches!(name, "realized" | "start-powered-off")
-        || name.starts_with("hv-")
-        || name == "x-hv-max-vps"
-        || name == "memory"
+    matches!(name, "realized" | "start-powered-off" | "memory")
 }
 
 /// Everything that the reference says of itself rather than of the model.

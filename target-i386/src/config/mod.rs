@@ -17,6 +17,7 @@ pub use property::{PROPERTIES, PropertyDef, PropertyError, Value, ValueKind};
 
 use crate::cache::Caches;
 use crate::feature::{FeatureSet, feature};
+use crate::hyperv;
 use crate::model::{Change, CpuModelDef, ModelEntry, ModelKind};
 use crate::source::{Accelerator, CpuidSource, Irqchip};
 use crate::vendor::{Signature, Vendor};
@@ -135,6 +136,9 @@ pub struct CpuConfig {
     /// `ucode-rev`: microcode revision, 0 for the default.
     pub ucode_rev: u64,
 
+    /// `hv-*`: Hyper-V enlightenments.
+    pub hyperv: hyperv::Settings,
+
     /// `l3-cache`
     pub l3_cache: bool,
     /// `legacy-cache`: ignore the model's caches.
@@ -221,6 +225,7 @@ impl CpuConfig {
             xen_vapic: false,
             tsc_khz: 0,
             ucode_rev: 0,
+            hyperv: hyperv::Settings::default(),
             l3_cache: true,
             legacy_cache: true,
             consistent_cache: true,

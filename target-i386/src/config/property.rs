@@ -2,12 +2,11 @@
 //!
 //! Besides the table here, every feature is a boolean property of its name. Property names, types
 //! and defaults are QEMU's; so are the texts of errors.
-//!
-//! Missing: the `hv-*` family (Hyper-V enlightenments). Setting one is refused as unknown.
 
 use super::parse::{parse_bool, parse_frequency, parse_signed, parse_unsigned};
 use super::{AUTOMATIC, CpuConfig, LBR_FORMAT_MASK, LBR_FORMAT_UNSET, UNASSIGNED_APIC_ID, pad_model_id};
 use crate::feature;
+use crate::hyperv::{Enlightenment, NEVER_NOTIFY, OnOffAuto};
 use crate::model::ModelKind;
 use crate::vendor::{Signature, Vendor};
 
@@ -37,8 +36,12 @@ pub enum ValueKind {
     Number,
     /// `int`: as [`Number`](Self::Number), but signed.
     SignedNumber,
+    /// `OnOffAuto`
+    OnOffAuto,
     /// `string`
     Str,
+    /// `str`: text too; the reference has two names for it.
+    Text,
 }
 
 impl ValueKind {
@@ -53,7 +56,9 @@ impl ValueKind {
             Self::Uint(_) => "uint64",
             Self::Int32 => "int32",
             Self::Number | Self::SignedNumber => "int",
+            Self::OnOffAuto => "OnOffAuto",
             Self::Str => "string",
+            Self::Text => "str",
         }
     }
 }
@@ -84,6 +89,14 @@ pub enum PropertyError {
         name: String,
         /// What it takes.
         expected: &'static str,
+    },
+    /// The text is none of the values that the property takes.
+    #[error("Parameter '{name}' does not accept value '{value}'")]
+    NotAccepted {
+        /// The property.
+        name: String,
+        /// The text.
+        value: String,
     },
     /// The number is too large.
     #[error("parameter '{name}' can be at most {max}")]
@@ -145,6 +158,8 @@ pub enum Default {
     Int(i64),
     /// Unsigned.
     Uint(u64),
+    /// Text.
+    Str(&'static str),
 }
 
 impl From<Default> for Value {
@@ -153,6 +168,7 @@ impl From<Default> for Value {
             Default::Bool(b) => Self::Bool(b),
             Default::Int(n) => Self::Int(n),
             Default::Uint(n) => Self::Uint(n),
+            Default::Str(text) => Self::Str(text.to_owned()),
         }
     }
 }
@@ -178,7 +194,7 @@ macro_rules! from_unsigned {
         }
     )* };
 }
-from_unsigned!(u8 u32 u64);
+from_unsigned!(u8 u16 u32 u64);
 
 impl FromValue for i32 {
     fn from_value(value: &Value) -> Option<Self> {
@@ -192,6 +208,9 @@ macro_rules! plain {
     };
     ($name:literal, u8, $default:expr, $($field:tt)+) => {
         plain!(@ $name, ValueKind::Uint(8), Default::Uint($default), |v: u8| Value::Uint(v.into()), u8, $($field)+)
+    };
+    ($name:literal, u16, $default:expr, $($field:tt)+) => {
+        plain!(@ $name, ValueKind::Uint(16), Default::Uint($default), |v: u16| Value::Uint(v.into()), u16, $($field)+)
     };
     ($name:literal, u32, $default:expr, $($field:tt)+) => {
         plain!(@ $name, ValueKind::Uint(32), Default::Uint($default), |v: u32| Value::Uint(v.into()), u32, $($field)+)
@@ -212,6 +231,24 @@ macro_rules! plain {
             set: |config, value| {
                 if let Some(value) = <$t>::from_value(&value) {
                     config.$($field)+ = value;
+                }
+                Ok(())
+            },
+        }
+    };
+}
+
+macro_rules! enlightenment {
+    ($name:literal, $which:ident) => {
+        PropertyDef {
+            name: $name,
+            kind: ValueKind::Bool,
+            scope: Scope::All,
+            default: Some(Default::Bool(false)),
+            get: |config| Value::Bool(config.hyperv.features.has(Enlightenment::$which)),
+            set: |config, value| {
+                if let Value::Bool(on) = value {
+                    config.hyperv.features.assign(Enlightenment::$which, on);
                 }
                 Ok(())
             },
@@ -278,6 +315,67 @@ pub static PROPERTIES: &[PropertyDef] = &[
     max_only(plain!("host-cache-info", bool, false, host_cache_info)),
     plain!("host-phys-bits", bool, false, host_phys_bits),
     plain!("host-phys-bits-limit", u8, 0, host_phys_bits_limit),
+    enlightenment!("hv-apicv", Avic),
+    enlightenment!("hv-avic", Avic),
+    enlightenment!("hv-crash", Crash),
+    enlightenment!("hv-emsr-bitmap", EmsrBitmap),
+    plain!("hv-enforce-cpuid", bool, false, hyperv.enforce_cpuid),
+    enlightenment!("hv-evmcs", Evmcs),
+    enlightenment!("hv-frequencies", Frequencies),
+    enlightenment!("hv-ipi", Ipi),
+    PropertyDef {
+        name: "hv-no-nonarch-coresharing",
+        kind: ValueKind::OnOffAuto,
+        scope: Scope::All,
+        default: Some(Default::Str(OnOffAuto::Off.name())),
+        get: |config| Value::Str(config.hyperv.no_nonarch_coresharing.name().to_owned()),
+        set: |config, value| {
+            if let Value::Str(text) = value {
+                config.hyperv.no_nonarch_coresharing =
+                    OnOffAuto::parse(&text).ok_or_else(|| PropertyError::NotAccepted {
+                        name: "hv-no-nonarch-coresharing".to_owned(),
+                        value: text,
+                    })?;
+            }
+            Ok(())
+        },
+    },
+    plain!("hv-passthrough", bool, false, hyperv.passthrough),
+    enlightenment!("hv-reenlightenment", Reenlightenment),
+    enlightenment!("hv-relaxed", Relaxed),
+    enlightenment!("hv-reset", Reset),
+    enlightenment!("hv-runtime", Runtime),
+    plain!("hv-spinlocks", u32, NEVER_NOTIFY as u64, hyperv.spinlock_retries),
+    enlightenment!("hv-stimer", Stimer),
+    enlightenment!("hv-stimer-direct", StimerDirect),
+    enlightenment!("hv-syndbg", Syndbg),
+    enlightenment!("hv-synic", Synic),
+    enlightenment!("hv-time", Time),
+    enlightenment!("hv-tlbflush", Tlbflush),
+    enlightenment!("hv-tlbflush-direct", TlbflushDirect),
+    enlightenment!("hv-tlbflush-ext", TlbflushExt),
+    enlightenment!("hv-vapic", Vapic),
+    PropertyDef {
+        name: "hv-vendor-id",
+        kind: ValueKind::Text,
+        scope: Scope::All,
+        default: None,
+        get: |config| Value::Str(config.hyperv.vendor.clone()),
+        set: |config, value| {
+            if let Value::Str(text) = value {
+                config.hyperv.vendor = text;
+            }
+            Ok(())
+        },
+    },
+    plain!("hv-version-id-build", u32, 14393, hyperv.version.build),
+    plain!("hv-version-id-major", u16, 10, hyperv.version.major),
+    plain!("hv-version-id-minor", u16, 0, hyperv.version.minor),
+    plain!("hv-version-id-sbranch", u8, 0, hyperv.version.service_branch),
+    plain!("hv-version-id-snumber", u32, 0, hyperv.version.service_number),
+    plain!("hv-version-id-spack", u32, 0, hyperv.version.service_pack),
+    enlightenment!("hv-vpindex", Vpindex),
+    enlightenment!("hv-xmm-input", XmmInput),
     plain!("kvm", bool, true, expose_kvm),
     plain!("kvm-pv-enforce-cpuid", bool, false, kvm_pv_enforce_cpuid),
     plain!("l3-cache", bool, true, l3_cache),
@@ -383,6 +481,7 @@ pub static PROPERTIES: &[PropertyDef] = &[
     plain!("x-consistent-cache", bool, true, consistent_cache),
     plain!("x-force-cpuid-0x1f", bool, false, force_cpuid_0x1f),
     plain!("x-force-features", bool, false, force_features),
+    plain!("x-hv-max-vps", i32, -1, hyperv.max_vps),
     plain!("x-l1-cache-per-thread", bool, true, l1_cache_per_core),
     plain!("x-migrate-error-code", bool, true, migrate_error_code),
     plain!("x-migrate-smi-count", bool, true, migrate_smi_count),
@@ -405,7 +504,7 @@ fn convert(def: &PropertyDef, name: &str, text: &str) -> Result<Value, PropertyE
     let malformed = |expected| PropertyError::Malformed { name: name.to_owned(), expected };
     match def.kind {
         ValueKind::Bool => parse_bool(text).map(Value::Bool).ok_or_else(|| malformed("'on' or 'off'")),
-        ValueKind::Str => Ok(Value::Str(text.to_owned())),
+        ValueKind::Str | ValueKind::Text | ValueKind::OnOffAuto => Ok(Value::Str(text.to_owned())),
         ValueKind::Uint(bits) => {
             let value = parse_unsigned(text).ok_or_else(|| malformed("uint64"))?;
             check_width(name, value, bits)?;
@@ -436,7 +535,8 @@ fn adapt(def: &PropertyDef, name: &str, value: Value) -> Result<Value, PropertyE
     let typed = |expected| PropertyError::Type { name: name.to_owned(), expected };
     let malformed = |expected| PropertyError::Malformed { name: name.to_owned(), expected };
     match (def.kind, value) {
-        (ValueKind::Bool, value @ Value::Bool(_)) | (ValueKind::Str, value @ Value::Str(_)) => Ok(value),
+        (ValueKind::Bool, value @ Value::Bool(_))
+        | (ValueKind::Str | ValueKind::Text | ValueKind::OnOffAuto, value @ Value::Str(_)) => Ok(value),
         (ValueKind::Uint(bits), Value::Uint(n)) => check_width(name, n, bits).map(|()| Value::Uint(n)),
         (ValueKind::Uint(bits), Value::Int(n)) => {
             let n = n.cast_unsigned();
@@ -455,7 +555,7 @@ fn adapt(def: &PropertyDef, name: &str, value: Value) -> Result<Value, PropertyE
             i32::try_from(n).map(|n| Value::Int(n.into())).map_err(|_| malformed("int32_t"))
         }
         (ValueKind::Bool, _) => Err(typed("boolean")),
-        (ValueKind::Str, _) => Err(typed("string")),
+        (ValueKind::Str | ValueKind::Text | ValueKind::OnOffAuto, _) => Err(typed("string")),
         (ValueKind::Int32 | ValueKind::SignedNumber, _) => Err(typed("integer")),
         (ValueKind::Uint(_) | ValueKind::Number, _) => Err(malformed("uint64")),
     }

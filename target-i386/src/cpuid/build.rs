@@ -78,9 +78,11 @@ pub(super) fn indexed(regs: &[CpuidRegs]) -> Leaf {
 /// Builds the table.
 pub(crate) fn build(input: &BuildInput<'_>) -> Result<CpuidTable, TableError> {
     let config = input.config;
+    let (hypervisor, second_hypervisor) = hypervisor::limits(input);
     let limits = Limits {
         basic: config.level,
-        hypervisor: hypervisor::limit(input),
+        hypervisor,
+        second_hypervisor,
         extended: config.xlevel,
         centaur: config.xlevel2,
     };

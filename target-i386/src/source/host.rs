@@ -45,6 +45,9 @@ pub struct HostCpuid {
     /// XCR0 bits that guests can be given after asking for them (`KVM_X86_XCOMP_GUEST_SUPP`).
     #[serde(default)]
     pub guest_xcr0: Option<u64>,
+    /// Hyper-V's leaves that KVM offers (`KVM_GET_SUPPORTED_HV_CPUID`); none without `KVM_CAP_HYPERV`.
+    #[serde(default)]
+    pub hyperv: Option<Vec<CpuidEntry>>,
     /// Local machine check exceptions (`KVM_X86_GET_MCE_CAP_SUPPORTED`, bit 27).
     #[serde(default)]
     pub lmce: bool,
@@ -112,6 +115,7 @@ mod tests {
             guest_msrs: vec![0x10a],
             tsc_deadline_timer: true,
             guest_xcr0: Some(7),
+            hyperv: Some(vec![CpuidEntry { leaf: 0x4000_0000, subleaf: 0, regs: CpuidRegs::ZERO }]),
             lmce: false,
         };
         let text = host.to_json().unwrap();

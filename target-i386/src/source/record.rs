@@ -95,6 +95,7 @@ impl HostCpuid {
             format: Self::FORMAT,
             kernel: kernel.trim().to_owned(),
             supported,
+            hyperv: super::hyperv_caps::leaves(kvm, &guest_msrs),
             processor: processor(),
             feature_msrs,
             guest_msrs,
