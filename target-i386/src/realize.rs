@@ -8,6 +8,7 @@ use crate::config::{AUTOMATIC, CpuConfig, LBR_FORMAT_MASK, LBR_FORMAT_UNSET};
 use crate::cpuid::{BuildInput, CacheLeaves, CpuidTable, TableError, build};
 use crate::expand::{ExpandError, Expanded, Warning, available};
 use crate::feature::{AMD_SHARED, Feature, FeatureSet, FeatureWord, WordSource, feature};
+use crate::hyperv::{Enlightenment, MSR_VP_INDEX};
 use crate::model::ModelKind;
 use crate::source::{Accelerator, CpuidSource};
 use crate::topology::{CpuTopology, Placement};
@@ -89,6 +90,8 @@ pub struct RealizedCpu {
     pub placement: Placement,
     /// Width of physical addresses.
     pub phys_bits: u32,
+    /// The guest sees Hyper-V.
+    pub shows_hyperv: bool,
     /// Microcode revision, as IA32_BIOS_SIGN_ID holds it.
     pub microcode_revision: u64,
 }
@@ -115,7 +118,45 @@ pub(crate) fn unavailable_features(config: &CpuConfig, source: &dyn CpuidSource)
     }
 }
 
+/// Something that KVM does for a vCPU only when asked (`KVM_ENABLE_CAP`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VcpuCapability {
+    /// The synthetic interrupt controller without its old message page (`KVM_CAP_HYPERV_SYNIC2`).
+    HypervSynic,
+    /// The enlightened VMCS, version 1 (`KVM_CAP_HYPERV_ENLIGHTENED_VMCS`; the argument is the address of
+    /// a 16-bit number that KVM writes the versions to).
+    HypervEvmcs,
+    /// Hyper-V's interface is limited to what CPUID shows (`KVM_CAP_HYPERV_ENFORCE_CPUID`, argument 1).
+    HypervEnforceCpuid,
+    /// KVM's own interface is (`KVM_CAP_ENFORCE_PV_FEATURE_CPUID`, argument 1).
+    EnforcePvCpuid,
+}
+
 impl RealizedCpu {
+    /// What a vCPU needs of KVM beyond its CPUID table, to be asked for before it runs.
+    #[must_use]
+    pub fn capabilities(&self) -> Vec<VcpuCapability> {
+        let hyperv = &self.config.hyperv;
+        let has = |one| self.shows_hyperv && hyperv.features.has(one);
+        [
+            (has(Enlightenment::Synic), VcpuCapability::HypervSynic),
+            (has(Enlightenment::Evmcs), VcpuCapability::HypervEvmcs),
+            (self.shows_hyperv && hyperv.enforce_cpuid, VcpuCapability::HypervEnforceCpuid),
+            (self.config.kvm_pv_enforce_cpuid, VcpuCapability::EnforcePvCpuid),
+        ]
+        .into_iter()
+        .filter_map(|(wanted, capability)| wanted.then_some(capability))
+        .collect()
+    }
+
+    /// The MSR that tells the guest the CPU's number in Hyper-V's terms, and its value for the `index`th
+    /// CPU of the machine; none where the guest sees no such MSR.
+    #[must_use]
+    pub fn vp_index_msr(&self, index: u32) -> Option<(u32, u64)> {
+        let shown = self.shows_hyperv && self.config.hyperv.features.has(Enlightenment::Vpindex);
+        shown.then_some((MSR_VP_INDEX, index.into()))
+    }
+
     /// Names of the features that were asked for and are missing (`unavailable-features`).
     #[must_use]
     pub fn unavailable_features(&self) -> Vec<&'static str> {
@@ -227,6 +268,7 @@ impl Expanded {
             table,
             placement,
             phys_bits: config.phys_bits,
+            shows_hyperv: config.hyperv.active(source),
             microcode_revision: config.ucode_rev,
             config,
         })

@@ -24,7 +24,7 @@ fn cases() -> BTreeMap<String, Case> {
 }
 
 fn recorded() -> Kvm {
-    let host = HostCpuid::from_json(include_str!("fixtures/kvm-hyperv-host.json")).expect("a host file");
+    let host = HostCpuid::from_json(include_str!("../hosts/emulated-epyc-svm.json")).expect("a host file");
     Kvm::new(host, Irqchip::Kernel)
 }
 

@@ -212,8 +212,11 @@ impl HotplugHandler for PcMachine {
                 .table
                 .to_kvm()
                 .map_err(|error| Error::new(CpuPlugError::Cpuid(error.to_string())))?;
+            let mut msrs = realized.feature_msrs();
+            msrs.extend(realized.vp_index_msr(number));
+            let capabilities = realized.capabilities();
             plug.board
-                .plug_vcpu(VcpuPlug { apic_id, slot: number, cpuid, msrs: realized.feature_msrs() })
+                .plug_vcpu(VcpuPlug { apic_id, slot: number, cpuid, capabilities, msrs })
                 .map_err(Error::new)?;
         }
         let registers = plug.board.cpu_hotplug();

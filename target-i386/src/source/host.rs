@@ -23,12 +23,30 @@ pub struct CpuidEntry {
     pub regs: CpuidRegs,
 }
 
+/// How a host file came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostOrigin {
+    /// A KVM and its processor answered.
+    #[default]
+    Recorded,
+    /// A person wrote down what manuals say of a processor, and what a current KVM passes on of that: a
+    /// plausible host, which no machine answered for.
+    ByHand,
+}
+
 /// The record of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostCpuid {
     /// Format of the record: 1.
     pub format: u32,
+    /// How the file came to be.
+    #[serde(default)]
+    pub origin: HostOrigin,
+    /// Which host it is, for people.
+    #[serde(default)]
+    pub description: String,
     /// Kernel release, for people.
     #[serde(default)]
     pub kernel: String,
@@ -104,6 +122,8 @@ mod tests {
     fn round_trip_and_refusal() {
         let host = HostCpuid {
             format: 1,
+            origin: HostOrigin::ByHand,
+            description: "a test".into(),
             kernel: "6.1.0".into(),
             supported: vec![CpuidEntry {
                 leaf: 7,

@@ -13,7 +13,7 @@ mod kvm;
 mod record;
 mod tcg;
 
-pub use host::{CpuidEntry, HostCpuid, HostFileError};
+pub use host::{CpuidEntry, HostCpuid, HostFileError, HostOrigin};
 pub use kvm::Kvm;
 #[cfg(all(feature = "kvm", target_arch = "x86_64"))]
 pub use record::RecordError;
