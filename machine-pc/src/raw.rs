@@ -309,7 +309,8 @@ vmm_sys_util::ioctl_iowr_nr!(KVM_GET_SUPPORTED_HV_CPUID, KVMIO, 0xc1, kvm_cpuid2
 pub(crate) fn supported_hyperv_cpuid(kvm: &Kvm) -> errno::Result<CpuId> {
     let mut table = CpuId::new(KVM_MAX_CPUID_ENTRIES).map_err(|_| errno::Error::new(libc::ENOMEM))?;
     // SAFETY: the table's header says how many entries it has room for, and the kernel writes no more.
-    let result = unsafe { ioctl_with_mut_ptr(kvm, KVM_GET_SUPPORTED_HV_CPUID(), table.as_mut_fam_struct_ptr()) };
+    let result =
+        unsafe { ioctl_with_mut_ptr(kvm, KVM_GET_SUPPORTED_HV_CPUID(), table.as_mut_fam_struct_ptr()) };
     if result == 0 { Ok(table) } else { errno::errno_result() }
 }
 

@@ -41,6 +41,7 @@ pub mod expand;
 pub mod feature;
 pub mod hyperv;
 pub mod model;
+pub mod provenance;
 pub mod realize;
 pub mod source;
 pub mod topology;

@@ -10,6 +10,7 @@ use crate::expand::{ExpandError, Expanded, Warning, available};
 use crate::feature::{AMD_SHARED, Feature, FeatureSet, FeatureWord, WordSource, feature};
 use crate::hyperv::{Enlightenment, MSR_VP_INDEX};
 use crate::model::ModelKind;
+use crate::provenance::{Cause, Explanation};
 use crate::source::{Accelerator, CpuidSource};
 use crate::topology::{CpuTopology, Placement};
 use crate::vendor::Signature;
@@ -133,6 +134,19 @@ pub enum VcpuCapability {
 }
 
 impl RealizedCpu {
+    /// The chain of causes that made a feature what it is. Reads what was noted; computes nothing again.
+    #[must_use]
+    pub fn explain(&self, f: Feature) -> Explanation {
+        Explanation::of(f.word, f.mask, &self.config.features, &self.filtered, &self.config.history)
+    }
+
+    /// The chain of causes of one bit; an unknown bit is one that nothing touched.
+    #[must_use]
+    pub fn explain_bit(&self, word: FeatureWord, bit: u32) -> Explanation {
+        let mask = 1u64.checked_shl(bit).unwrap_or(0);
+        Explanation::of(word, mask, &self.config.features, &self.filtered, &self.config.history)
+    }
+
     /// What a vCPU needs of KVM beyond its CPUID table, to be asked for before it runs.
     #[must_use]
     pub fn capabilities(&self) -> Vec<VcpuCapability> {
@@ -233,11 +247,12 @@ impl Expanded {
         if self.filter(source, verbose) && self.config.enforce {
             return Err(RealizeError::Enforced(source.accelerator()));
         }
-        let features = &mut self.config.features;
         if self.config.vendor.is_amd() {
-            let shared = features.word(FeatureWord::Leaf1Edx) & AMD_SHARED;
-            features.remove(FeatureWord::Leaf80000001Edx, AMD_SHARED);
-            features.insert(FeatureWord::Leaf80000001Edx, shared);
+            self.config.noting(Cause::AmdRepeats, |config| {
+                let shared = config.features.word(FeatureWord::Leaf1Edx) & AMD_SHARED;
+                config.features.remove(FeatureWord::Leaf80000001Edx, AMD_SHARED);
+                config.features.insert(FeatureWord::Leaf80000001Edx, shared);
+            });
         }
         if self.config.kind == ModelKind::Host && source.host_identity().is_none() {
             return Err(RealizeError::NeedsHost(self.config.model_name));
@@ -277,8 +292,10 @@ impl Expanded {
     fn check_lbr(&mut self, source: &dyn CpuidSource) -> Result<(), RealizeError> {
         let word = FeatureWord::PerfCapabilities;
         if self.config.lbr_format != LBR_FORMAT_UNSET {
-            self.config.features.remove(word, LBR_FORMAT_MASK);
-            self.config.features.insert(word, self.config.lbr_format);
+            self.config.noting(Cause::LbrFormat, |config| {
+                config.features.remove(word, LBR_FORMAT_MASK);
+                config.features.insert(word, config.lbr_format);
+            });
         }
         let wanted = self.config.features.word(word) & LBR_FORMAT_MASK;
         if wanted != 0 && source.accelerator() == Accelerator::Kvm {

@@ -8,6 +8,7 @@ use super::{AUTOMATIC, CpuConfig, LBR_FORMAT_MASK, LBR_FORMAT_UNSET, UNASSIGNED_
 use crate::feature;
 use crate::hyperv::{Enlightenment, NEVER_NOTIFY, OnOffAuto};
 use crate::model::ModelKind;
+use crate::provenance::Changed;
 use crate::vendor::{Signature, Vendor};
 
 /// The value of a property.
@@ -331,11 +332,9 @@ pub static PROPERTIES: &[PropertyDef] = &[
         get: |config| Value::Str(config.hyperv.no_nonarch_coresharing.name().to_owned()),
         set: |config, value| {
             if let Value::Str(text) = value {
-                config.hyperv.no_nonarch_coresharing =
-                    OnOffAuto::parse(&text).ok_or_else(|| PropertyError::NotAccepted {
-                        name: "hv-no-nonarch-coresharing".to_owned(),
-                        value: text,
-                    })?;
+                config.hyperv.no_nonarch_coresharing = OnOffAuto::parse(&text).ok_or_else(|| {
+                    PropertyError::NotAccepted { name: "hv-no-nonarch-coresharing".to_owned(), value: text }
+                })?;
             }
             Ok(())
         },
@@ -583,6 +582,7 @@ impl CpuConfig {
     fn set_feature(&mut self, f: feature::Feature, on: bool) {
         self.features.assign(f, on);
         self.user_features.insert(f.word, f.mask);
+        self.history.property(f.name, Changed::Feature(f, on));
     }
 
     /// Sets a property from text, as `name=text` on the command line does.
@@ -601,7 +601,14 @@ impl CpuConfig {
         }
         let def = self.scoped(name).ok_or_else(|| self.not_found(name))?;
         let value = convert(def, name, text)?;
-        (def.set)(self, value)
+        self.write(def, value)
+    }
+
+    fn write(&mut self, def: &'static PropertyDef, value: Value) -> Result<(), PropertyError> {
+        let before = self.features;
+        (def.set)(self, value)?;
+        self.history.property(def.name, Changed::From(&before, &self.features));
+        Ok(())
     }
 
     /// Sets `tsc-freq`, the command line's form of `tsc-frequency` with suffixes.
@@ -628,7 +635,7 @@ impl CpuConfig {
         }
         let def = self.scoped(name).ok_or_else(|| self.not_found(name))?;
         let value = adapt(def, name, value)?;
-        (def.set)(self, value)
+        self.write(def, value)
     }
 
     /// The value of a property, a feature's included; `None` if the CPU has no such property.

@@ -52,7 +52,7 @@ fn setting(
         })
         .set(move |object, input| {
             cpu(object)?
-                .update_config(|config| write(config, name, def.kind, input))
+                .write_property(object, name, |config| write(config, name, def.kind, input))
                 .map_err(|error| refused(object, name, input, error))
         });
     match default {
@@ -74,7 +74,7 @@ fn switch(name: &'static str) -> Property {
         })
         .set(move |object, input| {
             cpu(object)?
-                .update_config(|config| write(config, name, ValueKind::Bool, input))
+                .write_property(object, name, |config| write(config, name, ValueKind::Bool, input))
                 .map_err(|error| refused(object, name, input, error))
         })
 }

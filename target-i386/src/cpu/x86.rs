@@ -7,13 +7,14 @@
 use std::sync::Arc;
 
 use qom::derive::Object;
-use qom::{Class, ClassInit, Device, DeviceClass, Error, Field, Instance, Obj, Object};
+use qom::{Class, ClassInit, Device, DeviceClass, Error, Field, Instance, Obj, Object, Origin};
 
 use super::generic::Cpu;
 use super::models::CpuModels;
 use super::properties;
 use crate::config::{CpuConfig, PlaceIds, UNASSIGNED_APIC_ID};
 use crate::model::ModelEntry;
+use crate::provenance::Setter;
 use crate::realize::RealizedCpu;
 use crate::topology::{ApicId, CpuTopology, Placement};
 
@@ -35,6 +36,8 @@ pub struct NotPlaced;
 struct State {
     config: CpuConfig,
     topology: CpuTopology,
+    /// The property that was written last, until it is known who did.
+    last_written: Option<&'static str>,
     realized: Option<Arc<RealizedCpu>>,
 }
 
@@ -46,6 +49,7 @@ pub struct X86Cpu {
     #[object(default = Field::new(State {
         config: CpuConfig::nothing(),
         topology: CpuTopology::single(),
+        last_written: None,
         realized: None,
     }))]
     state: Field<State>,
@@ -84,7 +88,7 @@ impl X86Cpu {
         };
         let models = class.data::<X86CpuClass>().and_then(|class| class.models.as_ref());
         if let Some(models) = models {
-            cpu.describe(models)?;
+            cpu.describe(&**device.as_object(), models)?;
         }
         let outcome = parent.map_or(Ok(()), |parent| (parent.realize)(device));
         if outcome.is_err() {
@@ -93,7 +97,8 @@ impl X86Cpu {
         outcome
     }
 
-    fn describe(&self, models: &CpuModels) -> Result<(), Error> {
+    fn describe(&self, object: &dyn Object, models: &CpuModels) -> Result<(), Error> {
+        self.claim_last_setting(object);
         let (mut config, topology) = self.state.with(|state| (state.config.clone(), state.topology));
         if config.apic_id == UNASSIGNED_APIC_ID {
             return Err(Error::new(NotPlaced));
@@ -126,9 +131,34 @@ impl X86Cpu {
         self.state.with(|state| look(state.realized.as_ref().map_or(&state.config, |cpu| &cpu.config)))
     }
 
-    /// Changes the settings that the next realization starts from.
-    pub(super) fn update_config<R>(&self, change: impl FnOnce(&mut CpuConfig) -> R) -> R {
-        self.state.update(|state| change(&mut state.config))
+    /// Changes, on behalf of a property of the object, the settings that the next realization starts from.
+    pub(super) fn write_property<R>(
+        &self,
+        object: &dyn Object,
+        name: &'static str,
+        change: impl FnOnce(&mut CpuConfig) -> R,
+    ) -> R {
+        self.claim_last_setting(object);
+        self.state.update(|state| {
+            state.last_written = Some(name);
+            change(&mut state.config)
+        })
+    }
+
+    /// Tells the history who set the last property: the object knows it as soon as that is done.
+    fn claim_last_setting(&self, object: &dyn Object) {
+        if let Some(name) = self.state.update(|state| state.last_written.take()) {
+            let setter = match object.origin_of(name) {
+                Origin::Default => Setter::Program,
+                Origin::MachineCompat => Setter::MachineCompat,
+                Origin::Global => Setter::Global,
+                Origin::Cpu => Setter::CpuOption,
+                Origin::CommandLine => Setter::CommandLine,
+                Origin::Machine => Setter::Machine,
+                Origin::Monitor => Setter::Monitor,
+            };
+            self.state.update(|state| state.config.history.claim(setter));
+        }
     }
 
     /// The description; none while the CPU is not realized.

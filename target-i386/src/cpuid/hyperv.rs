@@ -3,8 +3,8 @@
 use super::build::{BuildInput, plain};
 use super::{Leaf, Register};
 use crate::hyperv::{
-    Enlightenment, LEAF_FEATURES, LEAF_INTERFACE, LEAF_LIMITS, LEAF_NESTED, LEAF_RECOMMENDATIONS, LEAF_SYNDBG,
-    LEAF_VENDOR, LEAF_VERSION, NO_NONARCH_CORESHARING, OnOffAuto, Settings,
+    Enlightenment, LEAF_FEATURES, LEAF_INTERFACE, LEAF_LIMITS, LEAF_NESTED, LEAF_RECOMMENDATIONS,
+    LEAF_SYNDBG, LEAF_VENDOR, LEAF_VERSION, NO_NONARCH_CORESHARING, OnOffAuto, Settings,
 };
 
 /// Hypercalls: needed for any other feature (features, EAX).
@@ -20,7 +20,8 @@ const KERNEL_DEBUGGING: u32 = 1 << 1;
 
 /// Highest leaf.
 pub(super) fn limit(settings: &Settings) -> u32 {
-    let basic = if settings.features.bits(LEAF_NESTED, Register::Eax) == 0 { LEAF_LIMITS } else { LEAF_NESTED };
+    let basic =
+        if settings.features.bits(LEAF_NESTED, Register::Eax) == 0 { LEAF_LIMITS } else { LEAF_NESTED };
     if settings.features.has(Enlightenment::Syndbg) { LEAF_SYNDBG + 2 } else { basic }
 }
 

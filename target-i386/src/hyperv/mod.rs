@@ -110,7 +110,8 @@ impl Enlightenments {
     #[must_use]
     pub fn bits(self, leaf: u32, register: Register) -> u32 {
         let flags = self.iter().flat_map(|def| def.flags);
-        let bits = flags.filter(|(at, reg, _)| (*at, *reg) == (leaf, register)).fold(0, |all, (.., b)| all | b);
+        let bits =
+            flags.filter(|(at, reg, _)| (*at, *reg) == (leaf, register)).fold(0, |all, (.., b)| all | b);
         // The nested leaf also holds the range of versions of the enlightened VMCS: 1 to 1.
         let evmcs = (leaf, register) == (LEAF_NESTED, Register::Eax) && self.has(Enlightenment::Evmcs);
         bits | u32::from(evmcs)

@@ -126,14 +126,9 @@ pub static ENLIGHTENMENTS: &[EnlightenmentDef] = {
         row(E::StimerDirect, &["hv-stimer-direct"], "direct mode synthetic timers", &[(F, Edx, 1 << 19)])
             .needs(&[E::Stimer]),
         row(E::Avic, &["hv-avic", "hv-apicv"], "AVIC/APICv support", &[(R, Eax, 1 << 9)]),
-        row(
-            E::Syndbg,
-            &["hv-syndbg"],
-            "Enable synthetic kernel debugger channel",
-            &[(F, Edx, 1 << 11)],
-        )
-        .needs(&[E::Relaxed, E::Synic])
-        .not_passed_through(),
+        row(E::Syndbg, &["hv-syndbg"], "Enable synthetic kernel debugger channel", &[(F, Edx, 1 << 11)])
+            .needs(&[E::Relaxed, E::Synic])
+            .not_passed_through(),
         row(E::EmsrBitmap, &["hv-emsr-bitmap"], "enlightened MSR-Bitmap", &[(N, Eax, 1 << 19)]),
         row(E::XmmInput, &["hv-xmm-input"], "XMM fast hypercall input", &[(F, Edx, 1 << 4)]),
         row(
