@@ -145,6 +145,7 @@ fn every_expected_command_is_there() {
         "device_add",
         "device_del",
         "cpu-add",
+        "x-query-cpuid",
         "stop",
         "cont",
         "system_reset",

@@ -13,9 +13,10 @@ use super::generic::Cpu;
 use super::models::CpuModels;
 use super::properties;
 use crate::config::{CpuConfig, PlaceIds, UNASSIGNED_APIC_ID};
+use crate::expand::Warning;
 use crate::model::ModelEntry;
 use crate::provenance::Setter;
-use crate::realize::RealizedCpu;
+use crate::realize::{RealizeError, RealizedCpu};
 use crate::topology::{ApicId, CpuTopology, Placement};
 
 /// The class data that `x86_64-cpu` introduces. Concrete classes have both parts.
@@ -97,18 +98,42 @@ impl X86Cpu {
         outcome
     }
 
-    fn describe(&self, object: &dyn Object, models: &CpuModels) -> Result<(), Error> {
+    /// What realizing the CPU with its settings of now would make of it at a place. The CPU stays as it is,
+    /// and nobody is told: the warnings are added to `warnings`. Nothing for a class that the hook did not
+    /// register.
+    ///
+    /// # Errors
+    ///
+    /// As realizing it.
+    pub fn preview(
+        object: &Obj<Self>,
+        placement: Placement,
+        warnings: &mut Vec<Warning>,
+    ) -> Option<Result<RealizedCpu, RealizeError>> {
+        let models = object.as_object().class().data::<X86CpuClass>()?.models.as_ref()?;
+        Some(object.compute(&**object.as_object(), models, placement, warnings))
+    }
+
+    fn compute(
+        &self,
+        object: &dyn Object,
+        models: &CpuModels,
+        placement: Placement,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<RealizedCpu, RealizeError> {
         self.claim_last_setting(object);
-        let (mut config, topology) = self.state.with(|state| (state.config.clone(), state.topology));
-        if config.apic_id == UNASSIGNED_APIC_ID {
-            return Err(Error::new(NotPlaced));
-        }
+        let mut config = self.config();
         for (name, on) in models.forced() {
             config.force(name, on);
         }
-        let placement = Placement { topology, apic_id: ApicId(config.apic_id) };
+        config.realize(placement, models.source(), warnings)
+    }
+
+    fn describe(&self, object: &dyn Object, models: &CpuModels) -> Result<(), Error> {
+        let apic_id = self.apic_id().ok_or_else(|| Error::new(NotPlaced))?;
+        let placement = Placement { topology: self.topology(), apic_id };
         let mut warnings = Vec::new();
-        let outcome = config.realize(placement, models.source(), &mut warnings);
+        let outcome = self.compute(object, models, placement, &mut warnings);
         for warning in &warnings {
             models.warn(warning);
         }
