@@ -12,7 +12,7 @@ use crate::hyperv::{Enlightenment, MSR_VP_INDEX};
 use crate::model::ModelKind;
 use crate::provenance::{Cause, Explanation};
 use crate::source::{Accelerator, CpuidSource};
-use crate::topology::{CpuTopology, Placement};
+use crate::topology::{CacheSharingError, CpuTopology, Placement};
 use crate::vendor::Signature;
 use crate::xsave::enablers;
 
@@ -73,6 +73,9 @@ pub enum RealizeError {
     /// `guest-phys-bits` of a CPU without long mode.
     #[error("guest-phys-bits is not user-configurable in 32 bit")]
     GuestPhysBits32,
+    /// Caches cannot be shared as the machine says.
+    #[error(transparent)]
+    SmpCache(#[from] CacheSharingError),
     /// The CPUID table is inconsistent.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -266,7 +269,7 @@ impl Expanded {
             self.warnings.push(Warning::Hyperthreading { threads });
         }
         self.check_widths()?;
-        let caches = self.caches()?;
+        let caches = self.caches()?.shared(&placement.topology.caches())?;
         self.settle_microcode(source);
         let config = self.config.clone();
         let table = build(&BuildInput {
