@@ -192,6 +192,7 @@ impl History {
 }
 
 /// What setting a property did to the feature words.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Changed<'a> {
     /// It is a feature's own property.
     Feature(Feature, bool),

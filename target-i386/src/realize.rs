@@ -101,13 +101,14 @@ pub struct RealizedCpu {
 }
 
 /// Names of bits as lists of missing features give them: XSAVE components go by the feature that
-/// brings them.
+/// brings them, and a bit without a name is there as an empty text, as in the reference.
 fn names(set: &FeatureSet) -> Vec<&'static str> {
     set.iter()
-        .filter_map(|(word, bit)| match word {
+        .map(|(word, bit)| match word {
             FeatureWord::Xcr0Low => enablers(bit as usize).first().map(|f| f.name),
             _ => word.bit_name(bit),
         })
+        .map(Option::unwrap_or_default)
         .collect()
 }
 

@@ -195,6 +195,9 @@ fn check_one(
     Ok(shifts)
 }
 
+/// A CPU's unit by its place, and by the shifted APIC ID.
+type Member = ([u32; 5], u32);
+
 /// Checks all CPUs of a machine: the units that the tables tell of are those of the topology, and APIC IDs
 /// are different.
 fn check(
@@ -204,7 +207,7 @@ fn check(
     source: &dyn CpuidSource,
 ) -> Result<(), TestCaseError> {
     let topology = counts.topology(caches);
-    let mut units: Vec<(Level, u32, Vec<([u32; 5], u32)>)> = Vec::new();
+    let mut units: Vec<(Level, u32, Vec<Member>)> = Vec::new();
     let mut all_ids = Vec::new();
     for ids in counts.places() {
         let apic_id = topology.encode(ids).expect("small IDs fit");

@@ -10,6 +10,7 @@
 
 mod parse;
 pub mod property;
+mod value;
 
 #[cfg(feature = "qom")]
 pub(crate) use property::frequency;

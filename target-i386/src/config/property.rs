@@ -4,127 +4,13 @@
 //! and defaults are QEMU's; so are the texts of errors.
 
 use super::parse::{parse_bool, parse_frequency, parse_signed, parse_unsigned};
+pub use super::value::{Default, PropertyError, Value, ValueKind};
 use super::{AUTOMATIC, CpuConfig, LBR_FORMAT_MASK, LBR_FORMAT_UNSET, UNASSIGNED_APIC_ID, pad_model_id};
 use crate::feature;
 use crate::hyperv::{Enlightenment, NEVER_NOTIFY, OnOffAuto};
 use crate::model::ModelKind;
 use crate::provenance::Changed;
 use crate::vendor::{Signature, Vendor};
-
-/// The value of a property.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// Boolean.
-    Bool(bool),
-    /// Signed number.
-    Int(i64),
-    /// Unsigned number.
-    Uint(u64),
-    /// Text.
-    Str(String),
-}
-
-/// The type of a property.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValueKind {
-    /// `bool`
-    Bool,
-    /// `uint8`, `uint32`, `uint64`: unsigned of so many bits.
-    Uint(u32),
-    /// `int32`
-    Int32,
-    /// `int`: a number whose range the property itself checks.
-    Number,
-    /// `int`: as [`Number`](Self::Number), but signed.
-    SignedNumber,
-    /// `OnOffAuto`
-    OnOffAuto,
-    /// `string`
-    Str,
-    /// `str`: text too; the reference has two names for it.
-    Text,
-}
-
-impl ValueKind {
-    /// Type name as `device-list-properties` reports it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bool => "bool",
-            Self::Uint(8) => "uint8",
-            Self::Uint(16) => "uint16",
-            Self::Uint(32) => "uint32",
-            Self::Uint(_) => "uint64",
-            Self::Int32 => "int32",
-            Self::Number | Self::SignedNumber => "int",
-            Self::OnOffAuto => "OnOffAuto",
-            Self::Str => "string",
-            Self::Text => "str",
-        }
-    }
-}
-
-/// A property cannot be set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PropertyError {
-    /// The CPU has no such property.
-    #[error("Property '{model}-x86_64-cpu.{name}' not found")]
-    NotFound {
-        /// The model.
-        model: String,
-        /// The name.
-        name: String,
-    },
-    /// The text is not a value of the property's type.
-    #[error("Parameter '{name}' expects {expected}")]
-    Malformed {
-        /// The property.
-        name: String,
-        /// What it takes.
-        expected: &'static str,
-    },
-    /// A typed value is of another type than the property.
-    #[error("Invalid parameter type for '{name}', expected: {expected}")]
-    Type {
-        /// The property.
-        name: String,
-        /// What it takes.
-        expected: &'static str,
-    },
-    /// The text is none of the values that the property takes.
-    #[error("Parameter '{name}' does not accept value '{value}'")]
-    NotAccepted {
-        /// The property.
-        name: String,
-        /// The text.
-        value: String,
-    },
-    /// The number is too large.
-    #[error("parameter '{name}' can be at most {max}")]
-    TooLarge {
-        /// The property.
-        name: String,
-        /// Largest value.
-        max: u64,
-    },
-    /// The vendor has the wrong length.
-    #[error(transparent)]
-    Vendor(#[from] crate::vendor::BadVendor),
-    /// There is no such AVX10 version.
-    #[error("avx10-version can be at most {0}")]
-    Avx10(u8),
-    /// Bits outside the property's field.
-    #[error("Property value for '{name}' has bits outside mask '0x{mask:x}'")]
-    Mask {
-        /// The property.
-        name: String,
-        /// Allowed bits.
-        mask: u64,
-    },
-    /// A frequency that is no number.
-    #[error("bad numerical value {0}")]
-    Frequency(String),
-}
 
 /// Which CPUs have a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,30 +34,6 @@ pub struct PropertyDef {
     pub default: Option<Default>,
     get: fn(&CpuConfig) -> Value,
     set: fn(&mut CpuConfig, Value) -> Result<(), PropertyError>,
-}
-
-/// A default in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Default {
-    /// Boolean.
-    Bool(bool),
-    /// Signed.
-    Int(i64),
-    /// Unsigned.
-    Uint(u64),
-    /// Text.
-    Str(&'static str),
-}
-
-impl From<Default> for Value {
-    fn from(default: Default) -> Self {
-        match default {
-            Default::Bool(b) => Self::Bool(b),
-            Default::Int(n) => Self::Int(n),
-            Default::Uint(n) => Self::Uint(n),
-            Default::Str(text) => Self::Str(text.to_owned()),
-        }
-    }
 }
 
 /// Value conversions that the setters use. Types were checked before, so a mismatch cannot occur;
@@ -332,9 +194,8 @@ pub static PROPERTIES: &[PropertyDef] = &[
         get: |config| Value::Str(config.hyperv.no_nonarch_coresharing.name().to_owned()),
         set: |config, value| {
             if let Value::Str(text) = value {
-                config.hyperv.no_nonarch_coresharing = OnOffAuto::parse(&text).ok_or_else(|| {
-                    PropertyError::NotAccepted { name: "hv-no-nonarch-coresharing".to_owned(), value: text }
-                })?;
+                config.hyperv.no_nonarch_coresharing = OnOffAuto::parse(&text)
+                    .ok_or(PropertyError::NotAccepted { name: "hv-no-nonarch-coresharing", value: text })?;
             }
             Ok(())
         },
@@ -359,10 +220,10 @@ pub static PROPERTIES: &[PropertyDef] = &[
         kind: ValueKind::Text,
         scope: Scope::All,
         default: None,
-        get: |config| Value::Str(config.hyperv.vendor.clone()),
+        get: |config| Value::Str(config.hyperv.vendor.clone().unwrap_or_default()),
         set: |config, value| {
             if let Value::Str(text) = value {
-                config.hyperv.vendor = text;
+                config.hyperv.vendor = Some(text);
             }
             Ok(())
         },
@@ -407,7 +268,11 @@ pub static PROPERTIES: &[PropertyDef] = &[
         kind: ValueKind::Number,
         scope: Scope::All,
         default: None,
-        get: |config| Value::Int(config.signature.model().into()),
+        get: |config| {
+            // Families before 6 have no extended model.
+            let model = config.signature.model();
+            Value::Int(if config.signature.family() < 6 { model & 0xf } else { model }.into())
+        },
         set: |config, value| {
             let model = at_most("model", &value, Signature::MAX_MODEL)?;
             config.signature = config.signature.with_model(u8::try_from(model).unwrap_or(u8::MAX));

@@ -148,8 +148,8 @@ pub struct Settings {
     pub no_nonarch_coresharing: OnOffAuto,
     /// `hv-spinlocks`: how often a guest tries a lock before it tells, or [`NEVER_NOTIFY`].
     pub spinlock_retries: u32,
-    /// `hv-vendor-id`; empty before a CPU is realized for which nobody set one.
-    pub vendor: String,
+    /// `hv-vendor-id`; realizing gives the default to a CPU for which nobody set one.
+    pub vendor: Option<String>,
     /// The version.
     pub version: Version,
     /// `x-hv-max-vps`: most virtual processors, -1 for no statement.
@@ -168,7 +168,7 @@ impl Default for Settings {
             enforce_cpuid: false,
             no_nonarch_coresharing: OnOffAuto::Off,
             spinlock_retries: NEVER_NOTIFY,
-            vendor: String::new(),
+            vendor: None,
             version: Version {
                 build: 14393,
                 major: 10,
@@ -217,7 +217,7 @@ impl Settings {
     #[must_use]
     pub fn vendor_registers(&self) -> [u32; 3] {
         let mut bytes = [0; 12];
-        for (to, from) in bytes.iter_mut().zip(self.vendor.as_bytes()) {
+        for (to, from) in bytes.iter_mut().zip(self.vendor.iter().flat_map(String::as_bytes)) {
             *to = *from;
         }
         let [a, b, c, d, e, f, g, h, i, j, k, l] = bytes;
@@ -226,10 +226,7 @@ impl Settings {
 
     /// Gives the vendor its default. Returns whether it is too long for CPUID.
     pub(crate) fn settle_vendor(&mut self) -> bool {
-        if self.vendor.is_empty() {
-            DEFAULT_VENDOR.clone_into(&mut self.vendor);
-        }
-        self.vendor.len() > 12
+        self.vendor.get_or_insert_with(|| DEFAULT_VENDOR.to_owned()).len() > 12
     }
 
     /// Takes what KVM offers where that was asked for, else checks what was asked for against it.
@@ -262,7 +259,7 @@ impl Settings {
         let id = offered(LEAF_VENDOR);
         let bytes: Vec<u8> = [id.ebx, id.ecx, id.edx].iter().flat_map(|r| r.to_le_bytes()).collect();
         let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-        self.vendor = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        self.vendor = Some(String::from_utf8_lossy(&bytes[..end]).into_owned());
         let interface = offered(LEAF_INTERFACE);
         self.interface = [interface.eax, interface.ebx, interface.ecx, interface.edx];
         let version = offered(LEAF_VERSION);
@@ -314,10 +311,13 @@ mod tests {
         assert!(!settings.settle_vendor());
         // Top Level Functional Specification: "Microsoft Hv" in EBX, ECX, EDX.
         assert_eq!(settings.vendor_registers(), [0x7263_694d, 0x666f_736f, 0x7648_2074]);
-        settings.vendor = "KVM".to_owned();
+        settings.vendor = Some("KVM".to_owned());
         assert!(!settings.settle_vendor());
         assert_eq!(settings.vendor_registers(), [0x004d_564b, 0, 0]);
-        settings.vendor = "more than twelve".to_owned();
+        settings.vendor = Some("more than twelve".to_owned());
         assert!(settings.settle_vendor());
+        settings.vendor = Some(String::new());
+        assert!(!settings.settle_vendor());
+        assert_eq!(settings.vendor_registers(), [0, 0, 0]);
     }
 }
