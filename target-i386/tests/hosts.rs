@@ -23,14 +23,32 @@ fn missing(model: &str, host: &str) -> Vec<&'static str> {
     describe(model, boot(), &source(host)).expect("a CPU").cpu.unavailable_features()
 }
 
-/// Facts of the manufacturers' manuals: vendor, family and model, width of physical addresses.
-const SHIPPED: &[(&str, Vendor, (u32, u32), u32, HostOrigin)] = &[
-    ("skylake-server", Vendor::INTEL, (6, 0x55), 46, HostOrigin::ByHand),
-    ("sapphire-rapids", Vendor::INTEL, (6, 0x8f), 52, HostOrigin::ByHand),
-    ("epyc-milan", Vendor::AMD, (0x19, 0x01), 48, HostOrigin::ByHand),
-    ("epyc-genoa", Vendor::AMD, (0x19, 0x11), 52, HostOrigin::ByHand),
-    ("software-kvm-epyc", Vendor::AMD, (0x19, 0x11), 48, HostOrigin::Recorded),
-    ("emulated-epyc-svm", Vendor::AMD, (0x17, 0x01), 40, HostOrigin::Recorded),
+/// Facts of the manufacturers' manuals about a shipped file.
+struct Shipped {
+    name: &'static str,
+    vendor: Vendor,
+    /// Family and model.
+    signature: (u32, u32),
+    /// Width of physical addresses.
+    bits: u32,
+    origin: HostOrigin,
+}
+
+const fn by_hand(name: &'static str, vendor: Vendor, signature: (u32, u32), bits: u32) -> Shipped {
+    Shipped { name, vendor, signature, bits, origin: HostOrigin::ByHand }
+}
+
+const fn recorded(name: &'static str, vendor: Vendor, signature: (u32, u32), bits: u32) -> Shipped {
+    Shipped { name, vendor, signature, bits, origin: HostOrigin::Recorded }
+}
+
+const SHIPPED: &[Shipped] = &[
+    by_hand("skylake-server", Vendor::INTEL, (6, 0x55), 46),
+    by_hand("sapphire-rapids", Vendor::INTEL, (6, 0x8f), 52),
+    by_hand("epyc-milan", Vendor::AMD, (0x19, 0x01), 48),
+    by_hand("epyc-genoa", Vendor::AMD, (0x19, 0x11), 52),
+    recorded("software-kvm-epyc", Vendor::AMD, (0x19, 0x11), 48),
+    recorded("emulated-epyc-svm", Vendor::AMD, (0x17, 0x01), 40),
 ];
 
 #[test]
@@ -41,10 +59,10 @@ fn every_file_that_is_shipped_is_known_here_and_in_the_list() {
         .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".json").map(str::to_owned))
         .collect();
     found.sort();
-    let mut known: Vec<_> = SHIPPED.iter().map(|(name, ..)| (*name).to_owned()).collect();
+    let mut known: Vec<_> = SHIPPED.iter().map(|shipped| shipped.name.to_owned()).collect();
     known.sort();
     assert_eq!(found, known);
-    for (name, _, _, _, origin) in SHIPPED {
+    for Shipped { name, origin, .. } in SHIPPED {
         let line = list.lines().find(|line| line.contains(&format!("`{name}.json`"))).expect("a line");
         assert_eq!(line.contains("| by hand |"), *origin == HostOrigin::ByHand, "{name}");
         assert_eq!(source(name).host().origin, *origin, "{name}");
@@ -53,7 +71,7 @@ fn every_file_that_is_shipped_is_known_here_and_in_the_list() {
 
 #[test]
 fn host_is_the_processor() {
-    for (name, vendor, (family, model), bits, _) in SHIPPED {
+    for Shipped { name, vendor, signature: (family, model), bits, .. } in SHIPPED {
         let source = source(name);
         let described = describe("host", boot(), &source).expect("a CPU");
         let cpu = &described.cpu;
