@@ -3,28 +3,50 @@
 //! An accelerator is initialised before any CPU class exists: what it supports decides which CPU classes there are and
 //! what their defaults are. `tcg` and `qtest` are in `target-i386`: they give TCG's CPU features and run no guest.
 
+use std::io::Read;
 use std::sync::{Arc, OnceLock};
 
-use qom::{Bootstrap, Input, Instance, Object, Origin};
+use qom::{Bootstrap, ClassInit, Field, Input, Instance, Object, Origin, Property};
 use qom_derive::Object;
 use target_i386::cpu::{Accel, SharedSource, X86Accel};
-use target_i386::source::{HostCpuid, Irqchip, Kvm as KvmSource};
+use target_i386::cpuid::CpuidRegs;
+use target_i386::source::{CpuidEntry, HostCpuid, Irqchip, Kvm as KvmSource};
 use thiserror::Error;
 
-/// `kvm-accel`: CPUs as the host's KVM has them.
+/// `kvm-accel`: CPUs as the host's KVM has them, or as a host file says. With a host file no device is opened,
+/// and so no guest is run.
 #[derive(Debug, Object)]
-#[object(name = "kvm-accel", interfaces(dyn X86Accel))]
+#[object(name = "kvm-accel", interfaces(dyn X86Accel), class_init = KvmAccel::class_init)]
 pub struct KvmAccel {
     parent: Accel,
+    host_file: Field<String>,
     source: OnceLock<Arc<KvmSource>>,
 }
 
 impl KvmAccel {
-    /// Asks the host what it supports.
+    fn class_init(class: &mut ClassInit<'_>) {
+        class.add_property(
+            Property::of::<Self, String>("host", |accel| accel.host_file.get())
+                .settable::<Self, String>(|accel, path| {
+                    accel.host_file.set(path);
+                    Ok(())
+                })
+                .description("Take what KVM supports from this host file; no guest code is run"),
+        );
+    }
+
+    /// The host file, if what KVM supports comes from one; then guests do not run.
+    #[must_use]
+    pub fn host_file(&self) -> Option<String> {
+        Some(self.host_file.get()).filter(|path| !path.is_empty())
+    }
+
+    /// Asks the host, or its file, what it supports.
     fn init(&self) -> Result<(), AccelError> {
-        let kvm = kvm_ioctls::Kvm::new()
-            .map_err(|error| AccelError::Kvm { source: std::io::Error::from_raw_os_error(error.errno()) })?;
-        let host = HostCpuid::record(&kvm).map_err(|error| AccelError::Record(error.to_string()))?;
+        let host = match self.host_file() {
+            Some(path) => read_host(&path)?,
+            None => record_host()?,
+        };
         // Initialised once, right after it was made.
         let _ = self.source.set(Arc::new(KvmSource::new(host, Irqchip::Kernel)));
         Ok(())
@@ -38,6 +60,50 @@ impl X86Accel for KvmAccel {
             None => unreachable!("an accelerator is initialised before it is used"),
         }
     }
+}
+
+/// The longest host file that is read: many times what a processor can have to say.
+const MAX_HOST_FILE: u64 = 4 << 20;
+
+fn read_host(path: &str) -> Result<HostCpuid, AccelError> {
+    let failed = |reason: &dyn std::fmt::Display| AccelError::HostFile {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    };
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_HOST_FILE).read_to_string(&mut text))
+        .map_err(|error| failed(&crate::os_error::text(&error)))?;
+    HostCpuid::from_json(&text).map_err(|error| match std::error::Error::source(&error) {
+        Some(reason) => failed(&format_args!("{error}: {reason}")),
+        None => failed(&error),
+    })
+}
+
+/// What this machine's KVM supports.
+///
+/// # Errors
+/// [`AccelError::Kvm`] without a usable `/dev/kvm`, [`AccelError::Record`] if it does not answer.
+pub fn record_host() -> Result<HostCpuid, AccelError> {
+    let kvm = kvm_ioctls::Kvm::new()
+        .map_err(|error| AccelError::Kvm { source: std::io::Error::from_raw_os_error(error.errno()) })?;
+    let mut host = HostCpuid::record(&kvm).map_err(|error| AccelError::Record(error.to_string()))?;
+    if kvm.check_extension_raw(kvm_bindings::KVM_CAP_SYS_HYPERV_CPUID.into()) > 0 {
+        let leaves = crate::raw::supported_hyperv_cpuid(&kvm)
+            .map_err(|error| AccelError::Record(format!("KVM_GET_SUPPORTED_HV_CPUID failed: {error}")))?;
+        host.hyperv = Some(
+            leaves
+                .as_slice()
+                .iter()
+                .map(|e| CpuidEntry {
+                    leaf: e.function,
+                    subleaf: e.index,
+                    regs: CpuidRegs { eax: e.eax, ebx: e.ebx, ecx: e.ecx, edx: e.edx },
+                })
+                .collect(),
+        );
+    }
+    Ok(host)
 }
 
 qom::register_types!(<KvmAccel as Instance>::type_info);
@@ -57,6 +123,14 @@ pub enum AccelError {
     /// KVM does not tell what it supports.
     #[error("KVM: {0}")]
     Record(String),
+    /// A host file.
+    #[error("host file '{path}': {reason}")]
+    HostFile {
+        /// The file.
+        path: String,
+        /// Why it is none.
+        reason: String,
+    },
     /// A property that it does not have or take.
     #[error("{place}{source}")]
     Property {
@@ -92,18 +166,13 @@ pub fn initialise(
     mut report: impl FnMut(String),
 ) -> Result<Arc<dyn Object>, AccelError> {
     if choices.is_empty() {
-        return attempt(types, "kvm").or_else(|_| attempt(types, "tcg"));
+        return attempt(types, "kvm", &[], "").or_else(|_| attempt(types, "tcg", &[], ""));
     }
     for (at, choice) in choices.iter().enumerate() {
         let AccelChoice { name, properties, location } = choice;
         let place = location.as_ref().map(|location| format!("{location}: ")).unwrap_or_default();
-        match attempt(types, name) {
+        match attempt(types, name, properties, &place) {
             Ok(accel) => {
-                for (property, value) in properties {
-                    accel
-                        .set(property, &Input::Keyval(value), Origin::CommandLine)
-                        .map_err(|source| AccelError::Property { place: place.clone(), source })?;
-                }
                 if at > 0 {
                     report(format!("falling back to {name}"));
                 }
@@ -114,14 +183,26 @@ pub fn initialise(
                 report(format!("{place}{}", AccelError::Kvm { source }));
                 report(format!("{place}failed to initialize {name}: {reason}"));
             }
+            // Wrong words are no reason to try another accelerator.
+            Err(error @ (AccelError::Property { .. } | AccelError::HostFile { .. })) => return Err(error),
             Err(error) => report(format!("{place}{error}")),
         }
     }
     Err(AccelError::None)
 }
 
-fn attempt(types: &Bootstrap, name: &str) -> Result<Arc<dyn Object>, AccelError> {
+fn attempt(
+    types: &Bootstrap,
+    name: &str,
+    properties: &[(String, String)],
+    place: &str,
+) -> Result<Arc<dyn Object>, AccelError> {
     let accel = types.create(&format!("{name}-accel")).map_err(|_| AccelError::Unknown(name.to_owned()))?;
+    for (property, value) in properties {
+        accel
+            .set(property, &Input::Keyval(value), Origin::CommandLine)
+            .map_err(|source| AccelError::Property { place: place.to_owned(), source })?;
+    }
     if let Some(kvm) = accel.downcast_ref::<KvmAccel>() {
         kvm.init()?;
     }

@@ -4,6 +4,7 @@
 //! standard error after the program's name. Errors end the program with status 1.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -95,11 +96,20 @@ fn print(text: &str) -> Result<(), Failure> {
         .map_err(|source| Failure::Io { what: "standard output".to_owned(), source })
 }
 
+/// Writes what this machine's KVM supports.
+fn dump_host(path: &Path) -> Result<(), Failure> {
+    let host = crate::accel::record_host().map_err(StartError::Accel)?;
+    let failed = |source| Failure::Io { what: path.display().to_string(), source };
+    let text = host.to_json().map_err(|error| failed(error.into()))? + "\n";
+    if path.as_os_str() == "-" { print(&text) } else { std::fs::write(path, text).map_err(failed) }
+}
+
 fn execute(line: CommandLine) -> Result<(), Failure> {
     match &line.request {
         Request::Help => return print(&help_text(PROGRAM, QEMU_VERSION)),
         Request::Version => return print(&version_text(PROGRAM, QEMU_VERSION)),
         Request::Print(text) => return print(text),
+        Request::DumpHost(path) => return dump_host(path),
         Request::AcceleratorHelp => return print(&listings::accelerators()),
         _ => {}
     }

@@ -15,13 +15,20 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::sync::atomic::AtomicU16;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{ptr, slice};
 
-use kvm_bindings::{KVM_EXIT_IO_OUT, KVM_MEM_READONLY, kvm_userspace_memory_region, kvm_xsave};
-use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
+use kvm_bindings::{
+    CpuId, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, KVM_CAP_HYPERV_ENFORCE_CPUID, KVM_CAP_HYPERV_ENLIGHTENED_VMCS,
+    KVM_CAP_HYPERV_SYNIC2, KVM_EXIT_IO_OUT, KVM_MAX_CPUID_ENTRIES, KVM_MEM_READONLY, KVMIO, kvm_cpuid2,
+    kvm_enable_cap, kvm_userspace_memory_region, kvm_xsave,
+};
+use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
+use target_i386::realize::VcpuCapability;
 use vm_memory::MmapRegion;
 use vmm_sys_util::errno;
+use vmm_sys_util::ioctl::ioctl_with_mut_ptr;
 use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler};
 
 use crate::memory::MemorySlot;
@@ -95,6 +102,23 @@ impl RawVcpu {
     /// For all ioctls but `KVM_RUN`.
     pub(crate) fn fd(&self) -> &VcpuFd {
         &self.fd
+    }
+
+    /// `KVM_ENABLE_CAP` of a vCPU.
+    pub(crate) fn enable(&self, capability: VcpuCapability) -> errno::Result<()> {
+        // KVM writes here within the call, for the one capability that has an address for argument.
+        let versions = AtomicU16::new(0);
+        let (cap, argument) = match capability {
+            VcpuCapability::HypervSynic => (KVM_CAP_HYPERV_SYNIC2, 0),
+            VcpuCapability::HypervEvmcs => {
+                (KVM_CAP_HYPERV_ENLIGHTENED_VMCS, versions.as_ptr().expose_provenance() as u64)
+            }
+            VcpuCapability::HypervEnforceCpuid => (KVM_CAP_HYPERV_ENFORCE_CPUID, 1),
+            VcpuCapability::EnforcePvCpuid => (KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1),
+        };
+        let mut request = kvm_enable_cap { cap, ..kvm_enable_cap::default() };
+        request.args[0] = argument;
+        self.fd.enable_cap(&request)
     }
 
     /// Puts every extended state component into its initial configuration (Intel SDM vol. 1, 13.6).
@@ -342,6 +366,17 @@ pub(crate) fn bind(region: &MmapRegion, mode: libc::c_int, nodes: u128) -> io::R
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+vmm_sys_util::ioctl_iowr_nr!(KVM_GET_SUPPORTED_HV_CPUID, KVMIO, 0xc1, kvm_cpuid2);
+
+/// The leaves of Hyper-V that KVM offers (`KVM_CAP_SYS_HYPERV_CPUID`).
+pub(crate) fn supported_hyperv_cpuid(kvm: &Kvm) -> errno::Result<CpuId> {
+    let mut table = CpuId::new(KVM_MAX_CPUID_ENTRIES).map_err(|_| errno::Error::new(libc::ENOMEM))?;
+    // SAFETY: the table's header says how many entries it has room for, and the kernel writes no more.
+    let result =
+        unsafe { ioctl_with_mut_ptr(kvm, KVM_GET_SUPPORTED_HV_CPUID(), table.as_mut_fam_struct_ptr()) };
+    if result == 0 { Ok(table) } else { errno::errno_result() }
 }
 
 /// Linux's id of the current thread.

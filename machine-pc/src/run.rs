@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use qmp::{Commands, Context, RunControl};
 use qom::{Origin, Qom};
 
+use crate::accel::KvmAccel;
 use crate::chardev;
 use crate::cmdline::{CommandLine, SerialSpec};
 use crate::main_loop::{Handle, MainLoop};
@@ -137,10 +138,14 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine) -> Result<(), Failure> 
     add_devices(qom, line.devices)?;
     warn_of_unused_globals(qom);
 
-    let kvm = startup::is_kvm(qom);
+    let kvm = startup::runs_guests(qom);
     if machine.is_some() && !kvm {
         let accel = qom.accel().class().name().trim_end_matches("-accel").to_owned();
-        report::info(format_args!("{accel}: CPUs have the features of TCG, and no guest code is run"));
+        let features = match qom.accel().downcast_ref::<KvmAccel>().and_then(KvmAccel::host_file) {
+            Some(path) => format!("that the host file '{path}' gives"),
+            None => "of TCG".to_owned(),
+        };
+        report::info(format_args!("{accel}: CPUs have the features {features}, and no guest code is run"));
     }
     let mut context = Context::new(qom.clone(), Commands::linked()?);
     let policy = VmPolicy { no_shutdown: line.no_shutdown, no_reboot: line.no_reboot };

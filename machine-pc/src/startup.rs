@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use qom::{Bootstrap, Bus, Device, GlobalProperty, Input, Obj, Origin, Qom};
 use serde_json::{Map, Value};
-use target_i386::cpu::{CpuOptionError, X86Accel, X86Cpu, apply_cpu_option};
+use target_i386::cpu::{CpuOptionError, X86Cpu, apply_cpu_option};
 use target_i386::topology::{Placement, TopologyError};
 use thiserror::Error;
 
-use crate::accel::{self, AccelChoice, AccelError};
+use crate::accel::{self, AccelChoice, AccelError, KvmAccel};
 use crate::machine::board::{Board, BoardConfig, BoardError, BootRom};
 use crate::machine::pc::PcParts;
 use crate::machine::possible_cpus::PossibleCpus;
@@ -79,9 +79,9 @@ pub fn accel_ready(accels: &[AccelChoice], report: impl FnMut(String)) -> Result
     Ok(qom)
 }
 
-/// Whether guests run under KVM in a system.
-pub fn is_kvm(qom: &Qom) -> bool {
-    qom.accel().interface::<dyn X86Accel>().is_some_and(X86Accel::is_kvm)
+/// Whether guests run in a system: under KVM, unless it is one that a host file describes.
+pub fn runs_guests(qom: &Qom) -> bool {
+    qom.accel().downcast_ref::<KvmAccel>().is_some_and(|kvm| kvm.host_file().is_none())
 }
 
 /// The machine that is asked for.
@@ -168,7 +168,7 @@ pub fn build_machine(
     let Some(chipset) = class.chipset else { return Ok(Some(machine)) };
     let board = Board::new(BoardConfig {
         chipset,
-        kvm: is_kvm(qom),
+        kvm: runs_guests(qom),
         ram_size,
         rom: spec.firmware.map_or(BootRom::BuiltIn, BootRom::File),
         apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),

@@ -5,6 +5,7 @@
 //! that is how QEMU looks at it.
 
 use crate::config::{CpuConfig, PropertyError};
+use crate::provenance::Setter;
 
 /// The parts of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,13 @@ impl CpuString {
     ///
     /// The first setting that the CPU does not take; those before it are applied.
     pub fn apply(&self, config: &mut CpuConfig) -> Result<(), SettingError> {
+        config.history.set_setter(Setter::CpuOption);
+        let outcome = self.apply_each(config);
+        config.history.set_setter(Setter::Program);
+        outcome
+    }
+
+    fn apply_each(&self, config: &mut CpuConfig) -> Result<(), SettingError> {
         for setting in &self.settings {
             match setting {
                 Setting::Force(name, on) => config.force(name.clone(), *on),

@@ -10,7 +10,8 @@
 //! 4. features that depend on absent ones go ([`DEPENDENCIES`]);
 //! 5. KVM's paravirtual features go where there is no KVM, or it is hidden;
 //! 6. XSAVE components follow from features;
-//! 7. automatic levels rise to what the features need.
+//! 7. automatic levels rise to what the features need;
+//! 8. under KVM, Hyper-V enlightenments are taken from it or checked against it.
 //!
 //! What an accelerator lacks is not taken away here but by [`realize`](crate::realize).
 
@@ -19,7 +20,9 @@ use std::fmt;
 use crate::config::{AUTOMATIC, CpuConfig, PropertyError, Value};
 use crate::cpuid::Register;
 use crate::feature::{DEPENDENCIES, Feature, FeatureSet, FeatureWord, WordSource, feature};
+use crate::hyperv::HypervError;
 use crate::model::ModelKind;
+use crate::provenance::{Cause, Setter};
 use crate::source::{Accelerator, CpuidSource};
 use crate::topology::{CpuTopology, Level};
 use crate::vendor::Vendor;
@@ -50,6 +53,17 @@ impl fmt::Display for Reason {
     }
 }
 
+/// Settings cannot be expanded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExpandError {
+    /// A `+name` or `-name` cannot be applied.
+    #[error(transparent)]
+    Property(#[from] PropertyError),
+    /// Hyper-V enlightenments.
+    #[error(transparent)]
+    Hyperv(#[from] HypervError),
+}
+
 /// Something that a person should know of a CPU that is nevertheless usable.
 ///
 /// `Display` gives the reference's text, without its `warning: `.
@@ -78,6 +92,8 @@ pub enum Warning {
         /// Threads in a core.
         threads: u32,
     },
+    /// `hv-vendor-id` is longer than CPUID shows.
+    HypervVendor,
     /// `phys-bits` is not what the host has.
     PhysBits {
         /// The host's.
@@ -106,6 +122,7 @@ impl fmt::Display for Warning {
                 "This family of AMD CPU doesn't support hyperthreading({threads}). Please configure -smp options \
                  properly or try enabling topoext feature."
             ),
+            Self::HypervVendor => f.write_str("hv-vendor-id truncated to 12 characters"),
             Self::PhysBits { host, property } => {
                 write!(f, "Host physical bits ({host}) does not match phys-bits property ({property})")
             }
@@ -126,9 +143,16 @@ pub struct Expanded {
 
 impl Expanded {
     /// Takes bits away, unless they are forced, and remembers them.
-    pub(crate) fn mark_unavailable(&mut self, word: FeatureWord, mask: u64, reason: Option<Reason>) {
+    pub(crate) fn mark_unavailable(
+        &mut self,
+        word: FeatureWord,
+        mask: u64,
+        cause: Cause,
+        reason: Option<Reason>,
+    ) {
         if !self.config.force_features {
             self.config.features.remove(word, mask);
+            self.config.history.note(cause, word, 0, mask);
         }
         self.filtered.insert(word, mask);
         if let Some(reason) = reason {
@@ -199,13 +223,11 @@ impl CpuConfig {
     ///
     /// # Errors
     ///
-    /// If a `+name` or `-name` names no property or one that is not boolean.
-    pub fn expand(
-        &self,
-        topology: &CpuTopology,
-        source: &dyn CpuidSource,
-    ) -> Result<Expanded, PropertyError> {
+    /// If a `+name` or `-name` names no property or one that is not boolean, or Hyper-V enlightenments
+    /// contradict each other or KVM.
+    pub fn expand(&self, topology: &CpuTopology, source: &dyn CpuidSource) -> Result<Expanded, ExpandError> {
         let mut config = self.clone();
+        config.history.set_setter(Setter::Sign);
         for wanted in [true, false] {
             for (name, on) in &self.forced {
                 if *on == wanted {
@@ -216,24 +238,40 @@ impl CpuConfig {
         if matches!(config.kind, ModelKind::Max | ModelKind::Host) {
             config.take_all(source)?;
         }
-        config.adjust_to_topology(topology);
-        config.adjust_to_pmu();
+        config.noting(Cause::Topology, |config| config.adjust_to_topology(topology));
+        config.noting(Cause::NoPmu, Self::adjust_to_pmu);
         let mut expanded = Expanded { config, filtered: FeatureSet::EMPTY, warnings: Vec::new() };
         expanded.drop_dependents();
         if source.accelerator() != Accelerator::Kvm || !expanded.config.expose_kvm {
-            expanded.config.features.set_word(FeatureWord::KvmFeatures, 0);
+            expanded.config.noting(Cause::KvmHidden, |config| {
+                config.features.set_word(FeatureWord::KvmFeatures, 0);
+            });
         }
         expanded.drop_conflicts();
-        enable_components(&mut expanded.config.features, &source.xsave_components());
+        expanded.config.noting(Cause::XsaveComponents, |config| {
+            enable_components(&mut config.features, &source.xsave_components());
+        });
         expanded.config.compute_levels(topology);
+        expanded.config.hyperv.expand(source)?;
         Ok(expanded)
     }
 
+    /// Changes feature words and notes what changed.
+    pub(crate) fn noting<R>(&mut self, cause: Cause, change: impl FnOnce(&mut Self) -> R) -> R {
+        let before = self.features;
+        let outcome = change(self);
+        self.history.compare(cause, &before, &self.features);
+        outcome
+    }
+
     fn take_all(&mut self, source: &dyn CpuidSource) -> Result<(), PropertyError> {
+        let before = self.features;
         for word in FeatureWord::all() {
             let bits = offered(source, self, word) & !self.user_features.word(word) & !word.manual();
             self.features.insert(word, bits);
         }
+        let offered = Cause::Offered(source.accelerator());
+        self.history.compare(offered, &before, &self.features);
         if self.features.has(const { feature("avx10") }) && self.avx10_version == 0 {
             let [version, ..] = source.supported_cpuid(0x24, 0).ebx.to_le_bytes();
             self.set("avx10-version", Value::Uint(version.into()))?;
@@ -324,8 +362,9 @@ impl Expanded {
             }
             let orphans = self.config.features.word(rule.word) & rule.mask;
             let wanted = orphans & self.config.user_features.word(rule.word);
-            self.mark_unavailable(rule.word, wanted, Some(Reason::Dependency));
-            self.config.features.remove(rule.word, orphans);
+            let cause = Cause::Needs(rule.needs);
+            self.mark_unavailable(rule.word, wanted, cause, Some(Reason::Dependency));
+            self.config.noting(cause, |config| config.features.remove(rule.word, orphans));
         }
     }
 
@@ -334,8 +373,9 @@ impl Expanded {
         const MPX: Feature = feature("mpx");
         const APXF: Feature = feature("apxf");
         if self.config.features.has(MPX) && self.config.features.has(APXF) {
-            self.mark_unavailable(MPX.word, MPX.mask, Some(Reason::ConflictsWithApx));
-            self.mark_unavailable(APXF.word, APXF.mask, Some(Reason::ConflictsWithMpx));
+            for (f, reason) in [(MPX, Reason::ConflictsWithApx), (APXF, Reason::ConflictsWithMpx)] {
+                self.mark_unavailable(f.word, f.mask, Cause::Conflict(reason), Some(reason));
+            }
         }
     }
 
@@ -347,7 +387,7 @@ impl Expanded {
         let reason = verbose.then_some(Reason::Unsupported(accelerator));
         for word in FeatureWord::all() {
             let missing = self.config.features.word(word) & !available(source, word);
-            self.mark_unavailable(word, missing, reason);
+            self.mark_unavailable(word, missing, Cause::Unsupported(accelerator), reason);
         }
         self.filter_intel_pt(source, reason);
         let mut unfulfilled = !self.filtered.is_empty();
@@ -373,7 +413,7 @@ impl Expanded {
             && covers(second.ebx, 0x003f << 16 | 0x1fff)
             && first.ecx & LIP == lip;
         if !offered {
-            self.mark_unavailable(PT.word, PT.mask, reason);
+            self.mark_unavailable(PT.word, PT.mask, Cause::Unsupported(source.accelerator()), reason);
         }
     }
 

@@ -4,13 +4,15 @@
 //! bits, address widths, caches, microcode revision. The result is immutable.
 
 use crate::cache::{Caches, LEGACY_AMD, LEGACY_INTEL, LEGACY_INTEL_LEAF_2};
-use crate::config::{AUTOMATIC, CpuConfig, LBR_FORMAT_MASK, LBR_FORMAT_UNSET, PropertyError};
+use crate::config::{AUTOMATIC, CpuConfig, LBR_FORMAT_MASK, LBR_FORMAT_UNSET};
 use crate::cpuid::{BuildInput, CacheLeaves, CpuidTable, TableError, build};
-use crate::expand::{Expanded, Warning, available};
+use crate::expand::{ExpandError, Expanded, Warning, available};
 use crate::feature::{AMD_SHARED, Feature, FeatureSet, FeatureWord, WordSource, feature};
+use crate::hyperv::{Enlightenment, MSR_VP_INDEX};
 use crate::model::ModelKind;
+use crate::provenance::{Cause, Explanation};
 use crate::source::{Accelerator, CpuidSource};
-use crate::topology::{CpuTopology, Placement};
+use crate::topology::{CacheSharingError, CpuTopology, Placement};
 use crate::vendor::Signature;
 use crate::xsave::enablers;
 
@@ -25,9 +27,9 @@ const LM: Feature = feature("lm");
 /// A CPU cannot be realized. The texts are the reference's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RealizeError {
-    /// A `+name` or `-name` cannot be applied.
+    /// Expansion.
     #[error(transparent)]
-    Property(#[from] PropertyError),
+    Expand(#[from] ExpandError),
     /// `enforce` is on and features are missing; the warnings say which.
     #[error("{} doesn't support requested features", match .0 { Accelerator::Tcg => "TCG", Accelerator::Kvm => "Host" })]
     Enforced(Accelerator),
@@ -71,6 +73,9 @@ pub enum RealizeError {
     /// `guest-phys-bits` of a CPU without long mode.
     #[error("guest-phys-bits is not user-configurable in 32 bit")]
     GuestPhysBits32,
+    /// Caches cannot be shared as the machine says.
+    #[error(transparent)]
+    SmpCache(#[from] CacheSharingError),
     /// The CPUID table is inconsistent.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -89,18 +94,21 @@ pub struct RealizedCpu {
     pub placement: Placement,
     /// Width of physical addresses.
     pub phys_bits: u32,
+    /// The guest sees Hyper-V.
+    pub shows_hyperv: bool,
     /// Microcode revision, as IA32_BIOS_SIGN_ID holds it.
     pub microcode_revision: u64,
 }
 
 /// Names of bits as lists of missing features give them: XSAVE components go by the feature that
-/// brings them.
+/// brings them, and a bit without a name is there as an empty text, as in the reference.
 fn names(set: &FeatureSet) -> Vec<&'static str> {
     set.iter()
-        .filter_map(|(word, bit)| match word {
+        .map(|(word, bit)| match word {
             FeatureWord::Xcr0Low => enablers(bit as usize).first().map(|f| f.name),
             _ => word.bit_name(bit),
         })
+        .map(Option::unwrap_or_default)
         .collect()
 }
 
@@ -115,7 +123,58 @@ pub(crate) fn unavailable_features(config: &CpuConfig, source: &dyn CpuidSource)
     }
 }
 
+/// Something that KVM does for a vCPU only when asked (`KVM_ENABLE_CAP`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VcpuCapability {
+    /// The synthetic interrupt controller without its old message page (`KVM_CAP_HYPERV_SYNIC2`).
+    HypervSynic,
+    /// The enlightened VMCS, version 1 (`KVM_CAP_HYPERV_ENLIGHTENED_VMCS`; the argument is the address of
+    /// a 16-bit number that KVM writes the versions to).
+    HypervEvmcs,
+    /// Hyper-V's interface is limited to what CPUID shows (`KVM_CAP_HYPERV_ENFORCE_CPUID`, argument 1).
+    HypervEnforceCpuid,
+    /// KVM's own interface is (`KVM_CAP_ENFORCE_PV_FEATURE_CPUID`, argument 1).
+    EnforcePvCpuid,
+}
+
 impl RealizedCpu {
+    /// The chain of causes that made a feature what it is. Reads what was noted; computes nothing again.
+    #[must_use]
+    pub fn explain(&self, f: Feature) -> Explanation {
+        Explanation::of(f.word, f.mask, &self.config.features, &self.filtered, &self.config.history)
+    }
+
+    /// The chain of causes of one bit; an unknown bit is one that nothing touched.
+    #[must_use]
+    pub fn explain_bit(&self, word: FeatureWord, bit: u32) -> Explanation {
+        let mask = 1u64.checked_shl(bit).unwrap_or(0);
+        Explanation::of(word, mask, &self.config.features, &self.filtered, &self.config.history)
+    }
+
+    /// What a vCPU needs of KVM beyond its CPUID table, to be asked for before it runs.
+    #[must_use]
+    pub fn capabilities(&self) -> Vec<VcpuCapability> {
+        let hyperv = &self.config.hyperv;
+        let has = |one| self.shows_hyperv && hyperv.features.has(one);
+        [
+            (has(Enlightenment::Synic), VcpuCapability::HypervSynic),
+            (has(Enlightenment::Evmcs), VcpuCapability::HypervEvmcs),
+            (self.shows_hyperv && hyperv.enforce_cpuid, VcpuCapability::HypervEnforceCpuid),
+            (self.config.kvm_pv_enforce_cpuid, VcpuCapability::EnforcePvCpuid),
+        ]
+        .into_iter()
+        .filter_map(|(wanted, capability)| wanted.then_some(capability))
+        .collect()
+    }
+
+    /// The MSR that tells the guest the CPU's number in Hyper-V's terms, and its value for the `index`th
+    /// CPU of the machine; none where the guest sees no such MSR.
+    #[must_use]
+    pub fn vp_index_msr(&self, index: u32) -> Option<(u32, u64)> {
+        let shown = self.shows_hyperv && self.config.hyperv.features.has(Enlightenment::Vpindex);
+        shown.then_some((MSR_VP_INDEX, index.into()))
+    }
+
     /// Names of the features that were asked for and are missing (`unavailable-features`).
     #[must_use]
     pub fn unavailable_features(&self) -> Vec<&'static str> {
@@ -161,6 +220,9 @@ impl CpuConfig {
         if !config.vendor_cpuid_only && config.vendor_cpuid_only_v2 {
             return Err(RealizeError::VendorCpuidOnly);
         }
+        if config.hyperv.settle_vendor() {
+            warnings.push(Warning::HypervVendor);
+        }
         let mut expanded = config.expand(&placement.topology, source)?;
         let outcome = expanded.finish(placement, source);
         warnings.append(&mut expanded.warnings);
@@ -189,11 +251,12 @@ impl Expanded {
         if self.filter(source, verbose) && self.config.enforce {
             return Err(RealizeError::Enforced(source.accelerator()));
         }
-        let features = &mut self.config.features;
         if self.config.vendor.is_amd() {
-            let shared = features.word(FeatureWord::Leaf1Edx) & AMD_SHARED;
-            features.remove(FeatureWord::Leaf80000001Edx, AMD_SHARED);
-            features.insert(FeatureWord::Leaf80000001Edx, shared);
+            self.config.noting(Cause::AmdRepeats, |config| {
+                let shared = config.features.word(FeatureWord::Leaf1Edx) & AMD_SHARED;
+                config.features.remove(FeatureWord::Leaf80000001Edx, AMD_SHARED);
+                config.features.insert(FeatureWord::Leaf80000001Edx, shared);
+            });
         }
         if self.config.kind == ModelKind::Host && source.host_identity().is_none() {
             return Err(RealizeError::NeedsHost(self.config.model_name));
@@ -207,7 +270,7 @@ impl Expanded {
             self.warnings.push(Warning::Hyperthreading { threads });
         }
         self.check_widths()?;
-        let caches = self.caches()?;
+        let caches = self.caches()?.shared(&placement.topology.caches())?;
         self.settle_microcode(source);
         let config = self.config.clone();
         let table = build(&BuildInput {
@@ -224,6 +287,7 @@ impl Expanded {
             table,
             placement,
             phys_bits: config.phys_bits,
+            shows_hyperv: config.hyperv.active(source),
             microcode_revision: config.ucode_rev,
             config,
         })
@@ -232,8 +296,10 @@ impl Expanded {
     fn check_lbr(&mut self, source: &dyn CpuidSource) -> Result<(), RealizeError> {
         let word = FeatureWord::PerfCapabilities;
         if self.config.lbr_format != LBR_FORMAT_UNSET {
-            self.config.features.remove(word, LBR_FORMAT_MASK);
-            self.config.features.insert(word, self.config.lbr_format);
+            self.config.noting(Cause::LbrFormat, |config| {
+                config.features.remove(word, LBR_FORMAT_MASK);
+                config.features.insert(word, config.lbr_format);
+            });
         }
         let wanted = self.config.features.word(word) & LBR_FORMAT_MASK;
         if wanted != 0 && source.accelerator() == Accelerator::Kvm {

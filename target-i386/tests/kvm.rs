@@ -31,7 +31,7 @@ fn json(value: Value) -> Json {
 }
 
 fn elsewhere(name: &str) -> bool {
-    name == "start-powered-off" || name.starts_with("hv-") || name == "x-hv-max-vps"
+    name == "start-powered-off"
 }
 
 #[test]

@@ -171,6 +171,7 @@ fn every_expected_command_is_there() {
         "query-iothreads",
         "query-memdev",
         "cpu-add",
+        "x-query-cpuid",
         "stop",
         "cont",
         "system_reset",

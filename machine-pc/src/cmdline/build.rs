@@ -127,6 +127,7 @@ impl Builder {
         let line = &mut self.line;
         match id {
             OptionId::Help => return Ok(Some(Request::Help)),
+            OptionId::DumpHost => return Ok(Some(Request::DumpHost(argument.into()))),
             OptionId::Version => return Ok(Some(Request::Version)),
             OptionId::Machine => self.machine.machine(argument, location)?,
             OptionId::Smp => return self.machine.smp(argument, location),

@@ -111,6 +111,8 @@ pub enum Request {
     Version,
     /// Print this text.
     Print(String),
+    /// Write the host file of this machine here; `-` is standard output.
+    DumpHost(PathBuf),
     /// List the accelerators.
     AcceleratorHelp,
     /// List the machine types.

@@ -13,6 +13,7 @@ pub(super) enum OptionId {
     Cpu,
     Accel,
     EnableKvm,
+    DumpHost,
     Smp,
     Memory,
     Device,
@@ -114,8 +115,15 @@ pub(super) const SECTIONS: &[Section] = &[
                 OptionId::Accel,
                 &[
                     "try this accelerator (kvm, tcg or qtest; '-accel help' lists them);",
-                    "may be repeated; without it kvm is used where it is usable, else tcg",
+                    "may be repeated; without it kvm is used where it is usable, else tcg;",
+                    "kvm,host=file takes what KVM supports from a host file and runs no guest",
                 ],
+            ),
+            with(
+                &["dump-host"],
+                "file",
+                OptionId::DumpHost,
+                &["write what this machine's KVM supports to a host file ('-' for standard output)"],
             ),
             flag(&["enable-kvm"], OptionId::EnableKvm, &["as -machine accel=kvm"]),
             with(
@@ -405,6 +413,9 @@ mod tests {
             .flat_map(|section| section.options)
             .map(|option| option.names.len())
             .sum::<usize>();
-        assert_eq!(names, ours + REFUSED.len());
+        // The program's own, which the reference does not know.
+        let own = ["dump-host"];
+        assert!(own.iter().all(|name| look_up(name).is_some()));
+        assert_eq!(names + own.len(), ours + REFUSED.len());
     }
 }

@@ -4,6 +4,7 @@
 mod backends;
 mod cpu_add;
 mod cpu_models;
+mod cpuid;
 mod cpus;
 mod human;
 mod machines;

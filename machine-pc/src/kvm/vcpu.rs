@@ -15,6 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use kvm_bindings::{CpuId, KVM_SYSTEM_EVENT_RESET, KVM_SYSTEM_EVENT_SHUTDOWN, kvm_regs, kvm_sregs};
+use target_i386::realize::VcpuCapability;
 use vmm_sys_util::signal::Killable;
 
 use super::error::VcpuError;
@@ -50,6 +51,8 @@ pub struct VcpuConfig {
     pub boot: bool,
     /// The CPUID table.
     pub cpuid: CpuId,
+    /// What KVM does for it only when asked; all must be there.
+    pub capabilities: Vec<VcpuCapability>,
     /// Model-specific registers at power-on: index and value. All must be taken by KVM.
     pub msrs: Vec<(u32, u64)>,
 }

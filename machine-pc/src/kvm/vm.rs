@@ -231,6 +231,9 @@ impl KvmVm {
             }
         };
         if is_new {
+            for capability in &config.capabilities {
+                vcpu.raw.enable(*capability).map_err(VcpuError::ioctl(id, "KVM_ENABLE_CAP"))?;
+            }
             cpu_state::initialise(&vcpu.raw, config, power_on)?;
         } else {
             cpu_state::reset(&vcpu.raw, config, power_on, &self.reset_msrs, &self.caps)?;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use kvm_bindings::CpuId;
 use parking_lot::Mutex;
+use target_i386::realize::VcpuCapability;
 use thiserror::Error;
 
 use super::Chipset;
@@ -247,8 +248,15 @@ impl Board {
     /// KVM's refusal.
     pub fn plug_vcpu(&self, cpu: VcpuPlug) -> Result<(), crate::kvm::PlugError> {
         let Some(vm) = &self.vm else { return Ok(()) };
-        let VcpuPlug { apic_id, slot, cpuid, msrs } = cpu;
-        vm.plug(VcpuConfig { id: crate::kvm::VcpuId(apic_id), index: slot, boot: slot == 0, cpuid, msrs })?;
+        let VcpuPlug { apic_id, slot, cpuid, capabilities, msrs } = cpu;
+        vm.plug(VcpuConfig {
+            id: crate::kvm::VcpuId(apic_id),
+            index: slot,
+            boot: slot == 0,
+            cpuid,
+            capabilities,
+            msrs,
+        })?;
         Ok(())
     }
 
@@ -267,7 +275,9 @@ pub struct VcpuPlug {
     pub slot: u32,
     /// Its CPUID table.
     pub cpuid: CpuId,
-    /// MSRs that announce features: index and value.
+    /// What KVM is asked to do for it.
+    pub capabilities: Vec<VcpuCapability>,
+    /// MSRs that describe the CPU: index and value.
     pub msrs: Vec<(u32, u64)>,
 }
 

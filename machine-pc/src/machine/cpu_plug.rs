@@ -170,8 +170,11 @@ impl Plug<'_> {
                 .table
                 .to_kvm()
                 .map_err(|error| Error::new(CpuPlugError::Cpuid(error.to_string())))?;
+            let mut msrs = realized.feature_msrs();
+            msrs.extend(realized.vp_index_msr(slot));
+            let capabilities = realized.capabilities();
             self.board
-                .plug_vcpu(VcpuPlug { apic_id, slot, cpuid, msrs: realized.feature_msrs() })
+                .plug_vcpu(VcpuPlug { apic_id, slot, cpuid, capabilities, msrs })
                 .map_err(Error::new)?;
         }
         let registers = self.board.cpu_hotplug();

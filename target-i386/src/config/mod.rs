@@ -10,6 +10,7 @@
 
 mod parse;
 pub mod property;
+mod value;
 
 #[cfg(feature = "qom")]
 pub(crate) use property::frequency;
@@ -17,7 +18,9 @@ pub use property::{PROPERTIES, PropertyDef, PropertyError, Value, ValueKind};
 
 use crate::cache::Caches;
 use crate::feature::{FeatureSet, feature};
+use crate::hyperv;
 use crate::model::{Change, CpuModelDef, ModelEntry, ModelKind};
+use crate::provenance::{Cause, History};
 use crate::source::{Accelerator, CpuidSource, Irqchip};
 use crate::vendor::{Signature, Vendor};
 
@@ -135,6 +138,9 @@ pub struct CpuConfig {
     /// `ucode-rev`: microcode revision, 0 for the default.
     pub ucode_rev: u64,
 
+    /// `hv-*`: Hyper-V enlightenments.
+    pub hyperv: hyperv::Settings,
+
     /// `l3-cache`
     pub l3_cache: bool,
     /// `legacy-cache`: ignore the model's caches.
@@ -163,6 +169,9 @@ pub struct CpuConfig {
     pub migrate_smi_count: bool,
     /// `x-migrate-error-code`
     pub migrate_error_code: bool,
+
+    /// How the feature words came to be.
+    pub history: History,
 
     /// `apic-id`, or [`UNASSIGNED_APIC_ID`].
     pub apic_id: u32,
@@ -221,6 +230,7 @@ impl CpuConfig {
             xen_vapic: false,
             tsc_khz: 0,
             ucode_rev: 0,
+            hyperv: hyperv::Settings::default(),
             l3_cache: true,
             legacy_cache: true,
             consistent_cache: true,
@@ -235,6 +245,7 @@ impl CpuConfig {
             pdcm_without_pmu: false,
             migrate_smi_count: true,
             migrate_error_code: true,
+            history: History::default(),
             apic_id: UNASSIGNED_APIC_ID,
             place: PlaceIds { socket: -1, die: -1, module: -1, core: -1, thread: -1, node: -1 },
         }
@@ -255,7 +266,10 @@ impl CpuConfig {
         let mut config = Self::bare(entry);
         if let Some((def, version)) = entry.definition() {
             config.load(def, version);
+            let before = config.features;
             config.apply_accelerator_defaults(source);
+            let cause = Cause::AcceleratorDefault(source.accelerator());
+            config.history.compare(cause, &before, &config.features);
         }
         if let Some(identity) = source.host_identity() {
             config.vendor = identity.vendor;
@@ -280,8 +294,13 @@ impl CpuConfig {
             self.enable_avx10(def.avx10_version);
         }
         self.force_cpuid_0x1f = def.cpuid_0x1f;
-        for change in def.changes_of(version) {
-            self.apply(change);
+        self.history.compare(Cause::Model(def.name), &FeatureSet::EMPTY, &self.features);
+        for version in def.until(version) {
+            let before = self.features;
+            for change in version.changes {
+                self.apply(change);
+            }
+            self.history.compare(Cause::Version(version.number), &before, &self.features);
         }
     }
 

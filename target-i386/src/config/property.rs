@@ -2,115 +2,15 @@
 //!
 //! Besides the table here, every feature is a boolean property of its name. Property names, types
 //! and defaults are QEMU's; so are the texts of errors.
-//!
-//! Missing: the `hv-*` family (Hyper-V enlightenments). Setting one is refused as unknown.
 
 use super::parse::{parse_bool, parse_frequency, parse_signed, parse_unsigned};
+pub use super::value::{Default, PropertyError, Value, ValueKind};
 use super::{AUTOMATIC, CpuConfig, LBR_FORMAT_MASK, LBR_FORMAT_UNSET, UNASSIGNED_APIC_ID, pad_model_id};
 use crate::feature;
+use crate::hyperv::{Enlightenment, NEVER_NOTIFY, OnOffAuto};
 use crate::model::ModelKind;
+use crate::provenance::Changed;
 use crate::vendor::{Signature, Vendor};
-
-/// The value of a property.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// Boolean.
-    Bool(bool),
-    /// Signed number.
-    Int(i64),
-    /// Unsigned number.
-    Uint(u64),
-    /// Text.
-    Str(String),
-}
-
-/// The type of a property.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValueKind {
-    /// `bool`
-    Bool,
-    /// `uint8`, `uint32`, `uint64`: unsigned of so many bits.
-    Uint(u32),
-    /// `int32`
-    Int32,
-    /// `int`: a number whose range the property itself checks.
-    Number,
-    /// `int`: as [`Number`](Self::Number), but signed.
-    SignedNumber,
-    /// `string`
-    Str,
-}
-
-impl ValueKind {
-    /// Type name as `device-list-properties` reports it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bool => "bool",
-            Self::Uint(8) => "uint8",
-            Self::Uint(16) => "uint16",
-            Self::Uint(32) => "uint32",
-            Self::Uint(_) => "uint64",
-            Self::Int32 => "int32",
-            Self::Number | Self::SignedNumber => "int",
-            Self::Str => "string",
-        }
-    }
-}
-
-/// A property cannot be set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PropertyError {
-    /// The CPU has no such property.
-    #[error("Property '{model}-x86_64-cpu.{name}' not found")]
-    NotFound {
-        /// The model.
-        model: String,
-        /// The name.
-        name: String,
-    },
-    /// The text is not a value of the property's type.
-    #[error("Parameter '{name}' expects {expected}")]
-    Malformed {
-        /// The property.
-        name: String,
-        /// What it takes.
-        expected: &'static str,
-    },
-    /// A typed value is of another type than the property.
-    #[error("Invalid parameter type for '{name}', expected: {expected}")]
-    Type {
-        /// The property.
-        name: String,
-        /// What it takes.
-        expected: &'static str,
-    },
-    /// The number is too large.
-    #[error("parameter '{name}' can be at most {max}")]
-    TooLarge {
-        /// The property.
-        name: String,
-        /// Largest value.
-        max: u64,
-    },
-    /// The vendor has the wrong length.
-    #[error(transparent)]
-    Vendor(#[from] crate::vendor::BadVendor),
-    /// There is no such AVX10 version.
-    #[error("avx10-version can be at most {0}")]
-    Avx10(u8),
-    /// Bits outside the property's field.
-    #[error("Property value for '{name}' has bits outside mask '0x{mask:x}'")]
-    Mask {
-        /// The property.
-        name: String,
-        /// Allowed bits.
-        mask: u64,
-    },
-    /// A frequency that is no number.
-    #[error("bad numerical value {0}")]
-    Frequency(String),
-}
 
 /// Which CPUs have a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,27 +36,6 @@ pub struct PropertyDef {
     set: fn(&mut CpuConfig, Value) -> Result<(), PropertyError>,
 }
 
-/// A default in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Default {
-    /// Boolean.
-    Bool(bool),
-    /// Signed.
-    Int(i64),
-    /// Unsigned.
-    Uint(u64),
-}
-
-impl From<Default> for Value {
-    fn from(default: Default) -> Self {
-        match default {
-            Default::Bool(b) => Self::Bool(b),
-            Default::Int(n) => Self::Int(n),
-            Default::Uint(n) => Self::Uint(n),
-        }
-    }
-}
-
 /// Value conversions that the setters use. Types were checked before, so a mismatch cannot occur;
 /// it would leave the setting alone.
 trait FromValue: Sized {
@@ -178,7 +57,7 @@ macro_rules! from_unsigned {
         }
     )* };
 }
-from_unsigned!(u8 u32 u64);
+from_unsigned!(u8 u16 u32 u64);
 
 impl FromValue for i32 {
     fn from_value(value: &Value) -> Option<Self> {
@@ -192,6 +71,9 @@ macro_rules! plain {
     };
     ($name:literal, u8, $default:expr, $($field:tt)+) => {
         plain!(@ $name, ValueKind::Uint(8), Default::Uint($default), |v: u8| Value::Uint(v.into()), u8, $($field)+)
+    };
+    ($name:literal, u16, $default:expr, $($field:tt)+) => {
+        plain!(@ $name, ValueKind::Uint(16), Default::Uint($default), |v: u16| Value::Uint(v.into()), u16, $($field)+)
     };
     ($name:literal, u32, $default:expr, $($field:tt)+) => {
         plain!(@ $name, ValueKind::Uint(32), Default::Uint($default), |v: u32| Value::Uint(v.into()), u32, $($field)+)
@@ -212,6 +94,24 @@ macro_rules! plain {
             set: |config, value| {
                 if let Some(value) = <$t>::from_value(&value) {
                     config.$($field)+ = value;
+                }
+                Ok(())
+            },
+        }
+    };
+}
+
+macro_rules! enlightenment {
+    ($name:literal, $which:ident) => {
+        PropertyDef {
+            name: $name,
+            kind: ValueKind::Bool,
+            scope: Scope::All,
+            default: Some(Default::Bool(false)),
+            get: |config| Value::Bool(config.hyperv.features.has(Enlightenment::$which)),
+            set: |config, value| {
+                if let Value::Bool(on) = value {
+                    config.hyperv.features.assign(Enlightenment::$which, on);
                 }
                 Ok(())
             },
@@ -278,6 +178,64 @@ pub static PROPERTIES: &[PropertyDef] = &[
     max_only(plain!("host-cache-info", bool, false, host_cache_info)),
     plain!("host-phys-bits", bool, false, host_phys_bits),
     plain!("host-phys-bits-limit", u8, 0, host_phys_bits_limit),
+    enlightenment!("hv-apicv", Avic),
+    enlightenment!("hv-avic", Avic),
+    enlightenment!("hv-crash", Crash),
+    enlightenment!("hv-emsr-bitmap", EmsrBitmap),
+    plain!("hv-enforce-cpuid", bool, false, hyperv.enforce_cpuid),
+    enlightenment!("hv-evmcs", Evmcs),
+    enlightenment!("hv-frequencies", Frequencies),
+    enlightenment!("hv-ipi", Ipi),
+    PropertyDef {
+        name: "hv-no-nonarch-coresharing",
+        kind: ValueKind::OnOffAuto,
+        scope: Scope::All,
+        default: Some(Default::Str(OnOffAuto::Off.name())),
+        get: |config| Value::Str(config.hyperv.no_nonarch_coresharing.name().to_owned()),
+        set: |config, value| {
+            if let Value::Str(text) = value {
+                config.hyperv.no_nonarch_coresharing = OnOffAuto::parse(&text)
+                    .ok_or(PropertyError::NotAccepted { name: "hv-no-nonarch-coresharing", value: text })?;
+            }
+            Ok(())
+        },
+    },
+    plain!("hv-passthrough", bool, false, hyperv.passthrough),
+    enlightenment!("hv-reenlightenment", Reenlightenment),
+    enlightenment!("hv-relaxed", Relaxed),
+    enlightenment!("hv-reset", Reset),
+    enlightenment!("hv-runtime", Runtime),
+    plain!("hv-spinlocks", u32, NEVER_NOTIFY as u64, hyperv.spinlock_retries),
+    enlightenment!("hv-stimer", Stimer),
+    enlightenment!("hv-stimer-direct", StimerDirect),
+    enlightenment!("hv-syndbg", Syndbg),
+    enlightenment!("hv-synic", Synic),
+    enlightenment!("hv-time", Time),
+    enlightenment!("hv-tlbflush", Tlbflush),
+    enlightenment!("hv-tlbflush-direct", TlbflushDirect),
+    enlightenment!("hv-tlbflush-ext", TlbflushExt),
+    enlightenment!("hv-vapic", Vapic),
+    PropertyDef {
+        name: "hv-vendor-id",
+        kind: ValueKind::Text,
+        scope: Scope::All,
+        default: None,
+        get: |config| Value::Str(config.hyperv.vendor.clone().unwrap_or_default()),
+        set: |config, value| {
+            if let Value::Str(text) = value {
+                config.hyperv.vendor = Some(text);
+            }
+            Ok(())
+        },
+    },
+    plain!("hv-version-id-build", u32, 14393, hyperv.version.build),
+    plain!("hv-version-id-major", u16, 10, hyperv.version.major),
+    plain!("hv-version-id-minor", u16, 0, hyperv.version.minor),
+    plain!("hv-version-id-sbranch", u8, 0, hyperv.version.service_branch),
+    plain!("hv-version-id-snumber", u32, 0, hyperv.version.service_number),
+    plain!("hv-version-id-spack", u32, 0, hyperv.version.service_pack),
+    enlightenment!("hv-vpindex", Vpindex),
+    enlightenment!("hv-xmm-input", XmmInput),
     plain!("kvm", bool, true, expose_kvm),
     plain!("kvm-pv-enforce-cpuid", bool, false, kvm_pv_enforce_cpuid),
     plain!("l3-cache", bool, true, l3_cache),
@@ -310,7 +268,11 @@ pub static PROPERTIES: &[PropertyDef] = &[
         kind: ValueKind::Number,
         scope: Scope::All,
         default: None,
-        get: |config| Value::Int(config.signature.model().into()),
+        get: |config| {
+            // Families before 6 have no extended model.
+            let model = config.signature.model();
+            Value::Int(if config.signature.family() < 6 { model & 0xf } else { model }.into())
+        },
         set: |config, value| {
             let model = at_most("model", &value, Signature::MAX_MODEL)?;
             config.signature = config.signature.with_model(u8::try_from(model).unwrap_or(u8::MAX));
@@ -383,6 +345,7 @@ pub static PROPERTIES: &[PropertyDef] = &[
     plain!("x-consistent-cache", bool, true, consistent_cache),
     plain!("x-force-cpuid-0x1f", bool, false, force_cpuid_0x1f),
     plain!("x-force-features", bool, false, force_features),
+    plain!("x-hv-max-vps", i32, -1, hyperv.max_vps),
     plain!("x-l1-cache-per-thread", bool, true, l1_cache_per_core),
     plain!("x-migrate-error-code", bool, true, migrate_error_code),
     plain!("x-migrate-smi-count", bool, true, migrate_smi_count),
@@ -405,7 +368,7 @@ fn convert(def: &PropertyDef, name: &str, text: &str) -> Result<Value, PropertyE
     let malformed = |expected| PropertyError::Malformed { name: name.to_owned(), expected };
     match def.kind {
         ValueKind::Bool => parse_bool(text).map(Value::Bool).ok_or_else(|| malformed("'on' or 'off'")),
-        ValueKind::Str => Ok(Value::Str(text.to_owned())),
+        ValueKind::Str | ValueKind::Text | ValueKind::OnOffAuto => Ok(Value::Str(text.to_owned())),
         ValueKind::Uint(bits) => {
             let value = parse_unsigned(text).ok_or_else(|| malformed("uint64"))?;
             check_width(name, value, bits)?;
@@ -436,7 +399,8 @@ fn adapt(def: &PropertyDef, name: &str, value: Value) -> Result<Value, PropertyE
     let typed = |expected| PropertyError::Type { name: name.to_owned(), expected };
     let malformed = |expected| PropertyError::Malformed { name: name.to_owned(), expected };
     match (def.kind, value) {
-        (ValueKind::Bool, value @ Value::Bool(_)) | (ValueKind::Str, value @ Value::Str(_)) => Ok(value),
+        (ValueKind::Bool, value @ Value::Bool(_))
+        | (ValueKind::Str | ValueKind::Text | ValueKind::OnOffAuto, value @ Value::Str(_)) => Ok(value),
         (ValueKind::Uint(bits), Value::Uint(n)) => check_width(name, n, bits).map(|()| Value::Uint(n)),
         (ValueKind::Uint(bits), Value::Int(n)) => {
             let n = n.cast_unsigned();
@@ -455,7 +419,7 @@ fn adapt(def: &PropertyDef, name: &str, value: Value) -> Result<Value, PropertyE
             i32::try_from(n).map(|n| Value::Int(n.into())).map_err(|_| malformed("int32_t"))
         }
         (ValueKind::Bool, _) => Err(typed("boolean")),
-        (ValueKind::Str, _) => Err(typed("string")),
+        (ValueKind::Str | ValueKind::Text | ValueKind::OnOffAuto, _) => Err(typed("string")),
         (ValueKind::Int32 | ValueKind::SignedNumber, _) => Err(typed("integer")),
         (ValueKind::Uint(_) | ValueKind::Number, _) => Err(malformed("uint64")),
     }
@@ -483,6 +447,7 @@ impl CpuConfig {
     fn set_feature(&mut self, f: feature::Feature, on: bool) {
         self.features.assign(f, on);
         self.user_features.insert(f.word, f.mask);
+        self.history.property(f.name, Changed::Feature(f, on));
     }
 
     /// Sets a property from text, as `name=text` on the command line does.
@@ -501,7 +466,14 @@ impl CpuConfig {
         }
         let def = self.scoped(name).ok_or_else(|| self.not_found(name))?;
         let value = convert(def, name, text)?;
-        (def.set)(self, value)
+        self.write(def, value)
+    }
+
+    fn write(&mut self, def: &'static PropertyDef, value: Value) -> Result<(), PropertyError> {
+        let before = self.features;
+        (def.set)(self, value)?;
+        self.history.property(def.name, Changed::From(&before, &self.features));
+        Ok(())
     }
 
     /// Sets `tsc-freq`, the command line's form of `tsc-frequency` with suffixes.
@@ -528,7 +500,7 @@ impl CpuConfig {
         }
         let def = self.scoped(name).ok_or_else(|| self.not_found(name))?;
         let value = adapt(def, name, value)?;
-        (def.set)(self, value)
+        self.write(def, value)
     }
 
     /// The value of a property, a feature's included; `None` if the CPU has no such property.

@@ -1,7 +1,6 @@
 //! The properties of `x86_64-cpu`, declared once from the tables of this crate.
 //!
-//! Missing are the `hv-*` family (Hyper-V), which setting refuses as unknown, and the link `memory`: this
-//! crate has no memory regions.
+//! Missing is the link `memory`: this crate has no memory regions.
 
 use qom::{ClassInit, Input, Object, Property, PropertyError, ValueError};
 use serde_json::json;
@@ -53,13 +52,16 @@ fn setting(
         })
         .set(move |object, input| {
             cpu(object)?
-                .update_config(|config| write(config, name, def.kind, input))
+                .write_property(object, name, |config| write(config, name, def.kind, input))
                 .map_err(|error| refused(object, name, input, error))
         });
     match default {
         // The reference describes those switches that have a default of their own.
         Some(config::property::Default::Bool(on)) => property.description("on/off").default(on),
-        Some(default) => property.default(to_json(default.into())),
+        Some(default) => {
+            let property = property.default(to_json(default.into()));
+            if def.kind == ValueKind::OnOffAuto { property.description("on/off/auto") } else { property }
+        }
         None => property,
     }
 }
@@ -72,7 +74,7 @@ fn switch(name: &'static str) -> Property {
         })
         .set(move |object, input| {
             cpu(object)?
-                .update_config(|config| write(config, name, ValueKind::Bool, input))
+                .write_property(object, name, |config| write(config, name, ValueKind::Bool, input))
                 .map_err(|error| refused(object, name, input, error))
         })
 }
@@ -90,7 +92,7 @@ fn reports() -> [Property; 4] {
             let realized = cpu(object)?.realized();
             Ok(json!(realized.map(|cpu| cpu.unavailable_features()).unwrap_or_default()))
         }),
-        // A guest reports a crash through Hyper-V's MSRs alone, which no CPU has here.
+        // A guest reports a crash through Hyper-V's MSRs, which KVM keeps to itself until somebody asks.
         Property::new("crash-information", "GuestPanicInformation")
             .get(|_| Err(PropertyError::Refused("No crash occurred".to_owned()))),
     ]

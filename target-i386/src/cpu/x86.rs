@@ -7,14 +7,16 @@
 use std::sync::Arc;
 
 use qom::derive::Object;
-use qom::{Class, ClassInit, Device, DeviceClass, Error, Field, Instance, Obj, Object};
+use qom::{Class, ClassInit, Device, DeviceClass, Error, Field, Instance, Obj, Object, Origin};
 
 use super::generic::Cpu;
 use super::models::CpuModels;
 use super::properties;
-use crate::config::{CpuConfig, PlaceIds, PropertyError, UNASSIGNED_APIC_ID};
+use crate::config::{CpuConfig, PlaceIds, UNASSIGNED_APIC_ID};
+use crate::expand::{ExpandError, Warning};
 use crate::model::ModelEntry;
-use crate::realize::RealizedCpu;
+use crate::provenance::Setter;
+use crate::realize::{RealizeError, RealizedCpu};
 use crate::topology::{ApicId, CpuTopology, Placement};
 
 /// The class data that `x86_64-cpu` introduces. Concrete classes have both parts.
@@ -35,6 +37,8 @@ pub struct NotPlaced;
 struct State {
     config: CpuConfig,
     topology: CpuTopology,
+    /// The property that was written last, until it is known who did.
+    last_written: Option<&'static str>,
     realized: Option<Arc<RealizedCpu>>,
 }
 
@@ -46,6 +50,7 @@ pub struct X86Cpu {
     #[object(default = Field::new(State {
         config: CpuConfig::nothing(),
         topology: CpuTopology::single(),
+        last_written: None,
         realized: None,
     }))]
     state: Field<State>,
@@ -84,7 +89,7 @@ impl X86Cpu {
         };
         let models = class.data::<X86CpuClass>().and_then(|class| class.models.as_ref());
         if let Some(models) = models {
-            cpu.describe(models)?;
+            cpu.describe(&**device.as_object(), models)?;
         }
         let outcome = parent.map_or(Ok(()), |parent| (parent.realize)(device));
         if outcome.is_err() {
@@ -93,17 +98,42 @@ impl X86Cpu {
         outcome
     }
 
-    fn describe(&self, models: &CpuModels) -> Result<(), Error> {
-        let (mut config, topology) = self.state.with(|state| (state.config.clone(), state.topology));
-        if config.apic_id == UNASSIGNED_APIC_ID {
-            return Err(Error::new(NotPlaced));
-        }
+    /// What realizing the CPU with its settings of now would make of it at a place. The CPU stays as it is,
+    /// and nobody is told: the warnings are added to `warnings`. Nothing for a class that the hook did not
+    /// register.
+    ///
+    /// # Errors
+    ///
+    /// As realizing it.
+    pub fn preview(
+        object: &Obj<Self>,
+        placement: Placement,
+        warnings: &mut Vec<Warning>,
+    ) -> Option<Result<RealizedCpu, RealizeError>> {
+        let models = object.as_object().class().data::<X86CpuClass>()?.models.as_ref()?;
+        Some(object.compute(&**object.as_object(), models, placement, warnings))
+    }
+
+    fn compute(
+        &self,
+        object: &dyn Object,
+        models: &CpuModels,
+        placement: Placement,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<RealizedCpu, RealizeError> {
+        self.claim_last_setting(object);
+        let mut config = self.config();
         for (name, on) in models.forced() {
             config.force(name, on);
         }
-        let placement = Placement { topology, apic_id: ApicId(config.apic_id) };
+        config.realize(placement, models.source(), warnings)
+    }
+
+    fn describe(&self, object: &dyn Object, models: &CpuModels) -> Result<(), Error> {
+        let apic_id = self.apic_id().ok_or_else(|| Error::new(NotPlaced))?;
+        let placement = Placement { topology: self.topology(), apic_id };
         let mut warnings = Vec::new();
-        let outcome = config.realize(placement, models.source(), &mut warnings);
+        let outcome = self.compute(object, models, placement, &mut warnings);
         for warning in &warnings {
             models.warn(warning);
         }
@@ -126,9 +156,34 @@ impl X86Cpu {
         self.state.with(|state| look(state.realized.as_ref().map_or(&state.config, |cpu| &cpu.config)))
     }
 
-    /// Changes the settings that the next realization starts from.
-    pub(super) fn update_config<R>(&self, change: impl FnOnce(&mut CpuConfig) -> R) -> R {
-        self.state.update(|state| change(&mut state.config))
+    /// Changes, on behalf of a property of the object, the settings that the next realization starts from.
+    pub(super) fn write_property<R>(
+        &self,
+        object: &dyn Object,
+        name: &'static str,
+        change: impl FnOnce(&mut CpuConfig) -> R,
+    ) -> R {
+        self.claim_last_setting(object);
+        self.state.update(|state| {
+            state.last_written = Some(name);
+            change(&mut state.config)
+        })
+    }
+
+    /// Tells the history who set the last property: the object knows it as soon as that is done.
+    fn claim_last_setting(&self, object: &dyn Object) {
+        if let Some(name) = self.state.update(|state| state.last_written.take()) {
+            let setter = match object.origin_of(name) {
+                Origin::Default => Setter::Program,
+                Origin::MachineCompat => Setter::MachineCompat,
+                Origin::Global => Setter::Global,
+                Origin::Cpu => Setter::CpuOption,
+                Origin::CommandLine => Setter::CommandLine,
+                Origin::Machine => Setter::Machine,
+                Origin::Monitor => Setter::Monitor,
+            };
+            self.state.update(|state| state.config.history.claim(setter));
+        }
     }
 
     /// The description; none while the CPU is not realized.
@@ -177,8 +232,8 @@ impl X86Cpu {
     /// never be realized: nothing is filtered yet.
     ///
     /// # Errors
-    /// [`PropertyError`] if a `+feature` or `-feature` cannot be applied.
-    pub fn expanded(&self) -> Result<CpuConfig, PropertyError> {
+    /// [`ExpandError`] if a `+feature` or `-feature` cannot be applied, or Hyper-V enlightenments do not fit together.
+    pub fn expanded(&self) -> Result<CpuConfig, ExpandError> {
         let (mut config, topology) = self.state.with(|state| (state.config.clone(), state.topology));
         let models = self.core().class().data::<X86CpuClass>().and_then(|class| class.models.as_ref());
         let Some(models) = models else { return Ok(config) };

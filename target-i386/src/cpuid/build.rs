@@ -6,7 +6,7 @@ use crate::cache::Caches;
 use crate::config::CpuConfig;
 use crate::feature::{FeatureSet, FeatureWord, feature};
 use crate::source::{Accelerator, CpuidSource};
-use crate::topology::{CpuIds, Level, Placement};
+use crate::topology::{CacheSharing, CacheSharingError, CpuIds, Level, Placement};
 use crate::xsave::{COMPONENTS, XsaveComponent};
 
 /// The caches that each group of leaves describes; they differ with old machine types.
@@ -20,6 +20,16 @@ pub(crate) struct CacheLeaves {
     pub(crate) amd: Caches,
     /// Leaf 8000_001Dh.
     pub(crate) leaf_1d: Caches,
+}
+
+impl CacheLeaves {
+    /// Shared as the machine says. Leaf 2 does not tell of sharing.
+    pub(crate) fn shared(self, sharing: &CacheSharing) -> Result<Self, CacheSharingError> {
+        let [leaf_4, amd, leaf_1d] =
+            [self.leaf_4, self.amd, self.leaf_1d].map(|caches| sharing.apply(caches));
+        CacheSharing::check(&leaf_1d)?;
+        Ok(Self { leaf_2: self.leaf_2, leaf_4, amd, leaf_1d })
+    }
 }
 
 /// All that the table depends on.
@@ -78,9 +88,11 @@ pub(super) fn indexed(regs: &[CpuidRegs]) -> Leaf {
 /// Builds the table.
 pub(crate) fn build(input: &BuildInput<'_>) -> Result<CpuidTable, TableError> {
     let config = input.config;
+    let (hypervisor, second_hypervisor) = hypervisor::limits(input);
     let limits = Limits {
         basic: config.level,
-        hypervisor: hypervisor::limit(input),
+        hypervisor,
+        second_hypervisor,
         extended: config.xlevel,
         centaur: config.xlevel2,
     };

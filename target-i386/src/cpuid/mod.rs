@@ -22,6 +22,7 @@
 mod build;
 mod cache_leaves;
 mod features;
+mod hyperv;
 mod hypervisor;
 #[cfg(feature = "kvm")]
 mod kvm_entries;

@@ -69,13 +69,15 @@ impl Leaf {
     }
 }
 
-/// Highest leaves of the four ranges.
+/// Highest leaves of the ranges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// From 0.
     pub basic: u32,
     /// From 4000_0000h.
     pub hypervisor: u32,
+    /// From 4000_0100h, where a second hypervisor's interface is shown; else 0.
+    pub second_hypervisor: u32,
     /// From 8000_0000h.
     pub extended: u32,
     /// From C000_0000h.
@@ -89,6 +91,7 @@ impl Limits {
         match leaf {
             0xc000_0000.. => self.centaur,
             0x8000_0000.. => self.extended,
+            0x4000_0100..=0x4000_01ff => self.second_hypervisor,
             0x4000_0000.. => self.hypervisor,
             _ => self.basic,
         }

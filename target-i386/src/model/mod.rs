@@ -309,7 +309,7 @@ impl CpuModelDef {
     }
 
     /// The versions up to one; none of them for `None`, the model as it was before versions.
-    fn until(&self, version: Option<u16>) -> impl Iterator<Item = &'static ModelVersion> {
+    pub(crate) fn until(&self, version: Option<u16>) -> impl Iterator<Item = &'static ModelVersion> {
         self.versions.iter().take_while(move |v| version.is_some_and(|last| v.number <= last))
     }
 

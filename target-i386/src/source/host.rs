@@ -23,12 +23,30 @@ pub struct CpuidEntry {
     pub regs: CpuidRegs,
 }
 
+/// How a host file came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostOrigin {
+    /// A KVM and its processor answered.
+    #[default]
+    Recorded,
+    /// A person wrote down what manuals say of a processor, and what a current KVM passes on of that: a
+    /// plausible host, which no machine answered for.
+    ByHand,
+}
+
 /// The record of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostCpuid {
     /// Format of the record: 1.
     pub format: u32,
+    /// How the file came to be.
+    #[serde(default)]
+    pub origin: HostOrigin,
+    /// Which host it is, for people.
+    #[serde(default)]
+    pub description: String,
     /// Kernel release, for people.
     #[serde(default)]
     pub kernel: String,
@@ -45,6 +63,9 @@ pub struct HostCpuid {
     /// XCR0 bits that guests can be given after asking for them (`KVM_X86_XCOMP_GUEST_SUPP`).
     #[serde(default)]
     pub guest_xcr0: Option<u64>,
+    /// Hyper-V's leaves that KVM offers (`KVM_GET_SUPPORTED_HV_CPUID`); none without `KVM_CAP_HYPERV`.
+    #[serde(default)]
+    pub hyperv: Option<Vec<CpuidEntry>>,
     /// Local machine check exceptions (`KVM_X86_GET_MCE_CAP_SUPPORTED`, bit 27).
     #[serde(default)]
     pub lmce: bool,
@@ -101,6 +122,8 @@ mod tests {
     fn round_trip_and_refusal() {
         let host = HostCpuid {
             format: 1,
+            origin: HostOrigin::ByHand,
+            description: "a test".into(),
             kernel: "6.1.0".into(),
             supported: vec![CpuidEntry {
                 leaf: 7,
@@ -112,6 +135,7 @@ mod tests {
             guest_msrs: vec![0x10a],
             tsc_deadline_timer: true,
             guest_xcr0: Some(7),
+            hyperv: Some(vec![CpuidEntry { leaf: 0x4000_0000, subleaf: 0, regs: CpuidRegs::ZERO }]),
             lmce: false,
         };
         let text = host.to_json().unwrap();

@@ -224,6 +224,10 @@ impl CpuidSource for Kvm {
         components
     }
 
+    fn hyperv_cpuid(&self, leaf: u32) -> Option<CpuidRegs> {
+        self.host.hyperv.as_deref().map(|entries| HostCpuid::find(entries, leaf, 0))
+    }
+
     fn irqchip(&self) -> Irqchip {
         self.irqchip
     }

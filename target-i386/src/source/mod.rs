@@ -6,12 +6,14 @@
 //! Forbidden here: opening devices, but for the one function in `record` that makes a record.
 
 mod host;
+#[cfg(all(feature = "kvm", target_arch = "x86_64"))]
+mod hyperv_caps;
 mod kvm;
 #[cfg(all(feature = "kvm", target_arch = "x86_64"))]
 mod record;
 mod tcg;
 
-pub use host::{CpuidEntry, HostCpuid, HostFileError};
+pub use host::{CpuidEntry, HostCpuid, HostFileError, HostOrigin};
 pub use kvm::Kvm;
 #[cfg(all(feature = "kvm", target_arch = "x86_64"))]
 pub use record::RecordError;
@@ -75,6 +77,12 @@ pub trait CpuidSource {
 
     /// Size and place of the XSAVE components that guests can have.
     fn xsave_components(&self) -> [XsaveComponent; COMPONENTS];
+
+    /// A leaf of Hyper-V's interface as the accelerator offers it, zeros where it has none; `None` where
+    /// it has no Hyper-V at all.
+    fn hyperv_cpuid(&self, _leaf: u32) -> Option<CpuidRegs> {
+        None
+    }
 
     /// Where interrupt controllers are.
     fn irqchip(&self) -> Irqchip;

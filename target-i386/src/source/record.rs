@@ -4,7 +4,7 @@ use kvm_bindings::{KVM_MAX_CPUID_ENTRIES, Msrs, kvm_msr_entry};
 use kvm_ioctls::{Cap, Kvm as Device};
 use raw_cpuid::native_cpuid::cpuid_count;
 
-use super::host::{CpuidEntry, HostCpuid};
+use super::host::{CpuidEntry, HostCpuid, HostOrigin};
 use crate::cpuid::CpuidRegs;
 
 /// The host cannot be recorded.
@@ -54,11 +54,24 @@ fn processor() -> Vec<CpuidEntry> {
     entries
 }
 
+/// The processor's brand string.
+fn brand(entries: &[CpuidEntry]) -> String {
+    let bytes: Vec<u8> = (0x8000_0002..=0x8000_0004)
+        .map(|leaf| HostCpuid::find(entries, leaf, 0))
+        .flat_map(|r| [r.eax, r.ebx, r.ecx, r.edx])
+        .flat_map(u32::to_le_bytes)
+        .take_while(|byte| *byte != 0)
+        .collect();
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
+
 impl HostCpuid {
     /// Records this machine.
     ///
     /// Not recorded, as they need requests that have no safe wrapper: states that a process has
-    /// to ask for (AMX) and local machine check exceptions.
+    /// to ask for (AMX) and local machine check exceptions. What KVM offers of Hyper-V is concluded from
+    /// capabilities and MSRs, which miss the newest enlightenments; a program that can use
+    /// `KVM_GET_SUPPORTED_HV_CPUID` replaces [`hyperv`](Self::hyperv).
     ///
     /// # Errors
     ///
@@ -90,12 +103,16 @@ impl HostCpuid {
                 }
             }
         }
+        let processor = processor();
         let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Ok(Self {
             format: Self::FORMAT,
+            origin: HostOrigin::Recorded,
+            description: brand(&processor),
             kernel: kernel.trim().to_owned(),
             supported,
-            processor: processor(),
+            hyperv: super::hyperv_caps::leaves(kvm, &guest_msrs),
+            processor,
             feature_msrs,
             guest_msrs,
             tsc_deadline_timer: kvm.check_extension(Cap::TscDeadlineTimer),

@@ -258,7 +258,14 @@ impl Board {
     pub(super) fn config(&self, slot: u32) -> VcpuConfig {
         let id = (self.options.apic_id)(slot);
         let cpuid = cpuid(id, self.options.x2apic);
-        VcpuConfig { id: VcpuId(id), index: slot, boot: slot == 0, cpuid, msrs: Vec::new() }
+        VcpuConfig {
+            id: VcpuId(id),
+            index: slot,
+            boot: slot == 0,
+            cpuid,
+            capabilities: Vec::new(),
+            msrs: Vec::new(),
+        }
     }
 
     pub(super) fn plug_vcpu(&self, slot: u32) {

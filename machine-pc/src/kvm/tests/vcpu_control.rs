@@ -49,7 +49,15 @@ fn bare(code: &[u8]) -> Bare {
     });
     vm.attach(VmBuses { pio: pio.into(), mmio: IoBus::mmio().into(), events: sink }).unwrap();
     let id = VcpuId(0);
-    vm.plug(VcpuConfig { id, index: 0, boot: true, cpuid: cpuid(0, false), msrs: Vec::new() }).unwrap();
+    vm.plug(VcpuConfig {
+        id,
+        index: 0,
+        boot: true,
+        cpuid: cpuid(0, false),
+        capabilities: Vec::new(),
+        msrs: Vec::new(),
+    })
+    .unwrap();
     Bare { vm, port, events }
 }
 
@@ -187,7 +195,14 @@ fn a_parked_vcpu_that_ran_keeps_its_table() {
     vm.unplug(VcpuId(0)).unwrap();
     assert!(matches!(vm.unplug(VcpuId(0)), Err(VcpuError::NotPlugged(VcpuId(0)))));
     assert_eq!(vm.parked(), 1);
-    let same = VcpuConfig { id: VcpuId(0), index: 0, boot: true, cpuid: cpuid(0, false), msrs: Vec::new() };
+    let same = VcpuConfig {
+        id: VcpuId(0),
+        index: 0,
+        boot: true,
+        cpuid: cpuid(0, false),
+        capabilities: Vec::new(),
+        msrs: Vec::new(),
+    };
     let other = VcpuConfig { cpuid: cpuid(9, false), ..same.clone() };
     match vm.plug(other) {
         // A kernel that does not mind: older than 5.16, or one of another making.

@@ -7,6 +7,10 @@
 //!
 //! Forbidden here: tuples of counts; every level has its name.
 
+mod sharing;
+
+pub use sharing::{CacheName, CacheSharing, CacheSharingError};
+
 use std::fmt;
 use std::num::NonZeroU32;
 
@@ -35,13 +39,14 @@ pub enum Level {
     Socket,
 }
 
-/// How many of each level the next one holds.
+/// How many of each level the next one holds, and which of them share caches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuTopology {
     dies: NonZeroU32,
     modules: NonZeroU32,
     cores: NonZeroU32,
     threads: NonZeroU32,
+    caches: CacheSharing,
 }
 
 /// A topology that cannot be encoded.
@@ -65,7 +70,7 @@ impl CpuTopology {
     #[must_use]
     pub const fn single() -> Self {
         let one = NonZeroU32::MIN;
-        Self { dies: one, modules: one, cores: one, threads: one }
+        Self { dies: one, modules: one, cores: one, threads: one, caches: CacheSharing::AS_MODEL }
     }
 
     /// Dies in a socket, modules in a die, cores in a module, threads in a core.
@@ -80,12 +85,26 @@ impl CpuTopology {
             modules: positive(modules, "modules")?,
             cores: positive(cores, "cores")?,
             threads: positive(threads, "threads")?,
+            caches: CacheSharing::AS_MODEL,
         };
         match width(topology.dies) + width(topology.modules) + width(topology.cores) + width(topology.threads)
         {
             0..=31 => Ok(topology),
             bits => Err(TopologyError::TooWide(bits)),
         }
+    }
+
+    /// With caches shared as the machine says (`smp-cache`).
+    #[must_use]
+    pub const fn with_caches(mut self, caches: CacheSharing) -> Self {
+        self.caches = caches;
+        self
+    }
+
+    /// How the machine says that caches are shared.
+    #[must_use]
+    pub const fn caches(&self) -> CacheSharing {
+        self.caches
     }
 
     /// Dies in a socket.
