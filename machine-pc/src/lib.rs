@@ -2,6 +2,7 @@
 
 pub mod accel;
 pub mod acpi;
+pub mod backends;
 pub mod chardev;
 pub mod cmdline;
 mod commands;

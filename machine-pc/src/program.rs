@@ -8,12 +8,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use qmp::device::{AddDevice, Form};
+use qom::user_creatable::NewObject;
 use qom::{Origin, Qom};
 use serde_json::{Map, Value};
 use target_i386::cpu::cpu_models;
 
 use crate::accel::AccelChoice;
-use crate::cmdline::{CommandLine, DeviceOption, DeviceProperties, Request, help_text, version_text};
+use crate::cmdline::{
+    CommandLine, DeviceOption, DeviceProperties, MONITOR_TYPES, ObjectOption, Request, help_text,
+    version_text,
+};
 use crate::report::{self, PROGRAM};
 use crate::startup::{self, MachineSpec, StartError};
 use crate::{listings, run};
@@ -57,6 +61,12 @@ pub enum Failure {
         location: String,
         /// Why.
         reason: String,
+    },
+    /// An object of `-object` that cannot be made. As in the reference, the option is not named.
+    #[error("{source}{}", report::hint(source.hint()))]
+    Object {
+        /// Why.
+        source: qom::user_creatable::AddError,
     },
     /// An unknown machine type in a request for help.
     #[error("unsupported machine type: \"{0}\"\nUse -machine help to list supported machines")]
@@ -116,6 +126,14 @@ fn execute(line: CommandLine) -> Result<(), Failure> {
                 None => Err(Failure::UnknownMachine(name.to_owned())),
             }
         }
+        Request::ObjectHelp => print(&qmp::object::types_help(&qom, &MONITOR_TYPES)),
+        Request::ObjectTypeHelp { type_name, location } => match qmp::object::type_help(&qom, type_name) {
+            Some(text) => print(&text),
+            None => Err(Failure::Option {
+                location: location.clone(),
+                reason: format!("Parameter 'qom-type' does not accept value '{type_name}'"),
+            }),
+        },
         Request::DeviceHelp => print(&listings::devices(&qom)),
         Request::DeviceTypeHelp { driver } => match listings::device_properties(&qom, driver) {
             Some(text) => print(&text),
@@ -143,6 +161,20 @@ pub(crate) fn machine_spec(line: &CommandLine) -> MachineSpec {
             .map(|global| (global.driver.clone(), global.property.clone(), global.value.clone()))
             .collect(),
     }
+}
+
+/// Holds the objects of the command line against their types.
+///
+/// # Errors
+/// The first that is wrong, with its option.
+pub(crate) fn read_objects(qom: &Qom, objects: Vec<ObjectOption>) -> Result<Vec<NewObject>, Failure> {
+    let read = |ObjectOption { values, form, location }| {
+        NewObject::read(qom, values, form).map_err(|error| {
+            let reason = format!("{error}{}", report::hint(error.hint()));
+            Failure::Option { location, reason }
+        })
+    };
+    objects.into_iter().map(read).collect()
 }
 
 /// Makes the devices of the command line.

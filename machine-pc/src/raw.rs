@@ -13,6 +13,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{ptr, slice};
@@ -277,6 +278,70 @@ impl ArmedVcpu {
             data.join(", ")
         ))
     }
+}
+
+/// What the kernel is told of a region's pages; none of it changes what they hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Advice {
+    /// Pages that are equal may be shared behind the scenes (KSM).
+    Mergeable,
+    /// They may not.
+    Unmergeable,
+    /// They are part of a core dump.
+    Dump,
+    /// They are not.
+    DontDump,
+}
+
+/// `madvise` on a whole region.
+pub(crate) fn advise(region: &MmapRegion, advice: Advice) -> io::Result<()> {
+    let advice = match advice {
+        Advice::Mergeable => libc::MADV_MERGEABLE,
+        Advice::Unmergeable => libc::MADV_UNMERGEABLE,
+        Advice::Dump => libc::MADV_DODUMP,
+        Advice::DontDump => libc::MADV_DONTDUMP,
+    };
+    // SAFETY: the range is that of a mapping which `region` keeps; these four advices change neither what the memory holds
+    // nor that it is mapped.
+    let result = unsafe { libc::madvise(region.as_ptr().cast(), region.size(), advice) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Has the kernel provide pages `offset..offset + len` of a region for writing, without changing what they hold.
+pub(crate) fn populate(region: &MmapRegion, offset: usize, len: usize) -> io::Result<()> {
+    if offset.checked_add(len).is_none_or(|end| end > region.size()) {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    // SAFETY: the range lies within the mapping (checked above), which `region` keeps; populating it for writing keeps what
+    // the memory holds.
+    let result = unsafe { libc::madvise(region.as_ptr().add(offset).cast(), len, libc::MADV_POPULATE_WRITE) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// `mbind` of a whole region to the host's NUMA nodes in `nodes` (a bit each, node 0 the lowest), moving pages that lie
+/// elsewhere. `mode` is one of Linux's `MPOL_` values.
+pub(crate) fn bind(region: &MmapRegion, mode: libc::c_int, nodes: u128) -> io::Result<()> {
+    /// The kernel takes one bit less than it is told.
+    const BITS: libc::c_ulong = 128 + 1;
+    /// Linux's `linux/mempolicy.h`: fail where pages lie elsewhere, after moving those that can be moved.
+    const MPOL_MF_STRICT: libc::c_uint = 1;
+    const MPOL_MF_MOVE: libc::c_uint = 2;
+    let low = |nodes: u128| (nodes & u128::from(u64::MAX)) as libc::c_ulong;
+    let mask: [libc::c_ulong; 3] = [low(nodes), low(nodes >> 64), 0];
+    // SAFETY: the range is that of a mapping which `region` keeps, `mask` has more than `BITS` bits and is only read; where the
+    // pages lie is nothing that code can tell by what they hold.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mbind,
+            region.as_ptr(),
+            region.size(),
+            mode,
+            mask.as_ptr(),
+            BITS,
+            MPOL_MF_STRICT | MPOL_MF_MOVE,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Linux's id of the current thread.

@@ -54,3 +54,8 @@ pub fn warning(message: impl Display) {
 pub fn info(message: impl Display) {
     say(format_args!("info: {message}"));
 }
+
+/// Further lines for a person, to be put behind a message.
+pub(crate) fn hint(lines: Option<&str>) -> String {
+    lines.map(|lines| format!("\n{lines}")).unwrap_or_default()
+}

@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use qmp::{Commands, Context, RunControl};
-use qom::Qom;
+use qom::{Origin, Qom};
 
+use crate::chardev;
 use crate::cmdline::{CommandLine, SerialSpec};
 use crate::main_loop::{Handle, MainLoop};
-use crate::program::{Failure, add_devices, machine_spec, warn_of_unused_globals};
+use crate::program::{Failure, add_devices, machine_spec, read_objects, warn_of_unused_globals};
 use crate::report::{self, Prefix};
 use crate::serial::SerialPort;
-use crate::startup::{self, Connections};
+use crate::startup::{self, Connections, StartError};
 use crate::vm::{Vm, VmPolicy};
 use crate::vm_event::VmEvent;
 
@@ -76,7 +77,7 @@ fn console(line: &CommandLine) -> Result<Option<String>, Failure> {
 ///
 /// # Errors
 /// [`Failure`]: why there is no machine. The end of a machine that ran is no failure.
-pub(crate) fn run(qom: &Arc<Qom>, line: CommandLine) -> Result<(), Failure> {
+pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine) -> Result<(), Failure> {
     if line.daemonize {
         let reason =
             "this program does not put itself in the background yet; let a service manager do it".to_owned();
@@ -86,16 +87,23 @@ pub(crate) fn run(qom: &Arc<Qom>, line: CommandLine) -> Result<(), Failure> {
         timestamp: line.messages.timestamp,
         guest_name: line.name.guest.clone().filter(|_| line.messages.guest_name),
     });
+    // All are looked at before the machine type is, and made after it is known, as in the reference.
+    let objects = read_objects(qom, std::mem::take(&mut line.objects))?;
+    startup::machine_class(qom, line.machine.type_name.as_deref())?;
+    for object in objects {
+        object.add(qom, Origin::CommandLine).map_err(|source| Failure::Object { source })?;
+    }
     let io = |what: &str| {
         let what = what.to_owned();
         move |source| Failure::Io { what, source }
     };
     let mut main_loop = MainLoop::new().map_err(io("main loop"))?;
-    for chardev in &line.chardevs {
-        let mut chardev = chardev.clone();
+    for asked in &line.chardevs {
+        let mut chardev = asked.clone();
         // A console that shares a monitor's terminal: the monitor is attached last and so has the keys.
         chardev.mux |= line.serials.contains(&SerialSpec::OutputOf(chardev.id.clone()));
-        main_loop.add_chardev(&chardev).map_err(Failure::Chardev)?;
+        let connection = main_loop.add_chardev(&chardev).map_err(Failure::Chardev)?;
+        chardev::object::show(qom, asked, connection).map_err(StartError::Object)?;
     }
     let console = console(&line)?;
     let serial: Arc<OnceLock<Arc<SerialPort>>> = Arc::default();

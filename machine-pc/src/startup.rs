@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use qom::{Bootstrap, Device, GlobalProperty, Input, Obj, Origin, Qom};
+use qom::{Bootstrap, Bus, Device, GlobalProperty, Input, Obj, Origin, Qom};
 use serde_json::{Map, Value};
 use target_i386::cpu::{CpuOptionError, X86Accel, X86Cpu, apply_cpu_option};
 use target_i386::topology::{Placement, TopologyError};
@@ -21,6 +21,7 @@ use crate::accel::{self, AccelChoice, AccelError};
 use crate::machine::board::{Board, BoardConfig, BoardError, BootRom};
 use crate::machine::pc::PcParts;
 use crate::machine::possible_cpus::PossibleCpus;
+use crate::machine::reset::MachineReset;
 use crate::machine::{Machine, MachineClass, PcMachine, TYPE_SUFFIX, default_machine, find_machine};
 use crate::smp::{SmpConfiguration, SmpError, SmpLimits};
 use crate::vm_event::EventSink;
@@ -73,7 +74,9 @@ pub enum StartError {
 pub fn accel_ready(accels: &[AccelChoice], report: impl FnMut(String)) -> Result<Arc<Qom>, StartError> {
     let types = Bootstrap::from_link_time()?;
     let accel = accel::initialise(&types, accels, report)?;
-    Ok(types.accel_ready(accel)?.seal()?)
+    let qom = types.accel_ready(accel)?.seal()?;
+    qom.on_warning(|text| crate::report::warning(text));
+    Ok(qom)
 }
 
 /// Whether guests run under KVM in a system.
@@ -134,6 +137,7 @@ pub fn build_machine(
     for container in ["unattached", "peripheral", "peripheral-anon"] {
         qom.container(&format!("/machine/{container}"))?;
     }
+    let system_bus = create_system_bus(qom)?;
     for container in ["/objects", "/chardevs", "/backend"] {
         qom.container(container)?;
     }
@@ -172,18 +176,33 @@ pub fn build_machine(
         on_console_room: connections.on_console_room,
         events: connections.events,
     })?;
-    machine.build(PcParts { cpu_type: cpu_type.clone(), possible_cpus: cpus, board: Arc::new(board) });
+    let board = Arc::new(board);
+    let reset = MachineReset::new(qom, &system_bus, &board)?;
+    machine.build(PcParts { cpu_type: cpu_type.clone(), possible_cpus: cpus, board, reset });
     for slot in 0..topology.cpus() {
         create_boot_cpu(qom, &machine, &cpu_type, slot)?;
     }
     Ok(Some(machine))
 }
 
-fn machine_class<'a>(qom: &'a Qom, name: Option<&str>) -> Result<&'a MachineClass, StartError> {
+/// The class of the machine that is asked for, or of the default one.
+///
+/// # Errors
+/// [`StartError::UnknownMachine`].
+pub(crate) fn machine_class<'a>(qom: &'a Qom, name: Option<&str>) -> Result<&'a MachineClass, StartError> {
     match name {
         Some(name) => find_machine(qom, name).ok_or_else(|| StartError::UnknownMachine(name.to_owned())),
         None => default_machine(qom).ok_or_else(|| StartError::UnknownMachine(String::new())),
     }
+}
+
+/// The main system bus, which every machine has. As in the reference it is not realized: nothing owns it.
+fn create_system_bus(qom: &Qom) -> Result<Obj<Bus>, StartError> {
+    let object = qom.create("System")?;
+    qom.container("/machine/unattached")?.add_child("sysbus", &object)?;
+    let bus = Obj::<Bus>::new(object).map_err(|_| qom::Error::msg("'System' is no type of bus"))?;
+    bus.set_name("main-system-bus");
+    Ok(bus)
 }
 
 /// A CPU that is there from the start: made by its type's name, told its APIC ID, realized.

@@ -159,7 +159,7 @@ impl Vm {
     }
 
     fn reset(&self, cause: ShutdownCause) {
-        let result = self.board().map_or(Ok(()), Board::reset);
+        let result = self.0.machine.as_ref().map_or(Ok(()), |machine| machine.reset());
         self.0.events.emit(&events::Reset::new(cause));
         if let Err(error) = result {
             crate::report::error(format_args!("cannot reset the machine: {error}"));

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use qom::bus::{self, FindBusError};
 use qom::device::device_class;
-use qom::{Device, ErrorClass, HotplugHandler, Input, Instance, Obj, Object, Origin, Qom};
+use qom::{Bus, BusError, Device, DeviceError, ErrorClass, Input, Instance, Obj, Object, Origin, Qom};
 use serde_json::{Map, Value};
 
 use crate::Error;
@@ -53,8 +54,25 @@ fn check_class(qom: &Qom, driver: &str, hotplug: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes a device and puts it to work: `members` holds its class as `driver`, its name as `id`, and its
-/// properties. It hangs in `/machine/peripheral` under its id, or without one in `/machine/peripheral-anon`.
+/// The bus for a new device: the one that is named, else one of the type that the class needs, if it needs one.
+fn find_bus(qom: &Qom, driver: &str, named: Option<Value>) -> Result<Option<Obj<Bus>>, Error> {
+    let not_found = |error: FindBusError| Error::new(error.class(), error);
+    let wanted = device_class(qom.class(driver)?).and_then(|class| class.bus_type);
+    // As in the reference, a bus that is not text names nothing.
+    if let Some(Value::String(path)) = named {
+        let bus = bus::find_bus(qom.root(), &path).map_err(not_found)?;
+        let bus_type = bus.as_object().class();
+        if !wanted.is_some_and(|wanted| bus_type.is_a(wanted)) {
+            let (device, bus_type) = (driver.to_owned(), bus_type.name().to_owned());
+            return Err(Error::generic(BusError::WrongType { device, bus_type }));
+        }
+        return Ok(Some(bus));
+    }
+    wanted.map(|wanted| bus::find_bus_of_type(qom.root(), wanted, driver).map_err(not_found)).transpose()
+}
+
+/// Makes a device and puts it to work: `members` holds its class as `driver`, its name as `id`, its bus as `bus`, and
+/// its properties. It hangs in `/machine/peripheral` under its id, or without one in `/machine/peripheral-anon`.
 ///
 /// # Errors
 /// In the reference's words; then nothing is left of the device.
@@ -63,23 +81,16 @@ pub fn add(qom: &Qom, mut members: Map<String, Value>, how: AddDevice) -> Result
         return Err(Error::generic("Parameter 'driver' is missing"));
     };
     check_class(qom, &driver, how.hotplug)?;
-    if let Some(bus) = members.shift_remove("bus") {
-        // No class of device here has a bus; naming one must not go unnoticed.
-        let name = bus.as_str().map_or_else(|| bus.to_string(), str::to_owned);
-        return Err(Error::generic(format_args!("Bus '{name}' not found")));
+    let bus = find_bus(qom, &driver, members.shift_remove("bus"))?;
+    if how.hotplug
+        && let Some(bus) = bus.as_ref().filter(|bus| !bus.is_hotpluggable())
+    {
+        return Err(Error::generic(DeviceError::BusNotHotpluggable(bus.name())));
     }
     let not_a_device = |_| Error::generic(format_args!("'{driver}' is not a valid device model name"));
     let device = Obj::<Device>::new(qom.create(&driver)?).map_err(not_a_device)?;
     if how.hotplug {
-        let machine = qom.root().core().child("machine");
-        let handled = machine.is_some_and(|machine| {
-            machine.interface::<dyn HotplugHandler>().is_some_and(|handler| handler.handles(&device))
-        });
-        if !handled {
-            return Err(Error::generic(format_args!(
-                "Device '{driver}' can not be hotplugged on this machine"
-            )));
-        }
+        Device::check_hotplug(&device, bus.as_ref()).map_err(Error::generic)?;
         device.set_hotplugged();
     }
     // As in the reference, an id that is not text names nothing.
@@ -94,7 +105,15 @@ pub fn add(qom: &Qom, mut members: Map<String, Value>, how: AddDevice) -> Result
             qom.container("/machine/peripheral-anon")?.add_child("device[*]", device.as_object())?;
         }
     }
-    let result = set_all(&device, &members, how).and_then(|()| Device::realize(&device).map_err(Error::from));
+    let result = set_all(&device, &members, how).and_then(|()| {
+        if let Some(bus) = &bus {
+            Device::set_parent_bus(&device, Some(bus)).map_err(|error| match error {
+                BusError::Address(error) => error.into(),
+                error => Error::generic(error),
+            })?;
+        }
+        Ok(Device::realize(&device)?)
+    });
     if let Err(error) = result {
         device.as_object().unparent();
         return Err(error);

@@ -44,6 +44,7 @@ mod event;
 pub mod events;
 pub mod hmp;
 pub mod json;
+pub mod object;
 mod registry;
 mod run_control;
 pub mod session;

@@ -9,15 +9,30 @@
 //! struct Lamp {
 //!     parent: Device,
 //!     /// The doc comment is the property's description.
-//!     #[property(get, set, name = "brightness", default = 10, link = "type", settable_after_realize)]
+//!     #[property(get, set, default = 10, minimum = 1, maximum = 100)]
 //!     brightness: Field<u8>,
 //!     #[object(default = expression)]
 //!     other: State,
 //! }
 //! ```
 //!
-//! `name` is required; a property's name is the field's with `-` for `_` unless given. A field without a default starts
-//! at `Default::default()`. A mistake is a compile error at the place where it is.
+//! `name` is required. A field without a default starts at `Default::default()`. A mistake is a compile error at the
+//! place where it is. A property's field is a `Field<T>`, whose `T` decides the property's type, or a `Link`. What
+//! `#[property(…)]` takes:
+//!
+//! | | |
+//! | --- | --- |
+//! | `get`, `set` | it can be read, written; one of them at the least |
+//! | `name = "…"` | its name, if not the field's with `-` for `_` |
+//! | `description = "…"` | one line for people, if not the first line of the field's doc comment |
+//! | `default = expression` | the value of a new object, and the default that introspection shows |
+//! | `minimum = …`, `maximum = …` | the limits of a number |
+//! | `check = function` | `fn(&Self, &T) -> Result<(), PropertyError>`, asked before a value is taken; for a link, a `qom::LinkCheck` |
+//! | `bit = n` | a boolean: bit `n` of the field's word, which then may have several `#[property]`, each with a `name` |
+//! | `link = "type"` | a `link<type>`; the field is a `Link` |
+//! | `deprecated = "reason"` | users who set it are warned |
+//! | `internal` | hidden from users |
+//! | `settable_after_realize` | of a device: can be written when the device is realized |
 //!
 //! `#[derive(CpuModel)]` on a unit struct writes a CPU model of the crate `target-i386` and registers it at link time:
 //!

@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use crate::interface::{Interface, InterfaceImpl};
 use crate::object::Object;
 use crate::property::Property;
-use crate::type_info::TypeInfo;
+use crate::type_info::{ClassInitFn, TypeInfo};
 use crate::value::Value;
 
 /// One level's class data. Implemented for everything that can be cloned and shared.
@@ -48,7 +48,8 @@ pub struct Class {
     info: TypeInfo,
     parent: Option<Arc<Class>>,
     data: Vec<(TypeId, Box<dyn Data>)>,
-    properties: IndexMap<Cow<'static, str>, Arc<Property>>,
+    /// All properties, inherited ones first. A class that declares none shares its parent's.
+    properties: Arc<IndexMap<Cow<'static, str>, Arc<Property>>>,
     /// Overrides of property defaults, inherited ones included.
     defaults: IndexMap<Cow<'static, str>, Value>,
     /// What this level implements: its own interfaces, then what they extend.
@@ -63,21 +64,27 @@ impl std::fmt::Debug for Class {
 }
 
 impl Class {
-    pub(crate) fn build(info: &TypeInfo, parent: Option<Arc<Class>>, implements: Vec<Implements>) -> Self {
+    pub(crate) fn build(
+        info: &TypeInfo,
+        parent: Option<Arc<Class>>,
+        implements: Vec<Implements>,
+        method_tables: &[ClassInitFn],
+    ) -> Self {
         let data = parent.as_ref().map_or_else(Vec::new, |parent| {
             parent.data.iter().map(|(id, data)| (*id, (**data).clone_data())).collect()
         });
         let defaults = parent.as_ref().map_or_else(IndexMap::new, |parent| parent.defaults.clone());
+        let properties = parent.as_ref().map_or_else(Arc::default, |parent| parent.properties.clone());
         let mut class = Self {
             construct: info.construct.or_else(|| parent.as_ref().and_then(|parent| parent.construct)),
             info: info.clone(),
             parent,
             data,
-            properties: IndexMap::new(),
+            properties,
             defaults,
             implements,
         };
-        for init in &info.class_init {
+        for init in method_tables.iter().chain(&info.class_init) {
             init(&mut ClassInit { class: &mut class });
         }
         class
@@ -140,30 +147,19 @@ impl Class {
 
     /// A property by its name, inherited ones included. No allocation.
     #[must_use]
-    pub fn property(&self, name: &str) -> Option<&Arc<Property>> {
-        self.lineage()
-            .filter(|class| !class.properties.is_empty())
-            .find_map(|class| class.properties.get(name))
+    pub fn property(&self, name: &str) -> Option<&Property> {
+        self.properties.get(name).map(|property| &**property)
     }
 
     /// All properties, the root's first.
-    #[must_use]
-    pub fn properties(&self) -> Vec<&Arc<Property>> {
-        let mut levels: Vec<&Class> = self.lineage().collect();
-        levels.reverse();
-        let mut all: IndexMap<&str, &Arc<Property>> = IndexMap::new();
-        for class in levels {
-            for (name, property) in &class.properties {
-                all.insert(name, property);
-            }
-        }
-        all.into_values().collect()
+    pub fn properties(&self) -> impl ExactSizeIterator<Item = &Arc<Property>> {
+        self.properties.values()
     }
 
     /// The default value of a property for objects of this class: the nearest override, else the property's own.
     #[must_use]
     pub fn default_value(&self, name: &str) -> Option<&Value> {
-        self.defaults.get(name).or_else(|| self.property(name).and_then(|property| property.default.as_ref()))
+        self.defaults.get(name).or_else(|| self.property(name)?.default.as_ref())
     }
 
     /// The overrides of property defaults that count for objects of this class, ancestors' first.
@@ -228,7 +224,8 @@ impl ClassInit<'_> {
     /// Declares a property, or redeclares an inherited one; then overrides of its default do not count any more.
     pub fn add_property(&mut self, property: Property) {
         self.class.defaults.shift_remove(&property.name);
-        self.class.properties.insert(property.name.clone(), Arc::new(property));
+        let properties = Arc::make_mut(&mut self.class.properties);
+        properties.insert(property.name.clone(), Arc::new(property));
     }
 
     /// Gives a property another default for objects of this class and its descendants.

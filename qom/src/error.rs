@@ -65,6 +65,21 @@ pub enum ValueError {
         /// What would be right: `uint32_t`, `'on' or 'off'`, `a size`, …
         expected: String,
     },
+    /// A member of a structure that must be there is not.
+    #[error("Parameter '{name}' is missing")]
+    Missing {
+        /// The member, with the path to it.
+        name: String,
+    },
+    /// A structure has no such member.
+    #[error("Parameter '{name}' is unexpected")]
+    Unexpected {
+        /// The member, with the path to it.
+        name: String,
+    },
+    /// Text that is not a list of numbers and ranges.
+    #[error(transparent)]
+    List(#[from] crate::text::list::ListError),
     /// A name that is not in the enumeration.
     #[error("Parameter '{name}' does not accept value '{value}'")]
     Enumeration {
@@ -73,6 +88,24 @@ pub enum ValueError {
         /// What was given.
         value: String,
     },
+}
+
+impl ValueError {
+    /// The error about a value that lies within a structure: its name gets the path in front (`model.props.level`).
+    #[must_use]
+    pub fn within(mut self, path: &str) -> Self {
+        let name = match &mut self {
+            Self::Kind { name, .. }
+            | Self::ExpectedType { name, .. }
+            | Self::Expects { name, .. }
+            | Self::Missing { name }
+            | Self::Unexpected { name }
+            | Self::Enumeration { name, .. } => name,
+            Self::List(error) => &mut error.name,
+        };
+        name.insert_str(0, &format!("{path}."));
+        self
+    }
 }
 
 /// Reading or writing a property.
@@ -111,6 +144,30 @@ pub enum PropertyError {
         /// The object's type.
         type_name: String,
         /// The property.
+        property: String,
+    },
+    /// A number that the property does not take, although its type could hold it.
+    #[error(
+        "Property {type_name}.{property} doesn't take value {value} (minimum: {minimum}, maximum: {maximum})"
+    )]
+    OutOfRange {
+        /// The object's type.
+        type_name: String,
+        /// The property.
+        property: String,
+        /// What was given.
+        value: String,
+        /// The least value.
+        minimum: String,
+        /// The greatest value.
+        maximum: String,
+    },
+    /// An alias of a property of an object that is gone, or of itself by way of others.
+    #[error("Property '{type_name}.{property}' is an alias that leads nowhere")]
+    BrokenAlias {
+        /// The object's type.
+        type_name: String,
+        /// The alias.
         property: String,
     },
     /// The value is not of the property's type.
@@ -205,6 +262,16 @@ pub enum TreeError {
     },
 }
 
+/// An object is not of the type that somebody wants to see it as.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+#[error("object of type '{type_name}' is not of type '{wanted}'")]
+pub struct CastError {
+    /// The object's type.
+    pub type_name: String,
+    /// The type, or interface, that was wanted.
+    pub wanted: String,
+}
+
 /// Looking up a class by its type name.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
 pub enum LookupError {
@@ -288,16 +355,27 @@ pub enum RegistryError {
         krate: &'static str,
     },
     /// A type that is its own ancestor.
-    #[error("type '{name}' is its own ancestor")]
+    #[error("type '{}' is its own ancestor: {}", .types.first().map_or("", |first| first.0.as_str()), show_cycle(.types))]
     Cycle {
-        /// One type on the cycle.
-        name: String,
+        /// The types on the cycle, each the child of the next and the last of the first, with the crates that
+        /// registered them.
+        types: Vec<(String, &'static str)>,
     },
     /// Two hooks of one name: their order would be the linker's.
-    #[error("post-accel-init hook '{hook}' is registered twice")]
+    #[error(
+        "post-accel-init hook '{hook}' is registered twice: by crate '{first}' ({first_at}) and by crate '{second}' ({second_at})"
+    )]
     DuplicateHook {
         /// The name.
         hook: &'static str,
+        /// The crate that registered it first, in order of name, file and line.
+        first: &'static str,
+        /// `file:line` of the first.
+        first_at: String,
+        /// The other crate.
+        second: &'static str,
+        /// `file:line` of the other.
+        second_at: String,
     },
     /// A type without a constructor of its own or an inherited one that is not abstract.
     #[error("type '{name}' is not abstract but neither it nor an ancestor has a constructor")]
@@ -313,6 +391,14 @@ pub enum RegistryError {
         /// Why.
         message: String,
     },
+}
+
+/// The types of a cycle in a row, with their crates.
+fn show_cycle(types: &[(String, &'static str)]) -> String {
+    let one = |(name, krate): &(String, &str)| format!("'{name}' (crate '{krate}')");
+    let mut row: Vec<String> = types.iter().map(one).collect();
+    row.extend(types.first().map(|first| format!("'{}'", first.0)));
+    row.join(" below ")
 }
 
 /// Making an object.

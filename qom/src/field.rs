@@ -79,25 +79,20 @@ impl Link {
         Value::from(target.map(|object| object.canonical_path()).unwrap_or_default())
     }
 
-    /// Points to what `path` names in the tree of `owner`; an empty path clears the link. `name` is the property's.
-    pub(crate) fn set_path(
-        &self,
+    /// What `path` names in the tree of `owner`; nothing for an empty path. `name` is the property's.
+    pub(crate) fn find(
         owner: &dyn Object,
         name: &str,
         target_type: &str,
         path: &str,
-    ) -> Result<(), PropertyError> {
+    ) -> Result<Option<Arc<dyn Object>>, PropertyError> {
         if path.is_empty() {
-            self.set(None);
-            return Ok(());
+            return Ok(None);
         }
         let root = owner.core().root().ok_or_else(|| ResolveError::NotFound { path: path.to_owned() })?;
         // Objects of other types are looked at only to say what is wrong with the path.
         match resolve_type(&root, path, target_type) {
-            Ok(target) => {
-                self.set(Some(&target));
-                Ok(())
-            }
+            Ok(target) => Ok(Some(target)),
             Err(ResolveError::Ambiguous { path }) => Err(PropertyError::AmbiguousTarget { path }),
             Err(error) => Err(match resolve(&root, path) {
                 Err(ResolveError::NotFound { .. }) => error.into(),

@@ -10,7 +10,7 @@ use crate::class::Class;
 use crate::device::{Device, DeviceClass};
 use crate::error::CreateError;
 use crate::object::{Instance, Object};
-use crate::property::Origin;
+use crate::property::{Origin, access};
 use crate::value::Input;
 
 /// One global property.
@@ -83,13 +83,12 @@ impl GlobalProperty {
         let class = object.class();
         if !class.is_a(&self.driver)
             || (self.is_users() && !class.is_a(Device::TYPE_NAME))
-            || (self.optional && class.property(&self.property).is_none())
+            || (self.optional && access::declared(object, &self.property).is_none())
         {
             return Ok(());
         }
         self.used.store(true, Ordering::Relaxed);
-        object
-            .set(&self.property, &Input::Text(&self.value), self.origin)
+        access::set(object, &self.property, &Input::Text(&self.value), self.origin, Some(self))
             .map_err(|source| CreateError::Global { global: self.clone(), source: Box::new(source) })
     }
 }

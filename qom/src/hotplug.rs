@@ -1,5 +1,8 @@
 //! Hotplug handlers: who looks after devices that come and go.
+//!
+//! A device's handler is the machine where that handles its class, else the one of its bus.
 
+use crate::bus::Bus;
 use crate::device::Device;
 use crate::error::Error;
 use crate::interface::Interface;
@@ -8,8 +11,14 @@ use crate::object::{Obj, Object};
 /// The side that a device is plugged into: a board or a bus controller. All methods are called on the thread
 /// that realizes the device, without a lock of the object model held.
 pub trait HotplugHandler: Object {
-    /// Whether this handler looks after that device.
+    /// Whether this handler, as the machine, looks after that device. What is not the machine is not asked: it looks
+    /// after the devices on the buses whose `hotplug-handler` it is.
     fn handles(&self, device: &Obj<Device>) -> bool;
+
+    /// Whether devices can come to that bus, whose handler this is, and go while the machine runs.
+    fn is_hotpluggable_bus(&self, _bus: &Bus) -> bool {
+        true
+    }
 
     /// Checks and assigns what the device needs before it is realized. Must leave nothing behind on failure.
     ///

@@ -3,6 +3,10 @@
 //! A trait becomes an interface by `impl Interface for dyn Trait`. A type's [`InterfaceImpl`]s hold one
 //! typed cast function each; casting an object looks the function up by the trait's `TypeId`, so there is
 //! no `unsafe` and no cast that the type did not declare.
+//!
+//! An interface can also bring a **method table**: class data that its [`TypeInfo`](crate::TypeInfo)'s class init puts into
+//! every class that implements it, to be overridden there and cloned and overridden below. That is how a type without a
+//! Rust struct overrides a method of an interface.
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;

@@ -5,17 +5,20 @@
 //! are safe without `unsafe`. Casts across go through the class's interfaces.
 
 use std::any::{Any, TypeId};
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
+use indexmap::IndexMap;
+use parking_lot::{Mutex, RwLock};
 
 use crate::class::Class;
-use crate::error::PropertyError;
+use crate::error::{CastError, PropertyError, TreeError};
 use crate::interface::Interface;
-use crate::property::{self, Origin, PropertyEntry};
+use crate::property::origin::Settings;
+use crate::property::{Explanation, Origin, Property, PropertyEntry, Setting, access};
 use crate::system::Shared;
 use crate::tree::Node;
 use crate::type_info::TypeInfo;
@@ -44,13 +47,18 @@ pub trait Instance: Object + Sized {
     fn type_info() -> TypeInfo;
 }
 
+/// Properties of one object, by name.
+type OwnProperties = IndexMap<Cow<'static, str>, Arc<Property>>;
+
 /// The state at the root of every object: its class, its place in the tree, and who set what.
 pub struct ObjectCore {
     class: Arc<Class>,
     shared: Arc<Shared>,
     this: Weak<dyn Object>,
-    pub(crate) node: parking_lot::RwLock<Node>,
-    origins: Mutex<Vec<(Box<str>, Origin)>>,
+    pub(crate) node: RwLock<Node>,
+    /// Properties of this object alone. Few objects have any.
+    own: RwLock<Option<Box<OwnProperties>>>,
+    settings: Mutex<Settings>,
 }
 
 impl fmt::Debug for ObjectCore {
@@ -98,8 +106,9 @@ impl Seed {
                 class: self.class,
                 shared: self.shared,
                 this: Weak::<T>::clone(this) as Weak<dyn Object>,
-                node: parking_lot::RwLock::default(),
-                origins: Mutex::default(),
+                node: RwLock::default(),
+                own: RwLock::default(),
+                settings: Mutex::default(),
             })
         })
     }
@@ -130,7 +139,7 @@ impl ObjectCore {
     /// Keeps the object's own locks, as if somebody were changing it.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
-        (self.node.write(), self.origins.lock())
+        (self.node.write(), self.own.write(), self.settings.lock())
     }
 
     /// The root of the system's composition tree; none before the system is sealed.
@@ -139,12 +148,28 @@ impl ObjectCore {
         self.shared.root()
     }
 
-    pub(crate) fn note_origin(&self, property: &str, origin: Origin) {
-        let mut origins = self.origins.lock();
-        match origins.iter_mut().find(|(name, _)| &**name == property) {
-            Some((_, at)) => *at = origin,
-            None => origins.push((property.into(), origin)),
-        }
+    pub(crate) fn note_setting(&self, property: &str, setting: Setting) {
+        self.settings.lock().note(property, setting);
+    }
+
+    pub(crate) fn settings_of(&self, property: &str) -> Vec<Setting> {
+        self.settings.lock().of(property).to_vec()
+    }
+
+    /// A property of this object alone.
+    pub(crate) fn own_property(&self, name: &str) -> Option<Arc<Property>> {
+        self.own.read().as_ref()?.get(name).cloned()
+    }
+
+    /// The properties of this object alone that are steps of paths.
+    pub(crate) fn own_links(&self) -> Vec<Arc<Property>> {
+        self.own_properties().into_iter().filter(|property| property.is_link()).collect()
+    }
+
+    /// The properties of this object alone, in the order in which they were added.
+    #[must_use]
+    pub fn own_properties(&self) -> Vec<Arc<Property>> {
+        self.own.read().as_ref().map(|own| own.values().cloned().collect()).unwrap_or_default()
     }
 }
 
@@ -173,7 +198,7 @@ impl dyn Object {
     /// # Errors
     /// [`PropertyError::NotFound`], [`PropertyError::NotReadable`], or the getter's own.
     pub fn get(&self, name: &str) -> Result<Value, PropertyError> {
-        property::get(self, name)
+        access::get(self, name)
     }
 
     /// Sets a property.
@@ -181,7 +206,7 @@ impl dyn Object {
     /// # Errors
     /// [`PropertyError`]: no such property, not writable, not writable any more, or not a value of its type.
     pub fn set(&self, name: &str, input: &Input<'_>, origin: Origin) -> Result<(), PropertyError> {
-        property::set(self, name, input, origin)
+        access::set(self, name, input, origin, None)
     }
 
     /// Sets a property from Rust code, on behalf of the machine.
@@ -195,14 +220,73 @@ impl dyn Object {
     /// Who set a property last; [`Origin::Default`] if nobody did.
     #[must_use]
     pub fn origin_of(&self, property: &str) -> Origin {
-        let origins = self.core().origins.lock();
-        origins.iter().find(|(name, _)| &**name == property).map_or(Origin::Default, |(_, origin)| *origin)
+        self.core().settings.lock().of(property).last().map_or(Origin::Default, |setting| setting.origin)
     }
 
-    /// All properties: the class's, then the children.
+    /// Tells where a property's value came from: who set it, in which words, and what that replaced.
+    ///
+    /// # Errors
+    /// [`PropertyError::NotFound`], or the getter's own.
+    pub fn explain(&self, property: &str) -> Result<Explanation, PropertyError> {
+        access::explain(self, property)
+    }
+
+    /// The object as one of type `type_name`: its own type, an ancestor, or an interface that it implements.
+    ///
+    /// # Errors
+    /// [`CastError`] if it is not of that type.
+    pub fn dynamic_cast(&self, type_name: &str) -> Result<&dyn Object, CastError> {
+        if self.class().is_a(type_name) {
+            Ok(self)
+        } else {
+            Err(CastError { type_name: self.class().name().to_owned(), wanted: type_name.to_owned() })
+        }
+    }
+
+    /// Adds a property to this object alone. What can be known of all objects of a type belongs on the class.
+    ///
+    /// # Errors
+    /// [`TreeError::Duplicate`] if the object has a property or child of that name, [`TreeError::BadName`] if it is
+    /// no name.
+    pub fn add_property(&self, property: Property) -> Result<(), TreeError> {
+        let name = property.name.clone();
+        if name.is_empty() || name.contains('/') {
+            return Err(TreeError::BadName { name: name.into_owned() });
+        }
+        let core = self.core();
+        // Children and properties share their names: a new one of either is checked and added in one step.
+        let _changing = core.shared().tree_lock();
+        if access::declared(self, &name).is_some() || core.has_child(&name) {
+            return Err(TreeError::Duplicate {
+                name: name.into_owned(),
+                type_name: self.class().name().to_owned(),
+            });
+        }
+        if property.is_link() {
+            core.shared().steps().add_link(self, &name);
+        }
+        core.own.write().get_or_insert_default().insert(name, Arc::new(property));
+        Ok(())
+    }
+
+    /// Takes away a property of this object alone. Returns whether there was one.
+    pub fn remove_property(&self, name: &str) -> bool {
+        let core = self.core();
+        let changing = core.shared().tree_lock();
+        let removed = core.own.write().as_mut().and_then(|own| own.shift_remove(name));
+        if removed.as_ref().is_some_and(|property| property.is_link()) {
+            core.shared().steps().remove_link(self, name);
+        }
+        core.settings.lock().forget(name);
+        // What the property holds may be the last reference to an object: it is let go of after the locks.
+        drop(changing);
+        removed.is_some()
+    }
+
+    /// All properties but internal ones: the class's, the object's own, then the children.
     #[must_use]
     pub fn properties(&self) -> Vec<PropertyEntry> {
-        property::list(self)
+        access::list(self)
     }
 }
 

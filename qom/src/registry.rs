@@ -18,7 +18,7 @@ use crate::class::{Class, Implements};
 use crate::error::{CreateError, LookupError, RegistryError};
 use crate::object::{Object, Seed};
 use crate::system::{Qom, Shared};
-use crate::type_info::{TypeInfo, TypeRegistration};
+use crate::type_info::{ClassInitFn, Site, TypeInfo, TypeRegistration};
 
 /// A function that runs once the accelerator is initialised and registers the types that depend on it.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +30,8 @@ pub struct PostAccelInit {
     /// Whether a type name is one that the hook would register: makes a look-up before the hook ran an error
     /// that says so.
     pub claims: fn(&str) -> bool,
+    /// Where the hook is declared: [`site!`](crate::site!).
+    pub site: Site,
     /// Registers.
     pub run: fn(&mut AccelReady) -> Result<(), RegistryError>,
 }
@@ -54,9 +56,9 @@ impl TypeTable {
             return Err(RegistryError::Duplicate {
                 name: info.name().to_owned(),
                 first: first.krate,
-                first_at: format!("{}:{}", first.file, first.line),
+                first_at: first.to_string(),
                 second: second.krate,
-                second_at: format!("{}:{}", second.file, second.line),
+                second_at: second.to_string(),
             });
         }
         self.entries.insert(info.name().to_owned(), Entry { info, class: OnceLock::new() });
@@ -92,13 +94,27 @@ impl TypeTable {
                 };
             }
             if at.parent.as_deref().is_some_and(|parent| self.entries.contains_key(parent)) {
-                return Err(RegistryError::Cycle { name: at.name().to_owned() });
+                return Err(self.cycle(at));
             }
             if !constructible {
                 return Err(RegistryError::NoConstructor { name: entry.info.name().to_owned() });
             }
         }
         Ok(())
+    }
+
+    /// The error about the cycle that a type is on.
+    fn cycle(&self, on: &TypeInfo) -> RegistryError {
+        let mut types = vec![(on.name().to_owned(), on.site.krate)];
+        let mut at = on.parent.as_deref();
+        while let Some(info) = at.filter(|name| *name != on.name()).and_then(|name| self.info(name)) {
+            types.push((info.name().to_owned(), info.site.krate));
+            at = info.parent.as_deref();
+        }
+        // From the first in order, whichever type the cycle was found from.
+        let first = types.iter().enumerate().min_by(|a, b| a.1.cmp(b.1)).map_or(0, |(at, _)| at);
+        types.rotate_left(first);
+        RegistryError::Cycle { types }
     }
 
     fn check_interfaces(
@@ -160,11 +176,25 @@ impl TypeTable {
             Some(parent) => Some(self.class(parent)?.clone()),
             None => None,
         };
-        Some(
-            entry
-                .class
-                .get_or_init(|| Arc::new(Class::build(&entry.info, parent, self.implements(&entry.info)))),
-        )
+        Some(entry.class.get_or_init(|| {
+            let implements = self.implements(&entry.info);
+            let tables = self.method_tables(&implements, parent.as_deref());
+            Arc::new(Class::build(&entry.info, parent, implements, &tables))
+        }))
+    }
+
+    /// The class inits of the interfaces that a type adds to its parent's, extended interfaces first: they give the
+    /// class the interfaces' method tables.
+    fn method_tables(&self, implements: &[Implements], parent: Option<&Class>) -> Vec<ClassInitFn> {
+        let mut tables: Vec<&TypeInfo> = Vec::new();
+        for one in implements.iter().rev() {
+            let known = parent.is_some_and(|parent| parent.is_a(&one.name))
+                || tables.iter().any(|info| info.name() == one.name);
+            if !known {
+                tables.extend(self.info(&one.name));
+            }
+        }
+        tables.into_iter().flat_map(|info| info.class_init.iter().cloned()).collect()
     }
 
     /// What a type itself implements: its interfaces, each followed by those that it extends.
@@ -313,9 +343,15 @@ impl Bootstrap {
     /// A hook's error, or what is wrong with the types.
     pub fn accel_ready(mut self, accel: Arc<dyn Object>) -> Result<AccelReady, RegistryError> {
         self.types.check(|name| self.hooks.iter().any(|hook| (hook.claims)(name)))?;
-        self.hooks.sort_by_key(|hook| hook.name);
+        self.hooks.sort_by_key(|hook| (hook.name, hook.site));
         if let Some(pair) = self.hooks.windows(2).find(|pair| pair[0].name == pair[1].name) {
-            return Err(RegistryError::DuplicateHook { hook: pair[0].name });
+            return Err(RegistryError::DuplicateHook {
+                hook: pair[0].name,
+                first: pair[0].site.krate,
+                first_at: pair[0].site.to_string(),
+                second: pair[1].site.krate,
+                second_at: pair[1].site.to_string(),
+            });
         }
         let mut ready = AccelReady { types: self.types, shared: self.shared, accel };
         for hook in self.hooks {

@@ -1,8 +1,8 @@
 //! The index behind partial paths: from a step to the objects in which it exists.
 //!
 //! A partial path may start anywhere, so its first step is looked up here instead of in every object of the tree. A step
-//! is the name of a child or of a link. An object stands here under the names of its children, wherever it hangs,
-//! and under the names of its links while it has a parent; so a subtree that comes or goes as a whole needs no
+//! is the name of a child or of a link. An object stands here under the names of its children and of the links that are its
+//! own, wherever it hangs, and under the names of its class's links while it has a parent; so a subtree that comes or goes as a whole needs no
 //! change here, and whoever asks checks that what he gets hangs where he looks.
 //!
 //! The index is changed under the tree's lock, and by the drop of an object. It has a lock of its own, held for
@@ -15,8 +15,9 @@ use std::sync::{Arc, Weak};
 use indexmap::IndexMap;
 use parking_lot::RwLock;
 
+use crate::bus::Bus;
 use crate::class::Class;
-use crate::object::Object;
+use crate::object::{Instance, Object};
 
 /// From steps to objects.
 #[derive(Default)]
@@ -36,6 +37,9 @@ struct Index {
 }
 
 type Names = Arc<[Arc<str>]>;
+
+/// Under this name stand the buses, which may have any link of that form. No child and no property has the name.
+const ON_BUS: &str = "child[*]";
 
 /// The objects that have one step: one, mostly.
 enum Holders {
@@ -83,8 +87,11 @@ impl Index {
 
     fn links(&mut self, class: &Arc<Class>) -> Names {
         let (_, names) = self.links.entry(Arc::as_ptr(class).addr()).or_insert_with(|| {
-            let names = class.properties().into_iter().filter(|property| property.is_link());
-            (Arc::downgrade(class), names.map(|property| Arc::from(property.name())).collect())
+            let links = class.properties().filter(|property| property.is_link());
+            let names = links.map(|property| Arc::from(property.name()));
+            // A bus's links to its devices change too often to be listed one by one.
+            let on_bus = class.is_a(Bus::TYPE_NAME).then(|| Arc::from(ON_BUS));
+            (Arc::downgrade(class), names.chain(on_bus).collect())
         });
         names.clone()
     }
@@ -109,10 +116,20 @@ impl Steps {
         }
     }
 
-    /// An object is being dropped that had these children.
-    pub(crate) fn forget<'a>(&self, object: &dyn Object, children: impl Iterator<Item = &'a Arc<str>>) {
+    /// An object got a link of its own.
+    pub(crate) fn add_link(&self, object: &dyn Object, name: &str) {
+        self.0.write().add(&Arc::from(name), object.core().weak());
+    }
+
+    /// An object lost a link of its own.
+    pub(crate) fn remove_link(&self, object: &dyn Object, name: &str) {
+        self.0.write().remove(name, object.core().weak());
+    }
+
+    /// An object is being dropped that had these children and links of its own.
+    pub(crate) fn forget<'a>(&self, object: &dyn Object, names: impl Iterator<Item = &'a str>) {
         let mut index = self.0.write();
-        for name in children {
+        for name in names {
             index.remove(name, object.core().weak());
         }
         for link in index.links(object.class()).iter() {
@@ -126,20 +143,30 @@ impl Steps {
         self.0.write()
     }
 
-    /// At most `limit` of the objects in which the step exists.
+    /// At most `limit` of the objects in which the step exists, buses that may have such a link among them.
     pub(crate) fn holders(&self, step: &str, limit: usize) -> Vec<Weak<dyn Object>> {
-        match self.0.read().holders.get(step) {
-            None => Vec::new(),
-            Some(Holders::One(holder)) => vec![holder.clone()],
-            Some(Holders::Many(holders)) => holders.values().take(limit).cloned().collect(),
+        let index = self.0.read();
+        let mut found = Vec::new();
+        let names = std::iter::once(step).chain(step.starts_with("child[").then_some(ON_BUS));
+        for holders in names.filter_map(|name| index.holders.get(name)) {
+            let more: Vec<Weak<dyn Object>> = match holders {
+                Holders::One(holder) => vec![holder.clone()],
+                Holders::Many(holders) => holders.values().take(limit).cloned().collect(),
+            };
+            // A bus may have a child of that name besides.
+            let known = std::mem::replace(&mut found, more);
+            found.retain(|holder| !known.iter().any(|other| other.ptr_eq(holder)));
+            found.extend(known);
         }
+        found.truncate(limit);
+        found
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Holders;
-    use crate::{Bootstrap, Link, Object, ObjectCore};
+    use crate::{Bootstrap, Instance, Link, Object, ObjectCore};
 
     #[derive(Debug, qom_derive::Object)]
     #[object(name = "linked")]
@@ -164,7 +191,6 @@ mod tests {
 
     #[test]
     fn only_what_is_there_is_known() {
-        use crate::Instance;
         let mut types = Bootstrap::empty();
         types.register(Linked::type_info()).expect("a new name");
         let accel = types.create("container").expect("a known type");

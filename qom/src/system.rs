@@ -1,5 +1,6 @@
 //! One virtual machine's object system, sealed: its types, its global properties and its composition tree.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -13,6 +14,16 @@ use crate::registry::TypeTable;
 use crate::steps::Steps;
 use crate::tree;
 
+/// Where a warning goes: called with its text, without `warning: `.
+#[derive(Clone)]
+struct WarningSink(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl std::fmt::Debug for WarningSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WarningSink")
+    }
+}
+
 /// What all objects of a system share: the tree lock, the index of steps, the global properties, the way to the root.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
@@ -20,12 +31,28 @@ pub(crate) struct Shared {
     steps: Steps,
     globals: RwLock<Vec<Arc<GlobalProperty>>>,
     root: OnceLock<Weak<dyn Object>>,
+    /// Held while the counts of a subtree's resets change.
+    reset: Mutex<()>,
+    /// For each bus type, the number of its next bus that is named after it.
+    bus_numbers: Mutex<HashMap<Box<str>, usize>>,
     constructions: AtomicU64,
+    warnings: RwLock<Option<WarningSink>>,
 }
 
 impl Shared {
     pub(crate) fn tree_lock(&self) -> MutexGuard<'_, ()> {
         self.tree.lock()
+    }
+
+    pub(crate) fn reset_lock(&self) -> MutexGuard<'_, ()> {
+        self.reset.lock()
+    }
+
+    pub(crate) fn next_bus_number(&self, type_name: &str) -> usize {
+        let mut numbers = self.bus_numbers.lock();
+        let next = numbers.entry(type_name.into()).or_default();
+        *next += 1;
+        *next - 1
     }
 
     /// Where partial paths can start. Changed under the tree lock.
@@ -39,6 +66,14 @@ impl Shared {
 
     pub(crate) fn count_construction(&self) {
         self.constructions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tells the user something. Called without a lock held.
+    pub(crate) fn warn(&self, text: &str) {
+        let sink = self.warnings.read().clone();
+        if let Some(WarningSink(sink)) = sink {
+            sink(text);
+        }
     }
 
     pub(crate) fn apply_globals(&self, object: &dyn Object) -> Result<(), CreateError> {
@@ -154,6 +189,11 @@ impl Qom {
     pub fn global_warnings(&self) -> Vec<String> {
         let class = |name: &str| self.class(name).ok().map(|class| &**class);
         self.globals().iter().filter_map(|global| global.warning(class(&global.driver))).collect()
+    }
+
+    /// Says where warnings go (the use of a deprecated property); nowhere until then.
+    pub fn on_warning(&self, sink: impl Fn(&str) + Send + Sync + 'static) {
+        *self.shared.warnings.write() = Some(WarningSink(Arc::new(sink)));
     }
 
     /// How many objects were constructed in this system: introspection of classes leaves it as it is.

@@ -29,6 +29,11 @@ impl ObjectCore {
         self.node.read().children.get(name).cloned()
     }
 
+    /// Whether there is a child of that name.
+    pub(crate) fn has_child(&self, name: &str) -> bool {
+        self.node.read().children.contains(name)
+    }
+
     /// The children with their names, in the order in which they came.
     #[must_use]
     pub fn children(&self) -> Vec<(Arc<str>, Arc<dyn Object>)> {
@@ -89,13 +94,21 @@ impl dyn Object {
     }
 
     /// Takes the object out of the tree. It lives on while somebody holds it; its own children stay with it.
-    /// Devices among it and its descendants are unrealized first. Returns whether it had a parent.
+    /// Devices among it and its descendants are unrealized first and leave buses that stay; devices on buses among them
+    /// leave the tree too, wherever they hang. Returns whether it had a parent.
     pub fn unparent(&self) -> bool {
-        let core = self.core();
-        if core.parent().is_none() {
+        if self.core().parent().is_none() {
             return false;
         }
-        crate::device::unrealize_below(self);
+        if let Some(this) = self.core().upgrade() {
+            crate::device::leave_tree(&this);
+        }
+        self.take_out()
+    }
+
+    /// Takes the object out of the tree as it is. Returns whether it had a parent.
+    pub(crate) fn take_out(&self) -> bool {
+        let core = self.core();
         // Declared first, so that they are let go of after the lock is released.
         let parent;
         let removed: Option<Arc<dyn Object>>;
@@ -178,7 +191,7 @@ fn add_locked(
             return Err(Refusal::Cycle);
         }
     }
-    let reserved = |name: &str| this.class().property(name).is_some();
+    let reserved = |name: &str| crate::property::access::declared(&**this, name).is_some();
     let mut node = this.core().node.write();
     let name: Arc<str> = match name.strip_suffix("[*]") {
         Some(stem) => node.children.free_name(stem, reserved),
@@ -202,8 +215,10 @@ fn add_locked(
 impl Drop for ObjectCore {
     fn drop(&mut self) {
         let node = self.node.read();
-        if node.indexed {
-            self.shared().steps().forget(self, node.children.iter().map(|(name, _)| name));
+        let links = self.own_links();
+        if node.indexed || !links.is_empty() {
+            let children = node.children.iter().map(|(name, _)| &**name);
+            self.shared().steps().forget(self, children.chain(links.iter().map(|link| link.name())));
         }
     }
 }
@@ -302,6 +317,6 @@ fn is_below(object: &Arc<dyn Object>, top: &Arc<dyn Object>) -> bool {
 
 fn walk(from: &Arc<dyn Object>, steps: &[&str]) -> Option<Arc<dyn Object>> {
     steps.iter().try_fold(from.clone(), |at, step| {
-        at.core().child(step).or_else(|| crate::property::link_target(&*at, step))
+        at.core().child(step).or_else(|| crate::property::access::link_target(&*at, step))
     })
 }

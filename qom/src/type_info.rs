@@ -18,6 +18,12 @@ pub struct Site {
     pub line: u32,
 }
 
+impl std::fmt::Display for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
 /// The [`Site`] of the place where this macro stands.
 #[macro_export]
 macro_rules! site {

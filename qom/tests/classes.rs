@@ -190,9 +190,53 @@ fn interfaces_are_inherited_and_extend_each_other() {
     assert!(!qom.class("animal").unwrap().is_a("pet"));
     assert_eq!(
         qom.class("dog").unwrap().interfaces().map(qom::InterfaceImpl::name).collect::<Vec<_>>(),
-        ["pet"]
+        ["pet", "resettable"]
     );
     assert!(qom.class("pet").unwrap().is_interface() && qom.class("pet").unwrap().is_a("named"));
+}
+
+/// The method table of an interface that data-only types override: what `dyn Tune` needs is in class data.
+#[derive(Clone)]
+struct Tune {
+    notes: fn(&dyn Object) -> String,
+}
+
+impl Default for Tune {
+    fn default() -> Self {
+        Self { notes: |_| "la".to_owned() }
+    }
+}
+
+trait Singer {}
+
+impl Interface for dyn Singer {
+    const NAME: &'static str = "singer";
+}
+
+impl Singer for Dog {}
+
+#[test]
+fn an_interfaces_method_table_is_put_into_classes_cloned_and_overridden() {
+    let singer = TypeInfo::interface::<dyn Singer>(site!()).class_init(|class| {
+        class.data_mut::<Tune>().notes = |object| format!("{} sings", object.class().name());
+    });
+    let singing = TypeInfo::new("singing-dog", "dog", site!()).implement(qom::interface!(Dog: dyn Singer));
+    let loud = TypeInfo::new("loud-dog", "singing-dog", site!()).class_init(|class| {
+        class.data_mut::<Tune>().notes = |object| {
+            let parents =
+                object.class().parent_of("loud-dog").and_then(|class| class.data::<Tune>()).unwrap();
+            (parents.notes)(object).to_uppercase()
+        };
+    });
+    let qom = system([singer, singing, loud, TypeInfo::new("pup", "loud-dog", site!())]).unwrap();
+    let notes = |name: &str| {
+        let object = qom.create(name).unwrap();
+        object.class().data::<Tune>().map(|tune| (tune.notes)(&*object))
+    };
+    assert_eq!(notes("dog"), None, "it does not sing");
+    assert_eq!(notes("singing-dog").as_deref(), Some("singing-dog sings"));
+    assert_eq!(notes("loud-dog").as_deref(), Some("LOUD-DOG SINGS"));
+    assert_eq!(notes("pup").as_deref(), Some("PUP SINGS"));
 }
 
 #[test]
@@ -203,6 +247,13 @@ fn casts_are_checked_in_every_direction() {
     assert!(dog.cast::<ObjectCore>().and_then(|core| core.cast::<Dog>()).is_some(), "and down again");
     let container = qom.create("container").unwrap();
     assert!(container.downcast_ref::<Dog>().is_none());
+    for (name, is) in [("dog", true), ("animal", true), ("named", true), ("object", true), ("wild", false)] {
+        assert_eq!(dog.as_object().dynamic_cast(name).is_ok(), is, "{name}");
+    }
+    assert_eq!(
+        container.dynamic_cast("dog").err().map(|error| error.to_string()).as_deref(),
+        Some("object of type 'container' is not of type 'dog'")
+    );
     let back = Obj::<Dog>::new(container.clone()).unwrap_err();
     assert!(Arc::ptr_eq(&back, &container));
     assert!(matches!(qom.create_of::<Animal>(), Err(CreateError::Abstract { name }) if name == "animal"));
@@ -326,8 +377,8 @@ fn an_optional_compat_property_passes_over_types_without_it() {
 #[test]
 fn properties_are_listed_from_the_class_and_from_the_object() {
     let qom = system([]).unwrap();
-    let names: Vec<_> = qom.class("dog").unwrap().properties().iter().map(|p| p.name().to_owned()).collect();
-    assert_eq!(names, ["type", "realized", "hotpluggable", "hotplugged", "age", "coat"]);
+    let names: Vec<_> = qom.class("dog").unwrap().properties().map(|p| p.name().to_owned()).collect();
+    assert_eq!(names, ["type", "parent_bus", "realized", "hotpluggable", "hotplugged", "age", "coat"]);
     let object = qom.create("dog").unwrap();
     object.add_child("puppy", &qom.create("dog").unwrap()).unwrap();
     let entries = object.properties();

@@ -313,7 +313,7 @@ fn classes_are_read_by_themselves() {
             assert!(class.is_a("object") && class.is_a("container") && !class.is_a("device"));
             assert_eq!(class.property("number").unwrap().type_name(), "uint32");
             assert_eq!(class.default_value("number"), Some(&0.into()));
-            assert_eq!(class.properties().len(), 2);
+            assert_eq!(class.properties().count(), 2);
             assert!(class.data::<DeviceClass>().is_none() && class.interfaces().next().is_none());
             assert_eq!(class.lineage().map(Class::name).collect::<Vec<_>>(), ["held", "container", "object"]);
         };

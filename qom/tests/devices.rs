@@ -402,7 +402,7 @@ fn hotplug_rules() {
     Device::realize(&stranger).unwrap();
     assert!(matches!(
         Device::request_unplug(&stranger).unwrap_err(),
-        Error::Object { source, .. } if source.downcast_ref::<DeviceError>().is_some_and(|e| matches!(e, DeviceError::NoHandler))
+        Error::Object { source, .. } if source.downcast_ref::<DeviceError>().is_some_and(|e| matches!(e, DeviceError::NoHandler(name) if name == "stranger"))
     ));
     assert_eq!(bench.script.take(), [""; 0]);
 

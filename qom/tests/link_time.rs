@@ -17,6 +17,7 @@ qom::__private::inventory::submit! {
     PostAccelInit {
         name: "third",
         parent: "first",
+        site: site!(),
         claims: |name| name == "third",
         run: |ready| ready.register(TypeInfo::new("third", "second", site!())),
     }

@@ -159,7 +159,7 @@ fn class_propiterator() {
     let names: Vec<&str> = class.properties().into_iter().map(|property| property.name()).collect();
     assert_eq!(names, ["type", "flag", "text", "animal"]);
     for property in class.properties() {
-        assert!(Arc::ptr_eq(class.property(property.name()).unwrap(), property));
+        assert!(std::ptr::eq(class.property(property.name()).unwrap(), &**property));
         assert!(property.is_readable());
         assert_eq!(property.is_writable(), property.name() != "type");
     }

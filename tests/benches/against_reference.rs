@@ -1,4 +1,4 @@
-//! Start to greeting, and one `qom-get`, beside the reference and a bare socket, in one run.
+//! Start to greeting, `-cpu help` as a process, and round trips, beside the reference and a bare socket, in one run.
 //!
 //! `REFERENCE='qemu-system-x86_64' cargo bench -p tests --bench against_reference`. `REFERENCE` is a command that
 //! runs QEMU; without it (or where it does not start) only the program and the bare socket are measured. Measurements of
@@ -11,12 +11,21 @@ use std::time::{Duration, Instant};
 
 /// Runs of each program from start to greeting.
 const STARTS: usize = 40;
-/// Rounds of `qom-get`, each of [`BATCH`] requests to each party.
+/// Rounds of round trips, each of [`BATCH`] requests to each party.
 const ROUNDS: usize = 30;
 const BATCH: u32 = 100;
 
-const REQUEST: &[u8] =
-    br#"{"execute": "qom-get", "arguments": {"path": "/machine/unattached/device[0]", "property": "family"}}"#;
+/// What is asked in round trips, and the request.
+const REQUESTS: [(&str, &[u8]); 2] = [
+    (
+        "qom-get of a CPU's property",
+        br#"{"execute": "qom-get", "arguments": {"path": "/machine/unattached/device[0]", "property": "family"}}"#,
+    ),
+    (
+        "full query-cpu-model-expansion of EPYC",
+        br#"{"execute": "query-cpu-model-expansion", "arguments": {"type": "full", "model": {"name": "EPYC"}}}"#,
+    ),
+];
 
 fn median(mut samples: Vec<Duration>) -> Duration {
     samples.sort_unstable();
@@ -97,9 +106,26 @@ fn report<'a>(figures: impl Iterator<Item = (&'a str, Duration)>) {
     }
 }
 
+/// A process from its start to its end.
+fn processes(parties: &[Party], arguments: &[&str]) {
+    let mut samples = vec![Vec::new(); parties.len()];
+    for _ in 0..STARTS {
+        for (party, samples) in parties.iter().zip(&mut samples) {
+            let mut command = Command::new(&party.command[0]);
+            command.args(&party.command[1..]).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+            let start = Instant::now();
+            if command.status().is_ok_and(|status| status.success()) {
+                samples.push(start.elapsed());
+            }
+        }
+    }
+    println!("{} as a process:", arguments.join(" "));
+    report(parties.iter().map(|party| party.name).zip(samples.into_iter().map(median)));
+}
+
 /// One request, one reply line.
 trait RoundTrip {
-    fn round_trip(&mut self, reply: &mut Vec<u8>);
+    fn round_trip(&mut self, request: &[u8], reply: &mut Vec<u8>);
 }
 
 struct Session<R, W> {
@@ -108,9 +134,9 @@ struct Session<R, W> {
 }
 
 impl<R: Read, W: Write> RoundTrip for Session<R, W> {
-    fn round_trip(&mut self, reply: &mut Vec<u8>) {
+    fn round_trip(&mut self, request: &[u8], reply: &mut Vec<u8>) {
         reply.clear();
-        if self.writer.write_all(REQUEST).and_then(|()| self.writer.flush()).is_err() {
+        if self.writer.write_all(request).and_then(|()| self.writer.flush()).is_err() {
             return;
         }
         let _ = self.reader.read_until(b'\n', reply);
@@ -118,8 +144,8 @@ impl<R: Read, W: Write> RoundTrip for Session<R, W> {
 }
 
 /// Answers each request of the right length with the same bytes: what two processes and a socket cost at least.
-fn bare_server(mut stream: UnixStream, reply: &[u8]) {
-    let mut request = vec![0; REQUEST.len()];
+fn bare_server(mut stream: UnixStream, length: usize, reply: &[u8]) {
+    let mut request = vec![0; length];
     while stream.read_exact(&mut request).is_ok() && stream.write_all(reply).is_ok() {}
 }
 
@@ -151,10 +177,13 @@ fn main() {
     if tests::kvm_or_skip("start under KVM") {
         starts(&parties, &["-M", "pc", "-accel", "kvm"]);
     }
-    round_trips(&parties);
+    processes(&parties, &["-accel", "tcg", "-cpu", "help"]);
+    for (what, request) in REQUESTS {
+        round_trips(&parties, what, request);
+    }
 }
 
-fn round_trips(parties: &[Party]) {
+fn round_trips(parties: &[Party], what: &str, request: &'static [u8]) {
     let mut children = Vec::new();
     let mut sessions: Vec<(&str, Box<dyn RoundTrip>)> = Vec::new();
     let mut reply = Vec::new();
@@ -177,7 +206,7 @@ fn round_trips(parties: &[Party]) {
         let _ = session.reader.read_until(b'\n', &mut reply);
         let _ = session.writer.write_all(br#"{"execute": "qmp_capabilities"}"#);
         let _ = session.reader.read_until(b'\n', &mut reply);
-        session.round_trip(&mut reply);
+        session.round_trip(request, &mut reply);
         if !reply.starts_with(b"{\"return\"") {
             println!("{}: {}", party.name, String::from_utf8_lossy(&reply));
         }
@@ -185,7 +214,7 @@ fn round_trips(parties: &[Party]) {
     }
     if let Ok((near, far)) = UnixStream::pair() {
         let bytes = reply.clone();
-        std::thread::spawn(move || bare_server(far, &bytes));
+        std::thread::spawn(move || bare_server(far, request.len(), &bytes));
         if let Ok(writer) = near.try_clone() {
             sessions.insert(0, ("bare socket", Box::new(Session { reader: BufReader::new(near), writer })));
         }
@@ -195,12 +224,12 @@ fn round_trips(parties: &[Party]) {
         for ((_, session), samples) in sessions.iter_mut().zip(&mut samples) {
             let start = Instant::now();
             for _ in 0..BATCH {
-                session.round_trip(&mut reply);
+                session.round_trip(request, &mut reply);
             }
             samples.push(start.elapsed() / BATCH);
         }
     }
-    println!("one qom-get of a CPU's property, request to reply:");
+    println!("one {what}, request to reply:");
     report(sessions.iter().map(|(name, _)| *name).zip(samples.into_iter().map(median)));
     children.into_iter().for_each(end);
 }

@@ -11,6 +11,7 @@ use super::error::{CommandLineError, ErrorKind, Failure, Warning};
 use super::help::{parameter, parameters_help};
 use super::machine::MachineTree;
 use super::monitor::Monitors;
+use super::object::Objects;
 use super::table::{self, OptionId, Support};
 use super::{CommandLine, Request};
 use crate::chardev::spec::MonitorMode;
@@ -30,6 +31,7 @@ pub(super) struct Builder {
     pub(super) machine: MachineTree,
     pub(super) monitors: Monitors,
     pub(super) devices: Devices,
+    pub(super) objects: Objects,
     pub(super) terminal: Terminal,
     /// What is wrong with the last `-vga`.
     vga: Option<ErrorKind>,

@@ -1,4 +1,4 @@
-//! `-device`, `-global`, `-object`.
+//! `-device`, `-global`.
 //!
 //! Types and properties are not looked up here: that a driver exists is for the object model to say, which
 //! words its errors itself. The location that goes with each option is for those.
@@ -7,15 +7,13 @@ use std::collections::HashSet;
 
 use qom::text::keyval;
 use qom::text::opts::{self, OptDescription, OptKind};
-use qom::text::{ParameterError, identifier, parse_bool};
-use serde_json::{Map, Value};
+use qom::text::{ParameterError, identifier};
+use serde_json::Value;
 
 use super::build::{Builder, Step};
 use super::error::{ErrorKind, Failure};
 use super::help::{parameter, parameters_help};
-use super::monitor::MonitorOption;
 use super::{CommandLine, DeviceOption, DeviceProperties, GlobalOption, Request, json};
-use crate::chardev::spec::MonitorMode;
 
 /// Devices on the way.
 #[derive(Debug, Default)]
@@ -59,7 +57,7 @@ const GLOBAL_OPTIONS: &[OptDescription] = &[
     parameter("value", OptKind::String, ""),
 ];
 
-fn missing(name: &str) -> ParameterError {
+pub(super) fn missing(name: &str) -> ParameterError {
     ParameterError::Missing { name: name.to_owned() }
 }
 
@@ -157,79 +155,10 @@ impl Builder {
         self.line.globals.push(GlobalOption { driver, property, value, location });
         Ok(None)
     }
-
-    /// Monitors are the only objects there are.
-    pub(super) fn object(&mut self, argument: &str, location: &str) -> Step {
-        let at = |error: ErrorKind| Failure::at(location, error);
-        let mut members = if json::is_json(argument) {
-            json::object(argument).map_err(at)?
-        } else {
-            let opts = opts::parse(argument, Some("qom-type"));
-            if let Some(id) = &opts.id {
-                identifier::check(id).map_err(|error| at(error.into()))?;
-            }
-            self.warn_of(&opts, None, location);
-            if opts.help || opts.get("qom-type").is_some_and(keyval::is_help) {
-                let list = "List of user creatable objects:\n  monitor-hmp\n  monitor-qmp\n";
-                return Ok(Some(Request::Print(list.to_owned())));
-            }
-            let id = opts.id.map(|id| ("id".to_owned(), id));
-            id.into_iter().chain(opts.pairs).map(|(key, value)| (key, Value::String(value))).collect()
-        };
-        let kind = take_text(&mut members, "qom-type").map_err(|error| at(error.into()))?;
-        let kind = kind.ok_or_else(|| at(missing("qom-type").into()))?;
-        if kind != "monitor-qmp" && kind != "monitor-hmp" {
-            return Err(at(ParameterError::NotAccepted { name: "qom-type".to_owned(), value: kind }.into()));
-        }
-        let monitor = monitor_object(&kind, &mut members, json::is_json(argument)).map_err(at)?;
-        self.add_monitor(monitor)?;
-        Ok(None)
-    }
 }
 
-/// Reads the properties of a monitor object.
-fn monitor_object(
-    kind: &str,
-    members: &mut Map<String, Value>,
-    json: bool,
-) -> Result<MonitorOption, ErrorKind> {
-    let id = take_text(members, "id")?.ok_or_else(|| missing("id"))?;
-    identifier::check(&id)?;
-    let chardev = take_text(members, "chardev")?.ok_or_else(|| missing("chardev"))?;
-    let mut flag = |name: &'static str| match members.shift_remove(name) {
-        None => Ok(None),
-        Some(Value::Bool(value)) => Ok(Some(value)),
-        Some(Value::String(text)) => match parse_bool(&text) {
-            Some(value) => Ok(Some(value)),
-            None => Err(ParameterError::Expects { name: name.to_owned(), expected: "'on' or 'off'" }),
-        },
-        Some(_) => Err(ParameterError::WrongKind { name: name.to_owned(), expected: "boolean" }),
-    };
-    let mode = if kind == "monitor-qmp" {
-        MonitorMode::Control { pretty: flag("pretty")?.unwrap_or(false) }
-    } else {
-        if flag("readline")? == Some(false) {
-            return Err(ErrorKind::NotSupported { reason: "a human monitor always edits its line" });
-        }
-        MonitorMode::Readline
-    };
-    match members.keys().next() {
-        Some(name) if json => Err(ParameterError::Unexpected { name: name.clone() }.into()),
-        Some(name) => Err(ParameterError::Invalid { name: name.clone() }.into()),
-        None => Ok(MonitorOption { id: Some(id), chardev, mode, location: None }),
-    }
-}
-
-fn wrong_kind(name: &str) -> ParameterError {
+pub(super) fn wrong_kind(name: &str) -> ParameterError {
     ParameterError::WrongKind { name: name.to_owned(), expected: "string" }
-}
-
-fn take_text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, ParameterError> {
-    match members.shift_remove(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(wrong_kind(name)),
-    }
 }
 
 /// Longest driver and property of `driver.property=value`; longer ones need the long form.

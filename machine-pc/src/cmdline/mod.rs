@@ -32,6 +32,7 @@ mod help;
 mod json;
 mod machine;
 mod monitor;
+mod object;
 mod table;
 
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ pub use chardev::ChardevError;
 pub use defaults::stdio_conflict;
 pub use error::{CommandLineError, ErrorKind, Report, Warning};
 pub use help::{help_text, version_text};
+pub(crate) use object::MONITOR_TYPES;
 
 use crate::chardev::spec::{ChardevSpec, MonitorSpec};
 use crate::smp::SmpConfiguration;
@@ -63,6 +65,8 @@ pub struct CommandLine {
     pub cpu: Option<String>,
     /// Devices in the order in which they are to be made: those in text, then those in JSON.
     pub devices: Vec<DeviceOption>,
+    /// Objects that are no monitors, in the order in which they are to be made: before the machine.
+    pub objects: Vec<ObjectOption>,
     /// Global properties, in order; a later one wins.
     pub globals: Vec<GlobalOption>,
     /// Character devices, in the order in which they are to be opened.
@@ -115,6 +119,15 @@ pub enum Request {
     MachineTypeHelp,
     /// List the CPU models.
     CpuHelp,
+    /// List the types of objects.
+    ObjectHelp,
+    /// List what objects of a type are made with.
+    ObjectTypeHelp {
+        /// The type.
+        type_name: String,
+        /// The option for messages.
+        location: String,
+    },
     /// List the devices.
     DeviceHelp,
     /// List the properties of a device.
@@ -153,6 +166,17 @@ pub struct DeviceOption {
     pub id: Option<String>,
     /// Its other properties.
     pub properties: DeviceProperties,
+    /// The option for messages.
+    pub location: String,
+}
+
+/// One `-object`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectOption {
+    /// Its type as `qom-type`, its ID as `id`, and what it is made with; not yet held against its type.
+    pub values: Map<String, Value>,
+    /// How it was written.
+    pub form: qom::user_creatable::Form,
     /// The option for messages.
     pub location: String,
 }

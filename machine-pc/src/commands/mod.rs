@@ -1,6 +1,9 @@
-//! The monitor commands about PCs and their CPUs. Those about any object or machine are in the `qmp` crate.
+//! The monitor commands about PCs, their CPUs and what users make on the host's side.
+//! Those about any object or machine are in the `qmp` crate.
 
+mod backends;
 mod cpu_add;
+mod cpu_models;
 mod cpus;
 mod human;
 mod machines;

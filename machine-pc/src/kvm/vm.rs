@@ -311,11 +311,8 @@ impl KvmVm {
         Ok(())
     }
 
-    /// Resets vCPUs, interrupt controllers, timer and ROM to their power-on state. The VM is
-    /// stopped meanwhile, and runs after it if it ran before. Devices are the board's to reset.
-    pub fn reset(&self) -> Result<(), KvmError> {
-        let was_running = self.is_running();
-        self.pause()?;
+    /// Brings interrupt controllers, timer and ROM to their power-on state. The VM is stopped.
+    pub fn reset_chips(&self) -> Result<(), KvmError> {
         // Where KVM protects the ROM nobody can have written to it.
         if !self.caps.has(Cap::ReadonlyMem) {
             for rom in lock(&self.memory).iter().filter_map(GuestMemory::rom) {
@@ -323,26 +320,21 @@ impl KvmVm {
             }
         }
         self.irqchips.restore(&self.vm);
-        let cpus = self.lock();
-        if let Some(power_on) = self.power_on.get() {
-            for vcpu in cpus.plugged.values() {
-                self.reset_vcpu(vcpu, power_on)?;
-                vcpu.clear_stall();
-            }
-        }
-        drop(cpus);
-        if was_running {
-            self.resume();
-        }
         Ok(())
     }
 
-    fn reset_vcpu(&self, vcpu: &Vcpu, power_on: &PowerOnState) -> Result<(), VcpuError> {
-        let config = vcpu.config().clone();
-        let msrs = Arc::clone(&self.reset_msrs);
-        let caps = self.caps.clone();
-        let power_on = power_on.clone();
-        vcpu.on_thread(move |raw| cpu_state::reset(raw, &config, &power_on, &msrs, &caps))?
+    /// Brings a plugged vCPU to its power-on state. The VM is stopped. Other devices are the board's to reset.
+    pub fn reset_vcpu(&self, id: VcpuId) -> Result<(), VcpuError> {
+        let vcpu = self.vcpu(id).ok_or(VcpuError::NotPlugged(id))?;
+        // There is a power-on state since the first vCPU was plugged.
+        if let Some(power_on) = self.power_on.get().cloned() {
+            let config = vcpu.config().clone();
+            let msrs = Arc::clone(&self.reset_msrs);
+            let caps = self.caps.clone();
+            vcpu.on_thread(move |raw| cpu_state::reset(raw, &config, &power_on, &msrs, &caps))??;
+            vcpu.clear_stall();
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Cpus> {

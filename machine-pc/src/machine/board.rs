@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kvm_bindings::CpuId;
+use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::Chipset;
@@ -112,6 +113,8 @@ pub struct Board {
     port92: Arc<Port92>,
     i8042: Arc<I8042>,
     reset_control: Arc<ResetControl>,
+    /// What went wrong first in the reset that is under way: the methods of its phases cannot fail.
+    reset_error: Mutex<Option<KvmError>>,
 }
 
 impl Board {
@@ -166,7 +169,7 @@ impl Board {
             }
             vm.attach(VmBuses { pio: Arc::new(pio), mmio: Arc::new(IoBus::mmio()), events: config.events })?;
         }
-        Ok(Self { vm, cpu_hotplug, gpe, serial, port92, i8042, reset_control })
+        Ok(Self { vm, cpu_hotplug, gpe, serial, port92, i8042, reset_control, reset_error: Mutex::new(None) })
     }
 
     /// The virtual machine, where KVM runs it.
@@ -184,15 +187,21 @@ impl Board {
         self.serial.as_ref()
     }
 
-    /// Brings all hardware to its power-on state. CPUs stay plugged.
+    /// Stops the vCPUs for a reset of the machine; whether they ran is for [`end_reset`](Self::end_reset).
     ///
     /// # Errors
-    /// KVM's; the machine is then stopped.
-    pub fn reset(&self) -> Result<(), KvmError> {
+    /// A vCPU does not stop; then nothing was reset.
+    pub fn begin_reset(&self) -> Result<bool, KvmError> {
         let was_running = self.vm.as_ref().is_some_and(KvmVm::is_running);
         if let Some(vm) = &self.vm {
             vm.pause()?;
         }
+        *self.reset_error.lock() = None;
+        Ok(was_running)
+    }
+
+    /// Brings everything but the vCPUs to its power-on state. CPUs stay plugged.
+    pub fn reset_hardware(&self) {
         self.gpe.reset();
         self.port92.reset();
         self.i8042.reset();
@@ -201,10 +210,33 @@ impl Board {
             serial.reset();
         }
         if let Some(vm) = &self.vm {
-            vm.reset()?;
-            if was_running {
-                vm.resume();
-            }
+            self.note_reset(vm.reset_chips());
+        }
+    }
+
+    /// Brings a vCPU to its power-on state, if vCPUs run here.
+    pub fn reset_vcpu(&self, apic_id: u32) {
+        if let Some(vm) = &self.vm {
+            self.note_reset(vm.reset_vcpu(crate::kvm::VcpuId(apic_id)).map_err(KvmError::from));
+        }
+    }
+
+    fn note_reset(&self, outcome: Result<(), KvmError>) {
+        if let Err(error) = outcome {
+            self.reset_error.lock().get_or_insert(error);
+        }
+    }
+
+    /// Lets the vCPUs run after a reset if they did before.
+    ///
+    /// # Errors
+    /// What went wrong first in the reset; the vCPUs are then stopped.
+    pub fn end_reset(&self, was_running: bool) -> Result<(), KvmError> {
+        if let Some(error) = self.reset_error.lock().take() {
+            return Err(error);
+        }
+        if let Some(vm) = self.vm.as_ref().filter(|_| was_running) {
+            vm.resume();
         }
         Ok(())
     }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use kvm_bindings::CpuId;
 use qom::{Device, Error, HotplugHandler, Obj, Object};
 use target_i386::config::PlaceIds;
-use target_i386::cpu::X86Cpu;
+use target_i386::cpu::{Cpu, X86Cpu};
+use target_i386::realize::RealizedCpu;
 use target_i386::topology::{ApicId, CpuIds, Placement};
 use thiserror::Error as ThisError;
 
@@ -161,6 +162,29 @@ impl Plug<'_> {
         Ok(())
     }
 
+    /// Starts the vCPU, if vCPUs run here, and shows it to the guest. Leaves nothing behind on failure.
+    fn start(&self, realized: &RealizedCpu, slot: u32, hotplugged: bool) -> Result<(), Error> {
+        let apic_id = realized.placement.apic_id.0;
+        if self.board.vm().is_some() {
+            let cpuid: CpuId = realized
+                .table
+                .to_kvm()
+                .map_err(|error| Error::new(CpuPlugError::Cpuid(error.to_string())))?;
+            self.board
+                .plug_vcpu(VcpuPlug { apic_id, slot, cpuid, msrs: realized.feature_msrs() })
+                .map_err(Error::new)?;
+        }
+        let registers = self.board.cpu_hotplug();
+        let told = if hotplugged { registers.plug_hot(slot) } else { registers.plug_cold(slot) };
+        told.map_err(|error| {
+            if let Some(vm) = self.board.vm() {
+                // It was plugged a moment ago; if even this fails the first error is the one to report.
+                let _ = vm.unplug(crate::kvm::VcpuId(apic_id));
+            }
+            Error::new(error)
+        })
+    }
+
     fn find_slot(&self) -> Result<(usize, CpuIds), CpuPlugError> {
         let topology = self.cpus.topology();
         let (apic_id, ids) = match self.cpu.apic_id() {
@@ -207,24 +231,15 @@ impl HotplugHandler for PcMachine {
         let realized = plug.cpu.realized().ok_or_else(|| Error::new(CpuPlugError::NotRealized))?;
         let number = u32::try_from(slot).unwrap_or(u32::MAX);
         let apic_id = realized.placement.apic_id.0;
-        if plug.board.vm().is_some() {
-            let cpuid: CpuId = realized
-                .table
-                .to_kvm()
-                .map_err(|error| Error::new(CpuPlugError::Cpuid(error.to_string())))?;
-            plug.board
-                .plug_vcpu(VcpuPlug { apic_id, slot: number, cpuid, msrs: realized.feature_msrs() })
-                .map_err(Error::new)?;
+        let (reset, cpu) = (self.reset_tree(), device.cast::<Cpu>());
+        if let (Some(reset), Some(cpu)) = (reset, &cpu) {
+            reset.add_cpu(cpu, plug.board, apic_id).map_err(Error::new)?;
         }
-        let registers = plug.board.cpu_hotplug();
-        let told =
-            if device.is_hotplugged() { registers.plug_hot(number) } else { registers.plug_cold(number) };
-        if let Err(error) = told {
-            if let Some(vm) = plug.board.vm() {
-                // It was plugged a moment ago; if even this fails the first error is the one to report.
-                let _ = vm.unplug(crate::kvm::VcpuId(apic_id));
+        if let Err(error) = plug.start(&realized, number, device.is_hotplugged()) {
+            if let (Some(reset), Some(cpu)) = (reset, &cpu) {
+                reset.remove_cpu(cpu);
             }
-            return Err(Error::new(error));
+            return Err(error);
         }
         plug.cpus.occupy(slot, Some(device.as_object()));
         Ok(())
@@ -255,6 +270,9 @@ impl HotplugHandler for PcMachine {
         let number = u32::try_from(slot).unwrap_or(u32::MAX);
         if plug.board.cpu_hotplug().status(number).is_some_and(|status| status.present) {
             plug.board.cpu_hotplug().withdraw(number).map_err(Error::new)?;
+        }
+        if let (Some(reset), Some(cpu)) = (self.reset_tree(), device.cast::<Cpu>()) {
+            reset.remove_cpu(&cpu);
         }
         plug.cpus.occupy(slot, None);
         Ok(())

@@ -4,12 +4,14 @@
 //! version and its limits ([`MachineClass`]). [`PcMachine`] is the state of all PCs.
 //!
 //! A machine type is named `NAME-machine` and chosen by `-machine NAME`, by NAME or by its alias. What a machine does
-//! with its CPUs is in [`cpu_plug`]; what it has of real hardware, in [`board`].
+//! with its CPUs is in [`cpu_plug`]; what it has of real hardware, in [`board`]; how it is reset, in
+//! [`reset`].
 
 pub mod board;
 pub mod cpu_plug;
 pub mod pc;
 pub mod possible_cpus;
+pub mod reset;
 
 use qom::{Class, Field, ObjectCore, Qom};
 use qom_derive::Object;

@@ -7,7 +7,9 @@ use qom_derive::Object;
 
 use super::board::Board;
 use super::possible_cpus::PossibleCpus;
+use super::reset::MachineReset;
 use super::{Chipset, Machine, MachineClass};
+use crate::kvm::KvmError;
 
 /// The state of all PCs.
 #[derive(Debug, Object)]
@@ -18,6 +20,7 @@ pub struct PcMachine {
     cpu_type: Field<String>,
     possible_cpus: OnceLock<PossibleCpus>,
     board: OnceLock<Arc<Board>>,
+    reset: OnceLock<MachineReset>,
 }
 
 /// What a machine is built from, after its properties are set.
@@ -29,6 +32,8 @@ pub struct PcParts {
     pub possible_cpus: PossibleCpus,
     /// Its hardware.
     pub board: Arc<Board>,
+    /// What is reset with it.
+    pub reset: MachineReset,
 }
 
 impl PcMachine {
@@ -37,6 +42,7 @@ impl PcMachine {
         self.cpu_type.set(parts.cpu_type);
         let _ = self.possible_cpus.set(parts.possible_cpus);
         let _ = self.board.set(parts.board);
+        let _ = self.reset.set(parts.reset);
     }
 
     /// What is common to all machines.
@@ -52,6 +58,22 @@ impl PcMachine {
     /// The CPUs that there can be; none before it is built.
     pub fn possible_cpus(&self) -> Option<&PossibleCpus> {
         self.possible_cpus.get()
+    }
+
+    /// What is reset with it; none before it is built.
+    pub fn reset_tree(&self) -> Option<&MachineReset> {
+        self.reset.get()
+    }
+
+    /// Brings the machine to its power-on state. CPUs stay plugged. A machine that is not built has nothing to reset.
+    ///
+    /// # Errors
+    /// KVM's; the vCPUs are then stopped.
+    pub fn reset(&self) -> Result<(), KvmError> {
+        let (Some(board), Some(tree)) = (self.board(), self.reset_tree()) else { return Ok(()) };
+        let was_running = board.begin_reset()?;
+        tree.reset();
+        board.end_reset(was_running)
     }
 
     /// Its hardware; none before it is built.

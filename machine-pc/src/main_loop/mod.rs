@@ -34,6 +34,7 @@ use mio::{Events, Poll, Token, Waker};
 use qmp::hmp::Echo;
 use qmp::{Context, Event, RunControl, ShutdownCause};
 
+use crate::chardev::object::Connection;
 use crate::chardev::spec::{ChardevBackend, ChardevSpec, MonitorMode, MonitorSpec};
 use crate::chardev::{ConsoleBuffer, ConsoleSink, OpenError, open};
 use frontend::Frontend;
@@ -97,11 +98,11 @@ impl MainLoop {
         Handle::new(self.queue.clone())
     }
 
-    /// Opens a chardev. Clients are served when [`run`](Self::run) runs.
+    /// Opens a chardev. Clients are served when [`run`](Self::run) runs. Returns where it tells whether it is connected.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn add_chardev(&mut self, spec: &ChardevSpec) -> Result<(), OpenError> {
+    pub fn add_chardev(&mut self, spec: &ChardevSpec) -> Result<Connection, OpenError> {
         if self.ports.iter().any(|port| port.id() == spec.id) {
             return Err(OpenError::Duplicate(spec.id.clone()));
         }
@@ -111,8 +112,10 @@ impl MainLoop {
         }
         let endpoint = open(&spec.backend)?;
         let first = FIRST_PORT + TOKENS_PER_PORT * self.ports.len();
-        self.ports.push(Port::new(spec.clone(), endpoint, first, self.poll.registry())?);
-        Ok(())
+        let port = Port::new(spec.clone(), endpoint, first, self.poll.registry())?;
+        let connection = port.connection().clone();
+        self.ports.push(port);
+        Ok(connection)
     }
 
     /// Puts a monitor on a chardev.

@@ -16,6 +16,7 @@ use vmm_sys_util::terminal::Terminal;
 use super::ConsoleInput;
 use super::frontend::Frontend;
 use super::mixer::Mixer;
+use crate::chardev::object::Connection;
 use crate::chardev::spec::{ChardevBackend, ChardevSpec, SocketAddress};
 use crate::chardev::{Endpoint, OpenError, Stream, open};
 
@@ -36,6 +37,8 @@ pub(super) struct Port {
     endpoint: Endpoint,
     /// Who is connected.
     stream: Option<Stream>,
+    /// The same, for everybody to see.
+    connection: Connection,
     first_token: usize,
     frontends: Vec<Frontend>,
     focus: usize,
@@ -86,6 +89,7 @@ impl Port {
             spec,
             endpoint: Endpoint::Disconnected,
             stream: None,
+            connection: Connection::default(),
             first_token,
             frontends: Vec::new(),
             focus: 0,
@@ -126,6 +130,10 @@ impl Port {
 
     pub(super) fn id(&self) -> &str {
         &self.spec.id
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     pub(super) fn backend(&self) -> &ChardevBackend {
@@ -249,6 +257,7 @@ impl Port {
             self.watch(output, 2, Interest::WRITABLE, registry)?;
         }
         self.stream = Some(stream);
+        self.connection.set(true);
         self.hung_up = false;
         self.waits = false;
         self.blocked = false;
@@ -262,6 +271,7 @@ impl Port {
     fn disconnected(&mut self) {
         // Closing the descriptors takes them out of the poll.
         self.stream = None;
+        self.connection.set(false);
         self.readable = false;
         self.blocked = false;
         self.pending.clear();

@@ -22,11 +22,15 @@ macro_rules! commands {
 }
 
 mod control;
+mod object;
 mod qdev;
 pub(crate) mod qom;
 mod run_state;
 
 /// The commands of this crate.
 pub(crate) fn builtin() -> impl Iterator<Item = CommandEntry> {
-    [control::COMMANDS, qdev::COMMANDS, qom::COMMANDS, run_state::COMMANDS].into_iter().flatten().copied()
+    [control::COMMANDS, object::COMMANDS, qdev::COMMANDS, qom::COMMANDS, run_state::COMMANDS]
+        .into_iter()
+        .flatten()
+        .copied()
 }

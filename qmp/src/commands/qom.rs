@@ -1,6 +1,8 @@
 //! Objects, their properties and their classes.
 
-use ::qom::{Class, Input, Object, Origin};
+use std::sync::Arc;
+
+use ::qom::{Class, Input, Object, Origin, Setting};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,17 +21,17 @@ pub(super) struct ObjectPropertyInfo {
 
 /// All properties that a class declares, with what is known of them without an object.
 pub(super) fn property_infos(class: &Class) -> Vec<ObjectPropertyInfo> {
-    let info = |property: &std::sync::Arc<::qom::Property>| ObjectPropertyInfo {
+    let info = |property: &Arc<::qom::Property>| ObjectPropertyInfo {
         default_value: class.default_value(property.name()).cloned(),
         name: property.name().to_owned(),
         description: property.description_text().map(str::to_owned),
         type_name: property.type_name().to_owned(),
     };
-    class.properties().into_iter().map(info).collect()
+    class.properties().filter(|property| !property.is_internal()).map(info).collect()
 }
 
 /// Finds the object of a property. The reference reports a path that fits several as one that fits none.
-pub(crate) fn resolve(qom: &::qom::Qom, path: &str) -> Result<std::sync::Arc<dyn Object>, Error> {
+pub(crate) fn resolve(qom: &::qom::Qom, path: &str) -> Result<Arc<dyn Object>, Error> {
     qom.resolve(path).map_err(|error| match error {
         ::qom::ResolveError::Ambiguous { path } => Error::device_not_found(&path),
         other => other.into(),
@@ -46,6 +48,81 @@ struct PropertyEntry {
     name: String,
     #[serde(rename = "type")]
     type_name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct QomListGet {
+    paths: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct PropertyValue {
+    name: String,
+    /// Absent where the property cannot be read.
+    value: Option<Value>,
+    #[serde(rename = "type")]
+    type_name: String,
+}
+
+#[derive(Debug, Serialize)]
+struct PropertiesValues {
+    properties: Vec<PropertyValue>,
+}
+
+/// An object with all that is below it.
+#[derive(Debug, Serialize)]
+struct ObjectTree {
+    name: String,
+    #[serde(rename = "type")]
+    type_name: String,
+    properties: Vec<PropertyValue>,
+    children: Vec<ObjectTree>,
+}
+
+/// One setting of a property, or the class's default.
+#[derive(Debug, Serialize)]
+struct SettingInfo {
+    origin: &'static str,
+    value: Value,
+    /// The type that a global property was given for.
+    driver: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct PropertyExplanation {
+    #[serde(rename = "type")]
+    type_name: String,
+    value: Option<Value>,
+    setting: SettingInfo,
+    overrode: Vec<SettingInfo>,
+}
+
+impl From<Setting> for SettingInfo {
+    fn from(setting: Setting) -> Self {
+        let driver = setting.global.map(|global| global.driver.clone());
+        Self { origin: setting.origin.as_str(), value: setting.value, driver }
+    }
+}
+
+/// The properties of an object with their values. What the program makes of a tree is as deep as a board, so walks of
+/// it are recursive.
+fn values(object: &dyn Object) -> impl Iterator<Item = PropertyValue> {
+    object.properties().into_iter().map(|entry| PropertyValue {
+        value: object.get(&entry.name).ok(),
+        name: entry.name,
+        type_name: entry.type_name,
+    })
+}
+
+fn tree(name: &str, object: &dyn Object) -> ObjectTree {
+    let children = object.core().children();
+    let is_child = |value: &PropertyValue| value.type_name.starts_with("child<");
+    ObjectTree {
+        name: name.to_owned(),
+        type_name: object.class().name().to_owned(),
+        properties: values(object).filter(|value| !is_child(value)).collect(),
+        children: children.iter().map(|(name, child)| tree(name, &**child)).collect(),
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,6 +165,39 @@ commands! {
         let object = context.qom().resolve(&arguments.path)?;
         let entries = object.properties().into_iter();
         Ok(entries.map(|entry| PropertyEntry { name: entry.name, type_name: entry.type_name }).collect())
+    }
+
+    /// Returns the properties of several objects with their values, in the order of the paths. A property that cannot
+    /// be read has no value.
+    "qom-list-get" (allow_preconfig) =>
+    fn qom_list_get(context: &mut Context, arguments: QomListGet) -> Result<Vec<PropertiesValues>, Error> {
+        let objects: Result<Vec<_>, _> =
+            arguments.paths.iter().map(|path| context.qom().resolve(path)).collect();
+        let properties = |object: &Arc<dyn Object>| PropertiesValues { properties: values(&**object).collect() };
+        Ok(objects?.iter().map(properties).collect())
+    }
+
+    /// Returns an object with all objects below it, each with its properties and their values. `name` is the last step of
+    /// the object's path. A property that cannot be read has no value. (Not in QEMU.)
+    "qom-tree-get" (allow_preconfig) =>
+    fn qom_tree_get(context: &mut Context, arguments: QomList) -> Result<ObjectTree, Error> {
+        let object = context.qom().resolve(&arguments.path)?;
+        let name = object.core().parent().map(|(_, name)| name);
+        Ok(tree(name.as_deref().unwrap_or("/"), &*object))
+    }
+
+    /// Tells where the value of an object's property came from: who set it (`setting`, with the value as it was given),
+    /// and which settings and default that replaced (`overrode`, the latest first). An `origin` is `default`,
+    /// `machine-compat`, `global`, `cpu`, `command-line`, `machine` or `monitor`. (Not in QEMU.)
+    "x-qom-explain" (allow_preconfig) =>
+    fn x_qom_explain(context: &mut Context, arguments: QomGet) -> Result<PropertyExplanation, Error> {
+        let found = resolve(context.qom(), &arguments.path)?.explain(&arguments.property)?;
+        Ok(PropertyExplanation {
+            type_name: found.type_name,
+            value: found.value,
+            setting: found.setting.into(),
+            overrode: found.overrode.into_iter().map(Into::into).collect(),
+        })
     }
 
     /// Returns the value of an object's property.

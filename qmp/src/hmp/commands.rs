@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use qom::text::keyval;
+use qom::user_creatable::Form as ObjectForm;
 use qom::{Input, Object, Origin};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -11,6 +13,7 @@ use crate::Error;
 use crate::commands::qom::resolve;
 use crate::device::{self, AddDevice, Form};
 use crate::json::{Reader, Writer};
+use crate::object;
 use crate::run_control::{RunControl, RunState, ShutdownCause};
 use crate::version::VERSION;
 
@@ -63,6 +66,34 @@ fn json(text: &str) -> Result<Value, Error> {
         (_, None) => Ok(value),
         (_, Some(_)) => Err(Error::generic("Expecting at most one JSON value")),
     }
+}
+
+/// Reads the description of a new object and makes it, or prints the help that is asked for.
+fn object_add(monitor: &mut Monitor<'_>, text: &str) -> Result<(), Error> {
+    let (values, form) = if text.starts_with('{') {
+        match json(text)? {
+            Value::Object(values) => (values, ObjectForm::Json),
+            _ => return Err(Error::generic("Expecting at most one JSON value")),
+        }
+    } else {
+        let keyval = keyval::parse_with_help(text, Some("qom-type")).map_err(Error::generic)?;
+        let type_name = keyval.tree.get("qom-type").and_then(Value::as_str);
+        if keyval.help || type_name.is_some_and(keyval::is_help) {
+            let qom = monitor.context.qom();
+            let help = type_name.and_then(|name| object::type_help(qom, name));
+            let help = help.unwrap_or_else(|| object::types_help(qom, &[]));
+            monitor.print(format_args!("{help}"));
+            return Ok(());
+        }
+        (keyval.tree, ObjectForm::Keyval)
+    };
+    if let Err(error) = object::add(monitor.context.qom(), values, form, Origin::Monitor) {
+        monitor.print(format_args!("Error: {error}\n"));
+        if let Some(hint) = error.hint() {
+            monitor.print(format_args!("{hint}\n"));
+        }
+    }
+    Ok(())
 }
 
 /// Prints an object and what it holds, children sorted by name. The stack is our own: a tree may be deep.
@@ -141,6 +172,16 @@ table! { COMMANDS:
     "device_del", "id:s", "device", "remove device" =>
     fn device_del(monitor, arguments) {
         device::delete(monitor.context.qom(), arguments.str("id").unwrap_or_default())
+    }
+
+    "object_add", "object:S", "[qom-type=]type,id=str[,prop=value][,...]", "create QOM object" =>
+    fn object_add_command(monitor, arguments) {
+        object_add(monitor, arguments.str("object").unwrap_or_default())
+    }
+
+    "object_del", "id:s", "id", "destroy QOM object" =>
+    fn object_del(monitor, arguments) {
+        object::delete(monitor.context.qom(), arguments.str("id").unwrap_or_default())
     }
 
     "qom-list", "path:s?", "path", "list QOM properties" =>

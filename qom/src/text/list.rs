@@ -83,11 +83,23 @@ fn parse<T: Copy>(
 /// Writes numbers in the shortest form that [`unsigned`] reads back to the same list.
 #[must_use]
 pub fn format_unsigned(numbers: &[u64]) -> String {
+    format(numbers, u64::checked_add)
+}
+
+/// Writes numbers in the shortest form that [`signed`] reads back to the same list.
+#[must_use]
+pub fn format_signed(numbers: &[i64]) -> String {
+    format(numbers, i64::checked_add_unsigned)
+}
+
+fn format<T: Copy + PartialEq + std::fmt::Display>(
+    numbers: &[T],
+    add: impl Fn(T, u64) -> Option<T>,
+) -> String {
     let mut text = String::new();
     let mut rest = numbers;
     while let Some(&from) = rest.first() {
-        let run =
-            (1..rest.len().min(65_536)).take_while(|&i| rest[i].checked_sub(i as u64) == Some(from)).count();
+        let run = (1..rest.len().min(65_536)).take_while(|&i| add(from, i as u64) == Some(rest[i])).count();
         if !text.is_empty() {
             text.push(',');
         }

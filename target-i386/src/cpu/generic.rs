@@ -1,7 +1,17 @@
 //! What CPUs of any architecture share: the abstract type `cpu`.
 
+use std::fmt;
+use std::sync::Arc;
+
 use qom::derive::Object;
 use qom::{ClassInit, Device, DeviceClass, Field, Property};
+
+/// Who runs a CPU: the board's side of it. Its registers are there, not in the object.
+pub trait CpuRunner: fmt::Debug + Send + Sync {
+    /// Brings the registers to their state after a reset. Called in the *hold* phase of a reset; a failure is
+    /// for the runner to keep and to report to whoever resets the machine.
+    fn reset(&self);
+}
 
 /// The state of a CPU that does not depend on its architecture.
 ///
@@ -13,12 +23,21 @@ pub struct Cpu {
     index: Field<Option<u32>>,
     host_thread: Field<Option<u32>>,
     start_powered_off: Field<bool>,
+    runner: Field<Option<Arc<dyn CpuRunner>>>,
 }
 
 impl Cpu {
     fn class_init(class: &mut ClassInit<'_>) {
         // Boards wire CPUs up; a type opts in to `device_add` where its board can do that at any time.
-        class.data_mut::<DeviceClass>().user_creatable = false;
+        let device = class.data_mut::<DeviceClass>();
+        device.user_creatable = false;
+        device.reset.hold = |device, _| {
+            // Copied out: no lock is held while it resets.
+            let runner = device.cast::<Self>().and_then(|cpu| cpu.runner.get());
+            if let Some(runner) = runner {
+                runner.reset();
+            }
+        };
         // An x86 processor other than the first waits for INIT and SIPI whatever this says.
         class.add_property(
             Property::of::<Self, bool>("start-powered-off", |cpu| cpu.start_powered_off.get())
@@ -50,5 +69,10 @@ impl Cpu {
     /// Says which host thread runs the CPU; none when it no longer runs.
     pub fn set_host_thread(&self, id: Option<u32>) {
         self.host_thread.set(id);
+    }
+
+    /// Says who runs the CPU, or that nobody does. Called by the board when it takes the CPU in and lets it go.
+    pub fn set_runner(&self, runner: Option<Arc<dyn CpuRunner>>) {
+        self.runner.set(runner);
     }
 }

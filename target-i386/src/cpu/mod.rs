@@ -24,7 +24,7 @@ mod properties;
 mod x86;
 
 pub use accel::{Accel, QtestAccel, SharedSource, TcgAccel, X86Accel};
-pub use generic::Cpu;
+pub use generic::{Cpu, CpuRunner};
 pub use models::{
     CpuClassError, CpuModelRegistration, CpuModels, HOOK, WarningSink, cpu_class_by_name, cpu_models,
     register_models,

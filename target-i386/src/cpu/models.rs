@@ -32,6 +32,7 @@ const HOOK_NAME: &str = "x86-cpu-models";
 pub const HOOK: PostAccelInit = PostAccelInit {
     name: HOOK_NAME,
     parent: X86_CPU_TYPE,
+    site: site!(),
     claims: |name| name.ends_with(TYPE_SUFFIX),
     run: |ready| {
         let models: Vec<_> = inventory::iter::<CpuModelRegistration>.into_iter().copied().collect();

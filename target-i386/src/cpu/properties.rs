@@ -131,7 +131,7 @@ fn write(
 ) -> Result<(), config::PropertyError> {
     let json = match input {
         Input::Keyval(text) | Input::Text(text) => return config.set_text(name, text),
-        Input::Json(json) => json,
+        Input::Json(json) | Input::KeyvalTree(json) => json,
     };
     let value = match json {
         qom::Value::Bool(on) => Value::Bool(*on),

@@ -12,7 +12,7 @@ use qom::{Class, ClassInit, Device, DeviceClass, Error, Field, Instance, Obj, Ob
 use super::generic::Cpu;
 use super::models::CpuModels;
 use super::properties;
-use crate::config::{CpuConfig, PlaceIds, UNASSIGNED_APIC_ID};
+use crate::config::{CpuConfig, PlaceIds, PropertyError, UNASSIGNED_APIC_ID};
 use crate::model::ModelEntry;
 use crate::realize::RealizedCpu;
 use crate::topology::{ApicId, CpuTopology, Placement};
@@ -171,6 +171,21 @@ impl X86Cpu {
     #[must_use]
     pub fn config(&self) -> CpuConfig {
         self.state.with(|state| state.config.clone())
+    }
+
+    /// The settings expanded under the accelerator, `+feature` and `-feature` of `-cpu` included, of a CPU that may
+    /// never be realized: nothing is filtered yet.
+    ///
+    /// # Errors
+    /// [`PropertyError`] if a `+feature` or `-feature` cannot be applied.
+    pub fn expanded(&self) -> Result<CpuConfig, PropertyError> {
+        let (mut config, topology) = self.state.with(|state| (state.config.clone(), state.topology));
+        let models = self.core().class().data::<X86CpuClass>().and_then(|class| class.models.as_ref());
+        let Some(models) = models else { return Ok(config) };
+        for (name, on) in models.forced() {
+            config.force(name, on);
+        }
+        Ok(config.expand(&topology, models.source())?.config)
     }
 
     /// The model that the CPU is of; none for a class that the hook did not register.

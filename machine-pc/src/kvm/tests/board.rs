@@ -37,6 +37,19 @@ macro_rules! need_kvm {
 }
 pub(super) use need_kvm;
 
+/// Resets a VM's chips and vCPUs while it is stopped, as a machine does; it runs after it if it ran before.
+pub(super) fn reset_vm(vm: &KvmVm) {
+    let was_running = vm.is_running();
+    vm.pause().unwrap();
+    vm.reset_chips().unwrap();
+    for vcpu in vm.vcpus() {
+        vm.reset_vcpu(vcpu.config().id).unwrap();
+    }
+    if was_running {
+        vm.resume();
+    }
+}
+
 /// What the guest printed.
 #[derive(Clone, Default)]
 pub(super) struct Console(Arc<(Mutex<Printed>, Condvar)>);
@@ -320,7 +333,7 @@ impl Board {
         for device in &self.reset {
             device();
         }
-        self.vm.reset().unwrap();
+        reset_vm(&self.vm);
         self.vm.resume();
     }
 

@@ -1,39 +1,34 @@
 //! Properties: named, typed values of objects, declared on classes.
 //!
 //! A declaration says all that can be known without an object (name, type, default, description, who may
-//! set it when), so lists of properties and help are read from classes and construct nothing. Setting goes
-//! through [`set`], the one place that checks permission and remembers who set a value.
+//! set it when), so lists of properties and help are read from classes and construct nothing. Only what is truly
+//! of one object (a link that a board makes, an alias of another object's property) is declared on the object, with
+//! `add_property` on `dyn Object`.
+//!
+//! This module declares; [`access`] reads and writes, [`origin`] remembers who wrote.
+
+pub(crate) mod access;
+mod kinds;
+pub(crate) mod origin;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use crate::device::Device;
+pub use self::kinds::LinkCheck;
+pub use self::origin::{Explanation, Origin, Setting};
 use crate::error::PropertyError;
-use crate::field::Link;
 use crate::object::Object;
-use crate::value::{Input, PropertyValue, Value};
+use crate::value::{Input, Number, PropertyValue, Value};
 
 type Getter = Arc<dyn Fn(&dyn Object) -> Result<Value, PropertyError> + Send + Sync>;
 type Target = Arc<dyn Fn(&dyn Object) -> Option<Arc<dyn Object>> + Send + Sync>;
 type Setter = Arc<dyn Fn(&dyn Object, &Input<'_>) -> Result<(), PropertyError> + Send + Sync>;
 
-/// Who set a value, in the order of strength.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Origin {
-    /// The class's default.
-    Default,
-    /// A compat property of the machine version.
-    MachineCompat,
-    /// `-global`.
-    Global,
-    /// A feature of `-cpu`.
-    Cpu,
-    /// `-device`, `-machine` or `-object` on the command line.
-    CommandLine,
-    /// The machine's own code.
-    Machine,
-    /// A QMP or HMP command.
-    Monitor,
+/// A property that stands for another object's.
+#[derive(Clone)]
+pub(crate) struct Alias {
+    target: Weak<dyn Object>,
+    name: Cow<'static, str>,
 }
 
 /// A property's declaration.
@@ -44,9 +39,13 @@ pub struct Property {
     pub(crate) description: Option<Cow<'static, str>>,
     pub(crate) default: Option<Value>,
     pub(crate) settable_after_realize: bool,
+    pub(crate) internal: bool,
+    pub(crate) deprecated: Option<Cow<'static, str>>,
+    members: Vec<&'static str>,
     get: Option<Getter>,
     set: Option<Setter>,
     target: Option<Target>,
+    alias: Option<Alias>,
 }
 
 impl std::fmt::Debug for Property {
@@ -71,16 +70,26 @@ impl Property {
             description: None,
             default: None,
             settable_after_realize: false,
+            internal: false,
+            deprecated: None,
+            members: Vec::new(),
             get: None,
             set: None,
             target: None,
+            alias: None,
         }
+    }
+
+    /// A property of the Rust type `T` that can be neither read nor written yet.
+    #[must_use]
+    pub fn typed<T: PropertyValue>(name: impl Into<Cow<'static, str>>) -> Self {
+        Self { members: T::members(), ..Self::new(name, T::type_name()) }
     }
 
     /// A property of the Rust type `T` of objects of `O`, read by `get`.
     #[must_use]
     pub fn of<O: Object, T: PropertyValue>(name: impl Into<Cow<'static, str>>, get: fn(&O) -> T) -> Self {
-        Self::new(name, T::type_name()).get(move |object| Ok(get(cast::<O>(object)?).to_value()))
+        Self::typed::<T>(name).get(move |object| Ok(get(cast::<O>(object)?).to_value()))
     }
 
     /// Adds the way to write a property of the Rust type `T`.
@@ -88,23 +97,6 @@ impl Property {
     pub fn settable<O: Object, T: PropertyValue>(self, set: fn(&O, T) -> Result<(), PropertyError>) -> Self {
         let name = self.name.clone();
         self.set(move |object, input| set(cast::<O>(object)?, T::read(&name, input)?))
-    }
-
-    /// A `link<target_type>`, read and written as a path.
-    #[must_use]
-    pub fn link<O: Object>(
-        name: impl Into<Cow<'static, str>>,
-        target_type: &'static str,
-        link: fn(&O) -> &Link,
-    ) -> Self {
-        let name = name.into();
-        let for_error = name.clone();
-        let mut property = Self::new(name, format!("link<{target_type}>"));
-        property.target = Some(Arc::new(move |object| link(object.downcast_ref::<O>()?).get()));
-        property.get(move |object| Ok(link(cast::<O>(object)?).to_value())).set(move |object, input| {
-            let path = String::read(&for_error, input)?;
-            link(cast::<O>(object)?).set_path(object, &for_error, target_type, &path)
-        })
     }
 
     /// How to read it.
@@ -155,6 +147,20 @@ impl Property {
         self
     }
 
+    /// Not for users: absent from lists, and neither command line nor monitor can set it. Rust code can.
+    #[must_use]
+    pub fn internal(mut self) -> Self {
+        self.internal = true;
+        self
+    }
+
+    /// Users who set it are warned, with the reason or what to use instead.
+    #[must_use]
+    pub fn deprecated(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.deprecated = Some(reason.into());
+        self
+    }
+
     /// The property's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -173,21 +179,45 @@ impl Property {
         self.description.as_deref()
     }
 
+    /// Whether it is hidden from users.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        self.internal
+    }
+
+    /// Why users should not set it any more, if they should not.
+    #[must_use]
+    pub fn deprecation(&self) -> Option<&str> {
+        self.deprecated.as_deref()
+    }
+
+    /// Whether a device's property can still be written when the device is realized.
+    #[must_use]
+    pub fn is_settable_after_realize(&self) -> bool {
+        self.settable_after_realize
+    }
+
+    /// The names that an enumeration takes; empty for other types.
+    #[must_use]
+    pub fn members(&self) -> &[&'static str] {
+        &self.members
+    }
+
     /// Whether it is a link, and so a step of paths.
     pub(crate) fn is_link(&self) -> bool {
-        self.target.is_some()
+        self.target.is_some() || self.alias.is_some()
     }
 
     /// Whether it can be written at all.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.set.is_some()
+        self.set.is_some() || self.alias.is_some()
     }
 
     /// Whether it can be read at all.
     #[must_use]
     pub fn is_readable(&self) -> bool {
-        self.get.is_some()
+        self.get.is_some() || self.alias.is_some()
     }
 }
 
@@ -200,11 +230,6 @@ fn cast<O: Object>(object: &dyn Object) -> Result<&O, PropertyError> {
     })
 }
 
-/// What a link of that name points to.
-pub(crate) fn link_target(object: &dyn Object, name: &str) -> Option<Arc<dyn Object>> {
-    object.class().property(name)?.target.as_ref().and_then(|target| target(object))
-}
-
 /// One line of `qom-list`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PropertyEntry {
@@ -214,73 +239,25 @@ pub struct PropertyEntry {
     pub type_name: String,
 }
 
-fn not_found(object: &dyn Object, name: &str) -> PropertyError {
-    PropertyError::NotFound { type_name: object.class().name().to_owned(), property: name.to_owned() }
-}
-
-/// Reads a property. A child reads as its canonical path.
-pub(crate) fn get(object: &dyn Object, name: &str) -> Result<Value, PropertyError> {
-    if let Some(property) = object.class().property(name) {
-        let get = property.get.as_ref().ok_or_else(|| PropertyError::NotReadable {
-            type_name: object.class().name().to_owned(),
-            property: name.to_owned(),
-        })?;
-        return get(object);
-    }
-    match object.core().child(name) {
-        Some(child) => Ok(Value::from(child.canonical_path())),
-        None => Err(not_found(object, name)),
-    }
-}
-
-/// Writes a property and remembers who did.
-pub(crate) fn set(
-    object: &dyn Object,
-    name: &str,
-    input: &Input<'_>,
-    origin: Origin,
+/// Refuses a number outside its property's limits. `#[derive(Object)]` calls it for `minimum` and `maximum`.
+///
+/// # Errors
+/// [`PropertyError::OutOfRange`].
+pub fn check_range<T: Number>(
+    object: &impl Object,
+    property: &str,
+    value: &T,
+    minimum: &T,
+    maximum: &T,
 ) -> Result<(), PropertyError> {
-    let not_writable = || PropertyError::NotWritable {
-        type_name: object.class().name().to_owned(),
-        property: name.to_owned(),
-    };
-    let Some(property) = object.class().property(name) else {
-        return Err(if object.core().child(name).is_some() {
-            not_writable()
-        } else {
-            not_found(object, name)
-        });
-    };
-    let set = property.set.as_ref().ok_or_else(not_writable)?;
-    if !property.settable_after_realize
-        && let Some(device) = object.downcast_ref::<Device>()
-        && device.is_realized()
-    {
-        return Err(PropertyError::AfterRealize {
-            device: device.id().map_or_else(|| "anonymous device".to_owned(), |id| format!("device '{id}'")),
-            type_name: object.class().name().to_owned(),
-            property: name.to_owned(),
-        });
+    if (minimum..=maximum).contains(&value) {
+        return Ok(());
     }
-    set(object, input)?;
-    object.core().note_origin(&property.name, origin);
-    Ok(())
-}
-
-/// All properties of an object: its class's, then its children.
-pub(crate) fn list(object: &dyn Object) -> Vec<PropertyEntry> {
-    let mut entries: Vec<PropertyEntry> = object
-        .class()
-        .properties()
-        .into_iter()
-        .map(|property| PropertyEntry {
-            name: property.name.to_string(),
-            type_name: property.type_name.to_string(),
-        })
-        .collect();
-    entries.extend(object.core().children().into_iter().map(|(name, child)| PropertyEntry {
-        name: name.to_string(),
-        type_name: format!("child<{}>", child.class().name()),
-    }));
-    entries
+    Err(PropertyError::OutOfRange {
+        type_name: object.core().class().name().to_owned(),
+        property: property.to_owned(),
+        value: value.to_string(),
+        minimum: minimum.to_string(),
+        maximum: maximum.to_string(),
+    })
 }

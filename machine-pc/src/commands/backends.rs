@@ -1,0 +1,125 @@
+//! What lists the users' objects of the host's side: QMP and the human monitor.
+
+use qmp::{Context, Error, command, hmp_command};
+use qom::user_creatable::CONTAINER;
+use qom::{Object, PropertyEnum};
+use serde::Serialize;
+
+use crate::backends::iothread::{IoThread, IoThreadInfo};
+use crate::backends::memory::{MemoryBackend, MemoryBackendInfo};
+
+/// What there is to tell of each of the users' objects with a part `T`, in the order in which they came.
+fn infos<T: Object, I>(context: &Context, info: fn(&T) -> Option<I>) -> Vec<I> {
+    let Ok(home) = context.qom().resolve(CONTAINER) else { return Vec::new() };
+    let children = home.core().children();
+    children.iter().filter_map(|(_, object)| info(object.downcast_ref::<T>()?)).collect()
+}
+
+/// A thread (QAPI `IOThreadInfo`).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct IoThreadReply {
+    poll_shrink: i64,
+    thread_id: u32,
+    poll_weight: i64,
+    aio_max_batch: i64,
+    poll_grow: i64,
+    poll_max_ns: i64,
+    id: String,
+}
+
+impl From<IoThreadInfo> for IoThreadReply {
+    fn from(info: IoThreadInfo) -> Self {
+        let IoThreadInfo { id, thread_id, poll_max_ns, poll_grow, poll_shrink, poll_weight, aio_max_batch } =
+            info;
+        Self { poll_shrink, thread_id, poll_weight, aio_max_batch, poll_grow, poll_max_ns, id }
+    }
+}
+
+command! {
+    /// Returns the threads that were made as objects, and how each polls.
+    "query-iothreads" (allow_preconfig) =>
+    fn query_iothreads(context: &mut Context, (): ()) -> Result<Vec<IoThreadReply>, Error> {
+        Ok(infos(context, IoThread::info).into_iter().map(IoThreadReply::from).collect())
+    }
+}
+
+hmp_command! {
+    info "iothreads", "", "", "show iothreads" =>
+    fn info_iothreads(monitor, _arguments) {
+        for info in infos(monitor.context, IoThread::info) {
+            monitor.print(format_args!("{}:\n  thread_id={}\n", info.id, info.thread_id));
+            for (name, value) in [
+                ("poll-max-ns", info.poll_max_ns),
+                ("poll-grow", info.poll_grow),
+                ("poll-shrink", info.poll_shrink),
+                ("poll-weight", info.poll_weight),
+                ("aio-max-batch", info.aio_max_batch),
+            ] {
+                monitor.print(format_args!("  {name}={value}\n"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Memory (QAPI `Memdev`).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Memdev {
+    share: bool,
+    reserve: bool,
+    prealloc: bool,
+    host_nodes: Vec<u16>,
+    size: u64,
+    merge: bool,
+    dump: bool,
+    policy: &'static str,
+    id: String,
+}
+
+impl From<MemoryBackendInfo> for Memdev {
+    fn from(info: MemoryBackendInfo) -> Self {
+        Self {
+            share: info.share,
+            reserve: info.reserve,
+            prealloc: info.prealloc,
+            host_nodes: info.nodes.iter().collect(),
+            size: info.size,
+            merge: info.merge,
+            dump: info.dump,
+            policy: info.policy.name(),
+            id: info.id,
+        }
+    }
+}
+
+command! {
+    /// Returns the memory backends that were made as objects.
+    "query-memdev" (allow_preconfig) =>
+    fn query_memdev(context: &mut Context, (): ()) -> Result<Vec<Memdev>, Error> {
+        Ok(infos(context, MemoryBackend::info).into_iter().map(Memdev::from).collect())
+    }
+}
+
+hmp_command! {
+    info "memdev", "", "", "show memory backends" =>
+    fn info_memdev(monitor, _arguments) {
+        for info in infos(monitor.context, MemoryBackend::info) {
+            monitor.print(format_args!("memory backend: {}\n  size:  {}\n", info.id, info.size));
+            for (name, value) in [
+                ("merge", info.merge),
+                ("dump", info.dump),
+                ("prealloc", info.prealloc),
+                ("share", info.share),
+                ("reserve", info.reserve),
+            ] {
+                monitor.print(format_args!("  {name}: {value}\n"));
+            }
+            let nodes = info.nodes.to_text();
+            monitor.print(format_args!("  policy: {}\n  host nodes: {nodes}\n", info.policy.name()));
+        }
+        monitor.print(format_args!("\n"));
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! QMP: what a CPU model comes to.
+//!
+//! A CPU is made, configured and expanded, and never realized: it has no place in the machine, and features that the
+//! accelerator lacks are still in it, as a manager that compares hosts wants.
+
+use qmp::{Context, Error, command};
+use qom::{Input, Obj, Object, Origin, PropertyError, PropertyValue, Qom, ValueError, property_enum};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use target_i386::config;
+use target_i386::cpu::{X86Cpu, cpu_class_by_name};
+use target_i386::feature::FeatureWord;
+
+property_enum! {
+    /// How an expansion is written down (QAPI `CpuModelExpansionType`).
+    enum ExpansionType("CpuModelExpansionType") {
+        /// As `base` and what it takes to be the model, the same for ever.
+        Static = "static",
+        /// As the model with the values of all its properties.
+        Full = "full",
+    }
+}
+
+/// A CPU model and properties (QAPI `CpuModelInfo`).
+#[derive(Debug, Serialize, Deserialize)]
+struct CpuModelInfo {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    props: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct QueryCpuModelExpansion {
+    #[serde(rename = "type")]
+    kind: String,
+    model: CpuModelInfo,
+}
+
+#[derive(Debug, Serialize)]
+struct CpuModelExpansionInfo {
+    model: CpuModelInfo,
+}
+
+/// The properties of a static expansion that are no features.
+const STATIC: [&str; 8] =
+    ["min-level", "min-xlevel", "family", "model", "stepping", "model-id", "vendor", "lmce"];
+
+/// A CPU of a model with properties, which hangs nowhere. Whoever asks pays for it alone: nothing is left of it.
+fn make(qom: &Qom, model: &CpuModelInfo) -> Result<Obj<X86Cpu>, Error> {
+    let unknown = || Error::generic(format_args!("CPU model '{}' not found", model.name));
+    let class = cpu_class_by_name(qom, &model.name).map_err(|_| unknown())?;
+    let cpu = Obj::<X86Cpu>::new(qom.create(class.name())?).map_err(|_| unknown())?;
+    for (name, value) in model.props.iter().flatten() {
+        let set = cpu.as_object().set(name, &Input::Json(value), Origin::Monitor);
+        set.map_err(|error| match error {
+            // As in the reference, a number out of its type's range is named without the path.
+            PropertyError::Value(ValueError::Expects { ref expected, .. }) if expected.ends_with("_t") => {
+                error
+            }
+            PropertyError::Value(error) => PropertyError::Value(error.within("model.props")),
+            error => error,
+        })?;
+    }
+    Ok(cpu)
+}
+
+/// A property of the expanded CPU; what is no setting of a CPU is the object's.
+fn value(object: &dyn Object, config: &config::CpuConfig, name: &str) -> Option<Value> {
+    match config.get(name) {
+        Some(config::Value::Bool(on)) => Some(on.into()),
+        Some(config::Value::Int(number)) => Some(number.into()),
+        Some(config::Value::Uint(number)) => Some(number.into()),
+        Some(config::Value::Str(text)) => Some(text.into()),
+        None => object.get(name).ok(),
+    }
+}
+
+fn expansion(qom: &Qom, kind: ExpansionType, model: CpuModelInfo) -> Result<CpuModelInfo, Error> {
+    let cpu = make(qom, &model)?;
+    let expanded = cpu.expanded().map_err(Error::generic)?;
+    let object = cpu.as_object();
+    let props = |names: &mut dyn Iterator<Item = &str>| -> Map<String, Value> {
+        names.filter_map(|name| Some((name.to_owned(), value(&**object, &expanded, name)?))).collect()
+    };
+    Ok(match kind {
+        ExpansionType::Static => {
+            let features =
+                FeatureWord::all().flat_map(|word| (0..64).filter_map(move |bit| word.bit_name(bit)));
+            CpuModelInfo {
+                name: "base".to_owned(),
+                props: Some(props(&mut STATIC.into_iter().chain(features))),
+            }
+        }
+        ExpansionType::Full => {
+            let both_ways = object.class().properties().filter(|property| {
+                property.is_readable() && property.is_writable() && !property.is_internal()
+            });
+            CpuModelInfo {
+                name: model.name,
+                props: Some(props(&mut both_ways.map(|property| property.name()))),
+            }
+        }
+    })
+}
+
+command! {
+    /// Returns what a CPU model with properties comes to under this accelerator: as `base` and properties that mean the
+    /// same on every host and version (`static`), or with the values of all its properties (`full`).
+    "query-cpu-model-expansion" =>
+    fn query_cpu_model_expansion(context: &mut Context, arguments: QueryCpuModelExpansion)
+        -> Result<CpuModelExpansionInfo, Error>
+    {
+        let kind = ExpansionType::read("type", &Input::Json(&arguments.kind.as_str().into()))?;
+        Ok(CpuModelExpansionInfo { model: expansion(context.qom(), kind, arguments.model)? })
+    }
+}

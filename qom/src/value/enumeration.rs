@@ -1,0 +1,92 @@
+//! Values that are one of a set of names.
+
+use super::{Input, kind};
+use crate::error::ValueError;
+
+/// An enumeration whose members have names on the wire.
+pub trait PropertyEnum: Copy + Send + Sync + 'static {
+    /// The enumeration's name in `qom-list`.
+    const TYPE_NAME: &'static str;
+    /// Every member with its name.
+    const MEMBERS: &'static [(&'static str, Self)];
+
+    /// The member's name.
+    fn name(self) -> &'static str;
+}
+
+/// Declares an enumeration that can be a property's type.
+///
+/// ```
+/// qom::property_enum! {
+///     /// Where a cache lies.
+///     pub enum CacheLevel("CacheLevel") {
+///         /// In each core.
+///         Core = "core",
+///         /// Shared by a socket.
+///         Socket = "socket",
+///     }
+/// }
+/// assert_eq!(qom::PropertyEnum::name(CacheLevel::Socket), "socket");
+/// ```
+#[macro_export]
+macro_rules! property_enum {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident($type_name:literal) {
+        $($(#[$member_meta:meta])* $member:ident = $text:literal,)+
+    }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        $vis enum $name { $($(#[$member_meta])* $member,)+ }
+
+        impl $crate::PropertyEnum for $name {
+            const TYPE_NAME: &'static str = $type_name;
+            const MEMBERS: &'static [(&'static str, Self)] = &[$(($text, Self::$member),)+];
+
+            fn name(self) -> &'static str {
+                match self { $(Self::$member => $text,)+ }
+            }
+        }
+
+        impl $crate::PropertyValue for $name {
+            fn type_name() -> &'static str {
+                $type_name
+            }
+
+            fn members() -> ::std::vec::Vec<&'static str> {
+                <Self as $crate::PropertyEnum>::MEMBERS.iter().map(|(name, _)| *name).collect()
+            }
+
+            fn read(name: &str, input: &$crate::Input<'_>) -> Result<Self, $crate::ValueError> {
+                $crate::read_enum(name, input)
+            }
+
+            fn to_value(&self) -> $crate::Value {
+                $crate::Value::from($crate::PropertyEnum::name(*self))
+            }
+        }
+    };
+}
+
+/// Reads a member of an enumeration by its name. [`property_enum!`] uses it.
+///
+/// # Errors
+/// [`ValueError::Kind`] if it is no string, [`ValueError::Enumeration`] if there is no such member.
+pub fn read_enum<E: PropertyEnum>(name: &str, input: &Input<'_>) -> Result<E, ValueError> {
+    let text = input.as_str().ok_or_else(|| kind(name, "string"))?;
+    E::MEMBERS
+        .iter()
+        .find(|(member, _)| *member == text)
+        .map(|(_, value)| *value)
+        .ok_or_else(|| ValueError::Enumeration { name: name.to_owned(), value: text.to_owned() })
+}
+
+property_enum! {
+    /// Yes, no, or what the machine finds best.
+    pub enum OnOffAuto("OnOffAuto") {
+        /// The machine decides.
+        Auto = "auto",
+        /// Yes.
+        On = "on",
+        /// No.
+        Off = "off",
+    }
+}
