@@ -35,6 +35,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::text::test_config())]
+
         #[test]
         fn accepts_only_words_of_the_set(text in ".*") {
             if parse_bool(&text).is_some() {

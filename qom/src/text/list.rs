@@ -174,6 +174,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::text::test_config())]
+
         #[test]
         fn lists_read_back(numbers in prop::collection::vec(prop_oneof![0u64..20, any::<u64>()], 0..40)) {
             prop_assert_eq!(unsigned("n", &format_unsigned(&numbers)), Ok(numbers));

@@ -40,3 +40,15 @@ pub fn parse_i64(text: &str) -> Option<i64> {
 pub fn parse_size(text: &str) -> Option<u64> {
     size::parse(text).ok()
 }
+
+/// How the tests of this crate try random inputs. Under Miri, which is slow and has no files, a few of them, and none is
+/// written down.
+#[cfg(test)]
+pub(crate) fn test_config() -> proptest::prelude::ProptestConfig {
+    use proptest::prelude::ProptestConfig;
+    if cfg!(miri) {
+        ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4) }
+    } else {
+        ProptestConfig::default()
+    }
+}

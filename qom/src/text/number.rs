@@ -164,6 +164,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::text::test_config())]
+
         #[test]
         fn every_value_reads_back(value: u64, negative: i64) {
             prop_assert_eq!(unsigned(&value.to_string()), Ok(value));

@@ -317,6 +317,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::text::test_config())]
+
         #[test]
         fn pairs_read_back(written in prop::collection::vec(("[a-hj-z][a-z.-]{0,6}", ".{0,8}"), 0..6)) {
             let text: Vec<_> = written.iter()

@@ -277,6 +277,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::text::test_config())]
+
         #[test]
         fn whole_numbers_are_exact(value: u64) {
             prop_assert_eq!(parse(&value.to_string()), Ok(value));
