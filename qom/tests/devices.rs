@@ -204,6 +204,10 @@ fn realize_asks_the_handler_before_and_tells_it_after() {
 }
 
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "makes and fails a device for each of many steps; `tree_properties` fails some under Miri"
+)]
 fn a_realize_that_fails_at_any_step_leaves_nothing() {
     let steps: [(&str, &[&str]); 6] = [
         ("pre_plug device[0]", &["pre_plug device[0]"]),
@@ -468,6 +472,7 @@ fn a_device_cannot_be_realized_from_within_its_own_realize() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "`concurrency` has threads that realize devices, in a number for Miri")]
 fn many_threads_realize_and_unplug() {
     let bench = Bench::new();
     std::thread::scope(|scope| {

@@ -409,7 +409,18 @@ fn survives<T: PropertyValue + PartialEq + std::fmt::Debug>(value: &T) -> Result
     Ok(())
 }
 
+/// Under Miri a few cases, and no file of failures, which it could not write.
+fn config() -> ProptestConfig {
+    if cfg!(miri) {
+        ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2) }
+    } else {
+        ProptestConfig::default()
+    }
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn any_value_survives_json_and_text(
         on in any::<bool>(),

@@ -132,7 +132,6 @@ mod tests {
         assert_eq!(read("0x1-0x3"), Some(vec![1, 2, 3]));
         assert_eq!(read("010"), Some(vec![8]));
         assert_eq!(read("-1"), Some(vec![u64::MAX]));
-        assert_eq!(read("0-65535").map(|list| list.len()), Some(65_536));
         for text in ["3-1", "0-65536", "1-", "x", "1,,2", "1--2", "1 ,2", "1-2-3", "1,x", "-5-3", ","] {
             assert_eq!(
                 unsigned("nodes", text).unwrap_err().to_string(),
@@ -161,9 +160,12 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "a million numbers")]
     fn many_ranges_stay_bounded() {
         assert!(unsigned("n", &"0-65535,".repeat(16)).is_ok());
         assert!(unsigned("n", &"0-65535,".repeat(17)).is_err());
+        // The longest range, as in QEMU 11.1.2.
+        assert_eq!(unsigned("n", "0-65535").map(|list| list.len()), Ok(65_536));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub fn parse_size(text: &str) -> Option<u64> {
 pub(crate) fn test_config() -> proptest::prelude::ProptestConfig {
     use proptest::prelude::ProptestConfig;
     if cfg!(miri) {
-        ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4) }
+        ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2) }
     } else {
         ProptestConfig::default()
     }

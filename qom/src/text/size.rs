@@ -152,7 +152,7 @@ fn fraction(text: &str) -> (Fraction, &str) {
     }
     // A fraction that is not zero must not become zero, or the check for fractions of a byte misses it.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 <= value < 1, so it fits")]
-    let bits = ((value * 2f64.powi(63)) as u64) << 1;
+    let bits = ((value * (1_u64 << 63) as f64) as u64) << 1;
     (Fraction::Part(if any { bits.max(1) } else { bits }), rest)
 }
 

@@ -302,6 +302,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::text::test_config())]
+
         #[test]
         fn any_text_is_answered(text in "[0-9a-z,. -]{0,12}|.*", options: bool) {
             let form = if options { Form::Options } else { Form::Keyval };
