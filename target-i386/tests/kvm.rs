@@ -107,7 +107,7 @@ fn definitions(source: &Kvm) -> BTreeMap<String, Vec<String>> {
     Catalogue::builtin()
         .definitions(AliasPolicy::default(), source)
         .into_iter()
-        .map(|d| (d.name, d.unavailable_features.into_iter().map(|name| name.to_string()).collect()))
+        .map(|d| (d.name, d.unavailable_features.into_iter().map(ToString::to_string).collect()))
         .collect()
 }
 
