@@ -44,7 +44,7 @@ fn expansion_gives_the_same_properties() {
             assert_eq!(ours.map(json).as_ref(), Some(value), "{model}: {name}");
         }
     }
-    assert_eq!(fixture["delta"].as_object().unwrap().len(), 22);
+    assert_eq!(fixture["delta"].as_object().unwrap().len(), 189);
 }
 
 #[test]
@@ -85,13 +85,14 @@ fn help_is_the_same() {
 #[test]
 fn names_mean_the_same_versions() {
     let fixture = parse(include_str!("fixtures/cpu-aliases.json"));
-    for (machine, policy) in [
-        ("pc-i440fx-11.1", AliasPolicy::default()),
-        ("pc-q35-5.2", AliasPolicy::default()),
-        ("none", AliasPolicy::default()),
-        ("microvm", AliasPolicy::Latest),
-        ("isapc", AliasPolicy::Unversioned),
-    ] {
+    let machines = fixture.as_object().unwrap();
+    assert_eq!(machines.len(), 39);
+    for (machine, theirs) in machines {
+        let policy = match machine.as_str() {
+            "microvm" => AliasPolicy::Latest,
+            "isapc" => AliasPolicy::Unversioned,
+            _ => AliasPolicy::default(),
+        };
         let ours: BTreeMap<_, _> = Catalogue::builtin()
             .entries()
             .into_iter()
@@ -100,7 +101,7 @@ fn names_mean_the_same_versions() {
             .filter(|_| policy != AliasPolicy::Unversioned)
             .filter_map(|entry| Some((entry.name().to_owned(), entry.alias_of()?)))
             .collect();
-        let theirs: BTreeMap<String, String> = serde_json::from_value(fixture[machine].clone()).unwrap();
+        let theirs: BTreeMap<String, String> = serde_json::from_value(theirs.clone()).unwrap();
         assert_eq!(ours, theirs, "{machine}");
     }
 }

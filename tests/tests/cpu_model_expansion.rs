@@ -12,17 +12,14 @@ fn static_expansions_are_the_references() {
     let fixture = fixture(include_str!("../fixtures/cpu-expansion-static.json"));
     let program = Program::start(&["-accel", "tcg", "-M", "none"]);
     let mut qmp = program.qmp();
-    let definitions = qmp.ok("query-cpu-definitions", &json!({}));
-    let known =
-        |name: &String| definitions.as_array().is_some_and(|all| all.iter().any(|one| one["name"] == **name));
-    let models: Vec<_> =
-        fixture.as_object().expect("models by name").iter().filter(|(name, _)| known(name)).collect();
-    assert!(models.len() >= 5, "{models:?}");
-    for (model, props) in models {
+    for (model, props) in fixture.as_object().expect("models by name") {
         let ask = json!({"type": "static", "model": {"name": model}});
         let expansion = qmp.ok("query-cpu-model-expansion", &ask);
         assert_eq!(expansion, json!({"model": {"name": "base", "props": props}}), "{model}");
-        // Fed back, it is the same CPU: nothing is lost in the writing down.
+        // Fed back, it is the same CPU: nothing is lost in the writing down. (`base` has no vendor, which cannot be set.)
+        if model == "base" {
+            continue;
+        }
         let again = json!({"type": "static", "model": expansion["model"]});
         assert_eq!(qmp.ok("query-cpu-model-expansion", &again), expansion, "{model}");
     }

@@ -33,7 +33,9 @@
 pub mod amd;
 mod catalogue;
 pub mod generic;
+pub mod hygon;
 pub mod intel;
+pub mod zhaoxin;
 
 pub use catalogue::{
     AliasPolicy, Catalogue, CatalogueError, CpuDefinition, ModelEntry, ModelKind, TYPE_SUFFIX, UnknownModel,
@@ -325,5 +327,51 @@ impl CpuModelDef {
 }
 
 /// The models of this crate.
-pub static BUILTIN: &[&CpuModelDef] =
-    &[&generic::Qemu64::DEF, &generic::Qemu32::DEF, &intel::Haswell::DEF, &amd::Epyc::DEF];
+pub static BUILTIN: &[&CpuModelDef] = &[
+    &generic::Qemu64::DEF,
+    &generic::Qemu32::DEF,
+    &generic::Kvm64::DEF,
+    &generic::Kvm32::DEF,
+    &intel::I486::DEF,
+    &intel::Pentium::DEF,
+    &intel::Pentium2::DEF,
+    &intel::Pentium3::DEF,
+    &intel::CoreDuo::DEF,
+    &intel::N270::DEF,
+    &intel::Core2Duo::DEF,
+    &intel::Conroe::DEF,
+    &intel::Penryn::DEF,
+    &intel::Nehalem::DEF,
+    &intel::Westmere::DEF,
+    &intel::SandyBridge::DEF,
+    &intel::IvyBridge::DEF,
+    &intel::Haswell::DEF,
+    &intel::Broadwell::DEF,
+    &intel::SkylakeClient::DEF,
+    &intel::SkylakeServer::DEF,
+    &intel::CascadelakeServer::DEF,
+    &intel::Cooperlake::DEF,
+    &intel::KnightsMill::DEF,
+    &intel::IcelakeServer::DEF,
+    &intel::SapphireRapids::DEF,
+    &intel::GraniteRapids::DEF,
+    &intel::DiamondRapids::DEF,
+    &intel::Denverton::DEF,
+    &intel::Snowridge::DEF,
+    &intel::SierraForest::DEF,
+    &intel::ClearwaterForest::DEF,
+    &amd::Athlon::DEF,
+    &amd::Phenom::DEF,
+    &amd::OpteronG1::DEF,
+    &amd::OpteronG2::DEF,
+    &amd::OpteronG3::DEF,
+    &amd::OpteronG4::DEF,
+    &amd::OpteronG5::DEF,
+    &amd::Epyc::DEF,
+    &amd::EpycRome::DEF,
+    &amd::EpycMilan::DEF,
+    &amd::EpycGenoa::DEF,
+    &amd::EpycTurin::DEF,
+    &hygon::Dhyana::DEF,
+    &zhaoxin::YongFeng::DEF,
+];
