@@ -53,11 +53,8 @@ pub(crate) fn device_properties(qom: &Qom, name: &str) -> Option<String> {
 
 /// The writable properties of a class, sorted by name.
 fn properties(class: &Class, shown: impl Fn(&str) -> bool) -> String {
-    let mut all: Vec<_> = class
-        .properties()
-        .into_iter()
-        .filter(|property| property.is_writable() && shown(property.name()))
-        .collect();
+    let mut all: Vec<_> =
+        class.properties().filter(|property| property.is_writable() && shown(property.name())).collect();
     all.sort_by_key(|property| property.name().to_owned());
     let mut text = format!("{} options:\n", class.name());
     for property in all {

@@ -81,7 +81,6 @@ pub fn type_help(qom: &Qom, name: &str) -> Option<String> {
 fn options_help(class: &Class) -> String {
     let mut lines: Vec<String> = class
         .properties()
-        .into_iter()
         .filter(|property| property.is_writable())
         .map(|property| {
             let option = format!("  {}=<{}>", property.name(), property.type_name());

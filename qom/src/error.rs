@@ -147,21 +147,8 @@ pub enum PropertyError {
         property: String,
     },
     /// A number that the property does not take, although its type could hold it.
-    #[error(
-        "Property {type_name}.{property} doesn't take value {value} (minimum: {minimum}, maximum: {maximum})"
-    )]
-    OutOfRange {
-        /// The object's type.
-        type_name: String,
-        /// The property.
-        property: String,
-        /// What was given.
-        value: String,
-        /// The least value.
-        minimum: String,
-        /// The greatest value.
-        maximum: String,
-    },
+    #[error(transparent)]
+    OutOfRange(Box<OutOfRange>),
     /// An alias of a property of an object that is gone, or of itself by way of others.
     #[error("Property '{type_name}.{property}' is an alias that leads nowhere")]
     BrokenAlias {
@@ -185,6 +172,24 @@ pub enum PropertyError {
     /// The value is of the right type, but the object refuses it.
     #[error("{0}")]
     Refused(String),
+}
+
+/// A number outside the limits of its property.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+#[error(
+    "Property {type_name}.{property} doesn't take value {value} (minimum: {minimum}, maximum: {maximum})"
+)]
+pub struct OutOfRange {
+    /// The object's type.
+    pub type_name: String,
+    /// The property.
+    pub property: String,
+    /// What was given.
+    pub value: String,
+    /// The least value.
+    pub minimum: String,
+    /// The greatest value.
+    pub maximum: String,
 }
 
 /// Looking up an object by its path.

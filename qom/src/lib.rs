@@ -134,8 +134,8 @@ pub use class::{Class, ClassInit};
 pub use container::Container;
 pub use device::{Device, DeviceClass, DeviceError};
 pub use error::{
-    CastError, CreateError, Error, ErrorClass, LookupError, PropertyError, RegistryError, ResolveError,
-    TreeError, ValueError,
+    CastError, CreateError, Error, ErrorClass, LookupError, OutOfRange, PropertyError, RegistryError,
+    ResolveError, TreeError, ValueError,
 };
 pub use field::{Field, Link};
 pub use global::GlobalProperty;

@@ -288,7 +288,7 @@ mod tests {
                 let class = qom.class("device").expect("a known type");
                 assert!(class.is_a("object") && !class.is_a("container"));
                 assert_eq!(class.lineage().map(Class::name).collect::<Vec<_>>(), ["device", "object"]);
-                assert_eq!(class.property("realized").map(|property| property.type_name()), Some("bool"));
+                assert_eq!(class.property("realized").map(crate::Property::type_name), Some("bool"));
                 assert!(class.properties().len() > 3 && class.default_value("realized").is_none());
                 assert!(crate::device::device_class(class).is_some());
                 assert!(qom.type_names(Some("object"), true).contains(&"device"));

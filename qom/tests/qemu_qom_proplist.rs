@@ -156,7 +156,7 @@ fn class_propiterator() {
     let qom = system();
     let before = qom.constructions();
     let class = qom.class("probe-child").unwrap();
-    let names: Vec<&str> = class.properties().into_iter().map(|property| property.name()).collect();
+    let names: Vec<&str> = class.properties().map(|property| property.name()).collect();
     assert_eq!(names, ["type", "flag", "text", "animal"]);
     for property in class.properties() {
         assert!(std::ptr::eq(class.property(property.name()).unwrap(), &**property));

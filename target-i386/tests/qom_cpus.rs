@@ -245,7 +245,6 @@ fn classes_list_the_same_properties() {
         let ours: BTreeMap<String, Json> = cpu_class_by_name(&qom, class)
             .unwrap()
             .properties()
-            .into_iter()
             .filter(|property| !of_any_device(property.name()))
             .map(|property| {
                 let mut json = json!({ "name": property.name(), "type": property.type_name() });

@@ -16,7 +16,7 @@ use std::sync::{Arc, Weak};
 
 pub use self::kinds::LinkCheck;
 pub use self::origin::{Explanation, Origin, Setting};
-use crate::error::PropertyError;
+use crate::error::{OutOfRange, PropertyError};
 use crate::object::Object;
 use crate::value::{Input, Number, PropertyValue, Value};
 
@@ -253,11 +253,11 @@ pub fn check_range<T: Number>(
     if (minimum..=maximum).contains(&value) {
         return Ok(());
     }
-    Err(PropertyError::OutOfRange {
+    Err(PropertyError::OutOfRange(Box::new(OutOfRange {
         type_name: object.core().class().name().to_owned(),
         property: property.to_owned(),
         value: value.to_string(),
         minimum: minimum.to_string(),
         maximum: maximum.to_string(),
-    })
+    })))
 }
