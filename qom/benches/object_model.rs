@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, BenchmarkId, Criterion};
 use qom::{
-    Bootstrap, ClassInit, Container, Device, Field, Input, Instance, Obj, Object, Origin, Property, Qom,
-    TypeInfo, site,
+    Bootstrap, ClassInit, Container, Device, Field, Input, Instance, Obj, Origin, Property, Qom, TypeInfo,
+    site,
 };
 
 const PROPERTIES: usize = 500;
