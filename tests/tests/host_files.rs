@@ -62,6 +62,15 @@ fn files_that_are_none_are_refused() {
     assert!(other.stderr.contains("Property 'tcg-accel.host' not found"), "{other:?}");
 }
 
+/// A host file without the leaves that tell of the core on which the host was asked: two runs may be on two cores.
+fn but_for_the_core(text: &str) -> serde_json::Value {
+    let mut file: serde_json::Value = serde_json::from_str(text).expect("a host file is JSON");
+    let rows = file["supported"].as_array_mut().expect("a host file has leaves");
+    rows.retain(|row| ![1, 0xb, 0x1f, 0x8000_001e_u64].contains(&row["leaf"].as_u64().unwrap_or_default()));
+    assert!(rows.len() > 10, "{text}");
+    file
+}
+
 #[test]
 fn what_is_dumped_is_taken() {
     if !kvm_or_skip("what_is_dumped_is_taken") {
@@ -71,7 +80,10 @@ fn what_is_dumped_is_taken() {
     let path = directory.path().join("host.json").display().to_string();
     let finished = run(&["-dump-host", &path]);
     assert_eq!((finished.status, finished.stdout.as_str(), finished.stderr.as_str()), (Some(0), "", ""));
-    assert_eq!(run(&["-dump-host", "-"]).stdout, std::fs::read_to_string(&path).expect("the file"));
+    assert_eq!(
+        but_for_the_core(&run(&["-dump-host", "-"]).stdout),
+        but_for_the_core(&std::fs::read_to_string(&path).expect("the file"))
+    );
     // The same CPU, from the device and from the file.
     let words = |accel: &str| {
         let program = Program::start(&["-accel", accel, "-cpu", "host"]);
