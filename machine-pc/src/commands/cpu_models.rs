@@ -4,7 +4,7 @@
 //! accelerator lacks are still in it, as a manager that compares hosts wants.
 
 use qmp::{Context, Error, command};
-use qom::{Input, Obj, Object, Origin, PropertyError, PropertyValue, Qom, ValueError, property_enum};
+use qom::{Class, Input, Obj, Object, Origin, PropertyError, PropertyValue, Qom, ValueError, property_enum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use target_i386::config;
@@ -23,10 +23,10 @@ property_enum! {
 
 /// A CPU model and properties (QAPI `CpuModelInfo`).
 #[derive(Debug, Serialize, Deserialize)]
-struct CpuModelInfo {
-    name: String,
+pub(super) struct CpuModelInfo {
+    pub(super) name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    props: Option<Map<String, Value>>,
+    pub(super) props: Option<Map<String, Value>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -45,12 +45,15 @@ struct CpuModelExpansionInfo {
 const STATIC: [&str; 8] =
     ["min-level", "min-xlevel", "family", "model", "stepping", "model-id", "vendor", "lmce"];
 
-/// A CPU of a model with properties, which hangs nowhere. Whoever asks pays for it alone: nothing is left of it.
-fn make(qom: &Qom, model: &CpuModelInfo) -> Result<Obj<X86Cpu>, Error> {
-    let unknown = || Error::generic(format_args!("CPU model '{}' not found", model.name));
-    let class = cpu_class_by_name(qom, &model.name).map_err(|_| unknown())?;
-    let cpu = Obj::<X86Cpu>::new(qom.create(class.name())?).map_err(|_| unknown())?;
-    for (name, value) in model.props.iter().flatten() {
+/// A CPU of a model's class with properties, which hangs nowhere: nothing is left of it.
+pub(super) fn make(
+    qom: &Qom,
+    class: &Class,
+    props: &Option<Map<String, Value>>,
+) -> Result<Obj<X86Cpu>, Error> {
+    let not_x86 = |_| Error::generic(format_args!("'{}' is no x86 CPU", class.name()));
+    let cpu = Obj::<X86Cpu>::new(qom.create(class.name())?).map_err(not_x86)?;
+    for (name, value) in props.iter().flatten() {
         let set = cpu.as_object().set(name, &Input::Json(value), Origin::Monitor);
         set.map_err(|error| match error {
             // As in the reference, a number out of its type's range is named without the path.
@@ -76,7 +79,8 @@ fn value(object: &dyn Object, config: &config::CpuConfig, name: &str) -> Option<
 }
 
 fn expansion(qom: &Qom, kind: ExpansionType, model: CpuModelInfo) -> Result<CpuModelInfo, Error> {
-    let cpu = make(qom, &model)?;
+    let unknown = |_| Error::generic(format_args!("CPU model '{}' not found", model.name));
+    let cpu = make(qom, cpu_class_by_name(qom, &model.name).map_err(unknown)?, &model.props)?;
     let expanded = cpu.expanded().map_err(Error::generic)?;
     let object = cpu.as_object();
     let props = |names: &mut dyn Iterator<Item = &str>| -> Map<String, Value> {

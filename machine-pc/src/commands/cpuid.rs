@@ -7,14 +7,14 @@
 use std::sync::Arc;
 
 use qmp::{Context, Error, command};
-use qom::{Input, Obj, Origin};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use target_i386::cpu::{X86Cpu, cpu_class_by_name};
 use target_i386::feature;
 use target_i386::provenance::Explanation;
 use target_i386::realize::RealizedCpu;
 use target_i386::topology::{ApicId, CpuTopology, Placement};
+
+use super::cpu_models::{CpuModelInfo, make};
 
 /// The CPU that is asked about, and what.
 #[derive(Debug, Deserialize)]
@@ -30,14 +30,6 @@ struct QueryCpuid {
     apic_id: Option<u32>,
     /// Features to explain.
     explain: Option<Vec<String>>,
-}
-
-/// A model with properties (QAPI `CpuModelInfo`).
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct CpuModelInfo {
-    name: String,
-    props: Option<Map<String, Value>>,
 }
 
 /// How many of each level the next one holds; 1 by default.
@@ -154,11 +146,7 @@ fn hypothetical(
     let topology =
         CpuTopology::new(count(|t| t.dies), count(|t| t.modules), count(|t| t.cores), count(|t| t.threads))
             .map_err(Error::generic)?;
-    let object = context.qom().create(class.name()).map_err(Error::generic)?;
-    for (name, value) in model.props.iter().flatten() {
-        object.set(name, &Input::Json(value), Origin::Monitor)?;
-    }
-    let cpu = Obj::<X86Cpu>::new(object).map_err(|_| Error::generic("the model is no x86 CPU"))?;
+    let cpu = make(context.qom(), class, &model.props)?;
     let apic_id = ApicId(arguments.apic_id.unwrap_or(0));
     if topology.encode(topology.decode(apic_id)) != Some(apic_id) {
         return Err(Error::generic(format!("the topology has no CPU with APIC ID {apic_id}")));
