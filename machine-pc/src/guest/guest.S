@@ -66,7 +66,8 @@ qom_guest_code_start:
     call    print_up
     movw    %bp, %bx
     movb    $2, qg_state(%bx)
-    call    con_unlock
+    # The stack is the next holder's from here on: a routine could return to where that one came from.
+    movb    $0, qg_con_lock
 3:  cli
     hlt
     jmp     3b
