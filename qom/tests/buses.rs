@@ -1,10 +1,6 @@
 //! Buses: names, devices on them and their links, what may go where, finding one, and devices with buses realized as
 //! one transaction. Texts are those that QEMU 11.1.2 answered to `device_add`, `device_del` and `qom-set` on `-M pc`.
-//!
-//! Not run under Miri, which is long at a system with buses: the tree and the locks below are those of `tree.rs` and
-//! `concurrency.rs`.
 
-#![cfg(not(miri))]
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use qom::{
@@ -430,6 +431,65 @@ fn without_a_machine_a_device_is_realized_where_it_is() {
     let lone = Obj::<Device>::new(qom.create("lone").unwrap()).unwrap();
     Device::realize(&lone).unwrap();
     assert!(lone.is_realized() && lone.as_object().core().parent().is_none());
+}
+
+fn is_outside(error: &Error) -> bool {
+    matches!(error, Error::Object { source, .. } if matches!(source.downcast_ref(), Some(DeviceError::OutsideTree(_))))
+}
+
+#[test]
+fn with_a_machine_no_device_is_realized_outside_the_tree() {
+    let bench = Bench::new();
+    let part = bench.part();
+    let above = bench.qom.create("container").unwrap();
+    above.add_child("part", part.as_object()).unwrap();
+    let error = Device::realize(&part).unwrap_err();
+    assert!(is_outside(&error));
+    assert_eq!(error.to_string(), "device 'part' is outside the tree");
+    assert!(!part.is_realized() && bench.script.take().is_empty() && bench.unattached() == 0);
+    // In the tree it is realized, and unrealized when what is above it leaves.
+    bench.qom.root().add_child("above", &above).unwrap();
+    Device::realize(&part).unwrap();
+    assert!(above.unparent());
+    drop(above);
+    assert!(!part.is_realized() && !part.as_object().is_in_tree());
+    assert_eq!(
+        bench.script.take(),
+        ["pre_plug part", "realize part", "finish part", "plug part", "unplug part", "unrealize part"]
+    );
+}
+
+/// What takes the device out from within its realize finds it not realized yet.
+#[test]
+fn a_device_that_leaves_while_it_is_realized_is_unrealized() {
+    let mut types = Bootstrap::empty();
+    static UNREALIZED: AtomicUsize = AtomicUsize::new(0);
+    types
+        .register(
+            TypeInfo::new("leaver", "device", site!()).construct(|seed| seed.finish::<Device>()).class_init(
+                |class| {
+                    let methods = class.data_mut::<DeviceClass>();
+                    methods.realize = |device| {
+                        let (above, _) = device.as_object().core().parent().unwrap();
+                        assert!(above.unparent());
+                        Ok(())
+                    };
+                    methods.unrealize = |_| {
+                        UNREALIZED.fetch_add(1, Ordering::Relaxed);
+                    };
+                },
+            ),
+        )
+        .unwrap();
+    let accel = types.create("container").unwrap();
+    let qom = types.accel_ready(accel).unwrap().seal().unwrap();
+    qom.container("/machine/unattached").unwrap();
+    let above = qom.container("/machine/above").unwrap();
+    let leaver = Obj::<Device>::new(qom.create("leaver").unwrap()).unwrap();
+    above.add_child("leaver", leaver.as_object()).unwrap();
+    assert!(is_outside(&Device::realize(&leaver).unwrap_err()));
+    assert!(!leaver.is_realized() && !above.is_in_tree());
+    assert_eq!(UNREALIZED.load(Ordering::Relaxed), 1);
 }
 
 /// QEMU 11.1 answers `Invalid qdev ID '1d'` and `… 'd/e'`.

@@ -2,11 +2,7 @@
 //!
 //! The rules are those of QEMU's documentation of reset: children before parents in each phase, no *hold* before all have
 //! entered, methods run at the first reset in and at the last one out.
-//!
-//! Not run under Miri, which is long at a system with buses: the tree and the locks below are those of `tree.rs` and
-//! `concurrency.rs`.
 
-#![cfg(not(miri))]
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 use std::sync::{Arc, Mutex};
