@@ -25,6 +25,7 @@ use crate::hotplug::HotplugHandler;
 use crate::object::{Obj, Object, ObjectCore};
 use crate::property::Property;
 use crate::reset::{ResetPhase, ResetPhases, ResetState, ResetType, Resettable};
+use crate::text::identifier;
 
 pub(crate) use realize::{leave_tree, retire, unrealize_below};
 
@@ -168,10 +169,7 @@ impl Device {
     /// # Errors
     /// [`DeviceError::BadId`].
     pub fn set_id(&self, id: &str) -> Result<(), DeviceError> {
-        let mut bytes = id.bytes();
-        let well_formed = bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
-            && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-        if !well_formed {
+        if !identifier::is_well_formed(id) {
             return Err(DeviceError::BadId(id.to_owned()));
         }
         self.id.set(Some(id.to_owned()));
