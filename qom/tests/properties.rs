@@ -358,6 +358,10 @@ fn a_value_tells_where_it_came_from_and_what_it_replaced() {
     }
     assert_eq!(told("width"), (json!(5), "monitor 5".to_owned(), format!("cpu \"7\" of box, {at_first}")));
     assert_eq!(told("lid"), (json!("auto"), "default \"auto\"".to_owned(), String::new()));
+    // What took another way is told all the same, and changes nothing.
+    chest.note_set("lid", json!("on"), Origin::Cpu).unwrap();
+    assert_eq!(told("lid"), (json!("auto"), "cpu \"on\"".to_owned(), "default \"auto\"".to_owned()));
+    assert!(matches!(chest.note_set("nope", json!(1), Origin::Cpu), Err(PropertyError::NotFound { .. })));
     assert_eq!(chest.explain("nope").unwrap_err().to_string(), "Property 'wide-box.nope' not found");
     assert_eq!(chest.explain("made-by").unwrap().value, None, "it cannot be read");
 }

@@ -383,7 +383,7 @@ fn a_failed_realize_leaves_no_reset_behind() {
 
 /// A tree: for each node after the first, which earlier one it is below.
 fn trees() -> impl Strategy<Value = Vec<usize>> {
-    proptest::collection::vec(any::<usize>(), 0..if cfg!(miri) { 5 } else { 24 })
+    proptest::collection::vec(any::<usize>(), 0..if cfg!(miri) { 4 } else { 24 })
 }
 
 /// Under Miri a few cases, and no file of failures, which it could not write.
@@ -396,10 +396,10 @@ fn config() -> ProptestConfig {
 }
 
 /// One more than the most moves of a case.
-const MOVES: usize = if cfg!(miri) { 6 } else { 40 };
+const MOVES: usize = if cfg!(miri) { 4 } else { 40 };
 
 /// How often a thread resets and releases.
-const ROUNDS: usize = if cfg!(miri) { 2 } else { 20 };
+const ROUNDS: usize = if cfg!(miri) { 1 } else { 20 };
 
 proptest! {
     #![proptest_config(config())]
