@@ -217,6 +217,15 @@ impl dyn Object {
         self.set(name, &Input::Json(&value.to_value()), Origin::Machine)
     }
 
+    /// Remembers a setting that took another way than `set`, for those who ask where a value came from. The value itself
+    /// is not touched.
+    ///
+    /// # Errors
+    /// [`PropertyError::NotFound`], [`PropertyError::BrokenAlias`].
+    pub fn note_set(&self, name: &str, value: Value, origin: Origin) -> Result<(), PropertyError> {
+        access::note(self, name, value, origin)
+    }
+
     /// Who set a property last; [`Origin::Default`] if nobody did.
     #[must_use]
     pub fn origin_of(&self, property: &str) -> Origin {

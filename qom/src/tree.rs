@@ -103,7 +103,10 @@ impl dyn Object {
         if let Some(this) = self.core().upgrade() {
             crate::device::leave_tree(&this);
         }
-        self.take_out()
+        let removed = self.take_out();
+        // What another thread finished realizing in between; it checks its place after that, so one of the two sees it.
+        crate::device::unrealize_below(self);
+        removed
     }
 
     /// Takes the object out of the tree as it is. Returns whether it had a parent.

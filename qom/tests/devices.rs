@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use qom::{
@@ -204,10 +205,6 @@ fn realize_asks_the_handler_before_and_tells_it_after() {
 }
 
 #[test]
-#[cfg_attr(
-    miri,
-    ignore = "makes and fails a device for each of many steps; `tree_properties` fails some under Miri"
-)]
 fn a_realize_that_fails_at_any_step_leaves_nothing() {
     let steps: [(&str, &[&str]); 6] = [
         ("pre_plug device[0]", &["pre_plug device[0]"]),
@@ -432,6 +429,65 @@ fn without_a_machine_a_device_is_realized_where_it_is() {
     assert!(lone.is_realized() && lone.as_object().core().parent().is_none());
 }
 
+fn is_outside(error: &Error) -> bool {
+    matches!(error, Error::Object { source, .. } if matches!(source.downcast_ref(), Some(DeviceError::OutsideTree(_))))
+}
+
+#[test]
+fn with_a_machine_no_device_is_realized_outside_the_tree() {
+    let bench = Bench::new();
+    let part = bench.part();
+    let above = bench.qom.create("container").unwrap();
+    above.add_child("part", part.as_object()).unwrap();
+    let error = Device::realize(&part).unwrap_err();
+    assert!(is_outside(&error));
+    assert_eq!(error.to_string(), "device 'part' is outside the tree");
+    assert!(!part.is_realized() && bench.script.take().is_empty() && bench.unattached() == 0);
+    // In the tree it is realized, and unrealized when what is above it leaves.
+    bench.qom.root().add_child("above", &above).unwrap();
+    Device::realize(&part).unwrap();
+    assert!(above.unparent());
+    drop(above);
+    assert!(!part.is_realized() && !part.as_object().is_in_tree());
+    assert_eq!(
+        bench.script.take(),
+        ["pre_plug part", "realize part", "finish part", "plug part", "unplug part", "unrealize part"]
+    );
+}
+
+/// What takes the device out from within its realize finds it not realized yet.
+#[test]
+fn a_device_that_leaves_while_it_is_realized_is_unrealized() {
+    let mut types = Bootstrap::empty();
+    static UNREALIZED: AtomicUsize = AtomicUsize::new(0);
+    types
+        .register(
+            TypeInfo::new("leaver", "device", site!()).construct(|seed| seed.finish::<Device>()).class_init(
+                |class| {
+                    let methods = class.data_mut::<DeviceClass>();
+                    methods.realize = |device| {
+                        let (above, _) = device.as_object().core().parent().unwrap();
+                        assert!(above.unparent());
+                        Ok(())
+                    };
+                    methods.unrealize = |_| {
+                        UNREALIZED.fetch_add(1, Ordering::Relaxed);
+                    };
+                },
+            ),
+        )
+        .unwrap();
+    let accel = types.create("container").unwrap();
+    let qom = types.accel_ready(accel).unwrap().seal().unwrap();
+    qom.container("/machine/unattached").unwrap();
+    let above = qom.container("/machine/above").unwrap();
+    let leaver = Obj::<Device>::new(qom.create("leaver").unwrap()).unwrap();
+    above.add_child("leaver", leaver.as_object()).unwrap();
+    assert!(is_outside(&Device::realize(&leaver).unwrap_err()));
+    assert!(!leaver.is_realized() && !above.is_in_tree());
+    assert_eq!(UNREALIZED.load(Ordering::Relaxed), 1);
+}
+
 /// QEMU 11.1 answers `Invalid qdev ID '1d'` and `… 'd/e'`.
 #[test]
 fn ids_begin_with_a_letter() {
@@ -472,13 +528,14 @@ fn a_device_cannot_be_realized_from_within_its_own_realize() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "`concurrency` has threads that realize devices, in a number for Miri")]
 fn many_threads_realize_and_unplug() {
+    const THREADS: usize = if cfg!(miri) { 2 } else { 4 };
+    const ROUNDS: usize = if cfg!(miri) { 2 } else { 100 };
     let bench = Bench::new();
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..THREADS {
             scope.spawn(|| {
-                for _ in 0..100 {
+                for _ in 0..ROUNDS {
                     let part = bench.part();
                     Device::realize(&part).unwrap();
                     Device::unplug(&part).unwrap();
@@ -488,6 +545,6 @@ fn many_threads_realize_and_unplug() {
     });
     assert_eq!(bench.unattached(), 0);
     let log = bench.script.take();
-    assert_eq!(log.iter().filter(|step| step.starts_with("plug ")).count(), 400);
-    assert_eq!(log.iter().filter(|step| step.starts_with("unrealize ")).count(), 400);
+    assert_eq!(log.iter().filter(|step| step.starts_with("plug ")).count(), THREADS * ROUNDS);
+    assert_eq!(log.iter().filter(|step| step.starts_with("unrealize ")).count(), THREADS * ROUNDS);
 }

@@ -2,8 +2,8 @@
 //! text is a tree and what is refused, lists, merging, and how the leaves are read as booleans, numbers, sizes and members of
 //! enumerations. The program is ours; the cases are QEMU's. The messages were read off `-machine` of QEMU 11.1.2.
 //!
-//! QEMU reads a whole structure out of the tree with a visitor; here a property reads its own leaf, so its cases of
-//! optional members, alternates and unvisited members have no counterpart.
+//! QEMU reads a whole structure out of the tree with a visitor; here a property reads its own leaf, or its own structure.
+//! Its cases of alternates and of `any` have no counterpart: no property's type is one.
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
@@ -238,6 +238,53 @@ fn visit_enum() {
         let refused = format!("Parameter 'x' does not accept value '{text}'");
         assert_eq!(leaf::<OnOffAuto>(&format!("x={text}")), Err(refused));
     }
+}
+
+qom::property_struct! {
+    /// A structure within one.
+    struct Inner("Inner") {
+        required b: u64 = "b",
+        optional c: u64 = "c",
+    }
+}
+
+qom::property_struct! {
+    /// A structure.
+    struct Outer("Outer") {
+        required a: Inner = "a",
+        optional on: bool = "on",
+    }
+}
+
+fn structure(text: &str) -> Result<Value, String> {
+    let tree = tree(text);
+    Outer::read("x", &Input::KeyvalTree(&tree))
+        .map(|value| value.to_value())
+        .map_err(|error| error.to_string())
+}
+
+/// `/keyval/visit/dict`: members of members, each read by its own type, and named by the whole key where it is wrong.
+#[test]
+fn visit_dict() {
+    assert_eq!(structure("a.b=1,a.c=2,on=off"), Ok(json!({"a": {"b": 1, "c": 2}, "on": false})));
+    assert_eq!(structure("a.b=x"), Err("Parameter 'x.a.b' expects integer".into()));
+    assert_eq!(structure("a.b=1,on=x"), Err("Parameter 'x.on' expects 'on' or 'off'".into()));
+}
+
+/// `/keyval/visit/optional`: a member may be left out where the structure says so, and is not made up.
+#[test]
+fn visit_optional() {
+    assert_eq!(structure("a.b=1"), Ok(json!({"a": {"b": 1}})));
+    assert_eq!(structure("a.c=1"), Err("Parameter 'x.a.b' is missing".into()));
+    assert_eq!(structure("on=on"), Err("Parameter 'x.a' is missing".into()));
+}
+
+/// QEMU's cases of unvisited members: what the structure does not have is not passed over, at any depth.
+#[test]
+fn visit_leaves_nothing_unvisited() {
+    assert_eq!(structure("a.b=1,d=2"), Err("Parameter 'x.d' is unexpected".into()));
+    assert_eq!(structure("a.b=1,a.d=2"), Err("Parameter 'x.a.d' is unexpected".into()));
+    assert_eq!(structure("a.b=1,d.e=2"), Err("Parameter 'x.d' is unexpected".into()));
 }
 
 fn merged(old: &str, new: &str) -> Result<Value, String> {

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use qom::{
-    Bootstrap, CreateError, Error, Field, Input, Instance, Object, ObjectCore, Origin, PropertyError, Qom,
-    ResolveError, TypeInfo, resolve_type, site,
+    Bootstrap, CreateError, Error, Field, Input, Instance, Object, ObjectCore, Origin, Property,
+    PropertyError, Qom, ResolveError, TypeInfo, resolve_type, site,
 };
 
 qom::property_enum! {
@@ -226,6 +226,33 @@ fn a_child_property_goes_with_its_child() {
     assert_eq!(object.get("below").unwrap_err().to_string(), "Property 'probe.below' not found");
     assert!(object.properties().iter().all(|entry| entry.name != "below"));
     create(&qom, "/probe0", "below", &[]).unwrap();
+}
+
+/// A property that is no child goes by itself, and its name is free again. What the class declares and what is a child is
+/// not an object's to take away.
+#[test]
+fn a_property_goes_without_the_object() {
+    let qom = system();
+    let object = create(&qom, "/", "probe0", &[]).unwrap();
+    let other = create(&qom, "/", "probe1", &[("text", "far")]).unwrap();
+    create(&qom, "/probe0", "below", &[]).unwrap();
+    let add = || object.add_property(Property::alias("far-text", &other, "text").unwrap());
+    let listed = || object.properties().iter().any(|entry| entry.name == "far-text");
+    add().unwrap();
+    assert!(listed() && object.get("far-text").unwrap() == "far");
+    assert_eq!(
+        add().unwrap_err().to_string(),
+        "attempt to add duplicate property 'far-text' to object (type 'probe')"
+    );
+    assert!(object.remove_property("far-text") && !listed());
+    assert_eq!(object.get("far-text").unwrap_err().to_string(), "Property 'probe.far-text' not found");
+    assert_eq!(other.get("text").unwrap(), "far", "the other object's is its own");
+    for name in ["far-text", "text", "type", "below", "nope"] {
+        assert!(!object.remove_property(name), "{name}");
+    }
+    assert!(object.get("text").is_ok() && object.get("below").is_ok());
+    add().unwrap();
+    assert!(listed());
 }
 
 /// `/qom/resolve/partial`: one name in two places is ambiguous, whatever the search is asked for; a type that only

@@ -2,11 +2,7 @@
 //!
 //! The rules are those of QEMU's documentation of reset: children before parents in each phase, no *hold* before all have
 //! entered, methods run at the first reset in and at the last one out.
-//!
-//! Not run under Miri, which is long at a system with buses: the tree and the locks below are those of `tree.rs` and
-//! `concurrency.rs`.
 
-#![cfg(not(miri))]
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 use std::sync::{Arc, Mutex};
@@ -387,17 +383,32 @@ fn a_failed_realize_leaves_no_reset_behind() {
 
 /// A tree: for each node after the first, which earlier one it is below.
 fn trees() -> impl Strategy<Value = Vec<usize>> {
-    proptest::collection::vec(any::<usize>(), 0..24)
+    proptest::collection::vec(any::<usize>(), 0..if cfg!(miri) { 4 } else { 24 })
 }
 
+/// Under Miri a few cases, and no file of failures, which it could not write.
+fn config() -> ProptestConfig {
+    if cfg!(miri) {
+        ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2) }
+    } else {
+        ProptestConfig::with_cases(64)
+    }
+}
+
+/// One more than the most moves of a case.
+const MOVES: usize = if cfg!(miri) { 4 } else { 40 };
+
+/// How often a thread resets and releases.
+const ROUNDS: usize = if cfg!(miri) { 1 } else { 20 };
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(config())]
 
     /// Over any tree: each phase visits everything below once, children before parents, all enters before any hold,
     /// and resets and releases in any order leave exactly what is still held in reset.
     #[test]
     fn order_and_counts_over_any_tree(
-        parents in trees(), moves in proptest::collection::vec((any::<bool>(), any::<usize>()), 0..40),
+        parents in trees(), moves in proptest::collection::vec((any::<bool>(), any::<usize>()), 0..MOVES),
     ) {
         let bench = Bench::new();
         // Even entries are buses, odd ones devices.
@@ -466,7 +477,7 @@ proptest! {
 
     /// Many threads: the counts are right and every in has its out.
     #[test]
-    fn counts_hold_between_threads(depth in 1_usize..5) {
+    fn counts_hold_between_threads(depth in 1_usize..if cfg!(miri) { 3 } else { 5 }) {
         let bench = Bench::new();
         let mut buses = vec![bench.top.clone()];
         for n in 0..depth {
@@ -476,7 +487,7 @@ proptest! {
         bench.take();
         std::thread::scope(|scope| {
             for bus in &buses {
-                scope.spawn(move || for _ in 0..20 {
+                scope.spawn(move || for _ in 0..ROUNDS {
                     // Another thread's exit is a reason to wait.
                     while assert_reset(bus.as_object(), COLD).is_err() { std::thread::yield_now(); }
                     while release_reset(bus.as_object(), COLD).is_err() { std::thread::yield_now(); }

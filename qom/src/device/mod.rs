@@ -6,7 +6,8 @@
 //!
 //! How it is put to work and out of it is in [`Device::realize`] and [`Device::unrealize`]: a transaction that leaves nothing
 //! behind when it fails. A device that leaves the tree by itself or with something above it is unrealized first, leaves
-//! its bus, and takes the devices on its own buses along. This module knows no type of device.
+//! its bus, and takes the devices on its own buses along. In a system with a machine no device is realized outside the
+//! tree: what leaves it is unrealized, what hangs outside it is refused. This module knows no type of device.
 
 mod realize;
 
@@ -24,8 +25,9 @@ use crate::hotplug::HotplugHandler;
 use crate::object::{Obj, Object, ObjectCore};
 use crate::property::Property;
 use crate::reset::{ResetPhase, ResetPhases, ResetState, ResetType, Resettable};
+use crate::text::identifier;
 
-pub(crate) use realize::{leave_tree, retire};
+pub(crate) use realize::{leave_tree, retire, unrealize_below};
 
 /// The class data that `device` introduces.
 #[derive(Debug, Clone)]
@@ -95,6 +97,10 @@ pub enum DeviceError {
     /// A change of `realized` from within one.
     #[error("device '{0}' is being realized or unrealized")]
     Busy(String),
+    /// The device hangs below something that is outside the tree of a system with a machine, or left the tree while it
+    /// was being realized.
+    #[error("device '{0}' is outside the tree")]
+    OutsideTree(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,10 +169,7 @@ impl Device {
     /// # Errors
     /// [`DeviceError::BadId`].
     pub fn set_id(&self, id: &str) -> Result<(), DeviceError> {
-        let mut bytes = id.bytes();
-        let well_formed = bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
-            && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-        if !well_formed {
+        if !identifier::is_well_formed(id) {
             return Err(DeviceError::BadId(id.to_owned()));
         }
         self.id.set(Some(id.to_owned()));

@@ -30,8 +30,9 @@ impl Device {
         }
     }
 
-    /// Puts the device to work, and then its buses. A device without a place in the tree gets one below
-    /// `/machine/unattached`. Realizing a realized device does nothing.
+    /// Puts the device to work, and then its buses. A device without a parent gets a place below
+    /// `/machine/unattached`. Realizing a realized device does nothing. Where there is no `/machine/unattached`, there is
+    /// no machine, and a device is realized where it is.
     ///
     /// # Errors
     /// The handler's, the device's own, or a [`DeviceError`]; then nothing is left behind.
@@ -41,7 +42,13 @@ impl Device {
         }
         let result = Self::realize_steps(device);
         *device.state.lock() = if result.is_ok() { State::Realized } else { State::Unrealized };
-        result
+        result?;
+        // Whoever took it out of the tree meanwhile found it neither realized nor unrealized, and left it alone.
+        if home(device).is_some() && !device.as_object().is_in_tree() {
+            let _ = Self::unrealize_steps(device, false);
+            return Err(Error::new(DeviceError::OutsideTree(device.name())));
+        }
+        Ok(())
     }
 
     fn realize_steps(device: &Obj<Self>) -> Result<(), Error> {
@@ -57,12 +64,13 @@ impl Device {
         }
         let before = Before::of(device.as_object());
         let mut placed_here = false;
-        if device.core().parent().is_none()
-            && let Some(home) =
-                device.core().root().and_then(|root| crate::tree::resolve(&root, "/machine/unattached").ok())
-        {
-            home.add_child("device[*]", device.as_object())?;
-            placed_here = true;
+        if let Some(home) = home(device) {
+            if device.core().parent().is_none() {
+                home.add_child("device[*]", device.as_object())?;
+                placed_here = true;
+            } else if !device.as_object().is_in_tree() {
+                return Err(Error::new(DeviceError::OutsideTree(device.name())));
+            }
         }
         let result = (|| {
             Self::with_handler(device, |handler| handler.pre_plug(device)).transpose()?;
@@ -134,6 +142,11 @@ impl Device {
         *device.state.lock() = State::Unrealized;
         Ok(())
     }
+}
+
+/// Where devices without a parent of their own are put, if there is a machine.
+fn home(device: &Obj<Device>) -> Option<Arc<dyn Object>> {
+    device.core().root()?.core().child("machine")?.core().child("unattached")
 }
 
 /// One object as it was before an attempt to realize something above it.
@@ -240,7 +253,7 @@ fn unrealize_children(object: &dyn Object) {
 }
 
 /// Unrealizes an object, if it is a device or bus, and what is below it.
-fn unrealize_below(object: &dyn Object) {
+pub(crate) fn unrealize_below(object: &dyn Object) {
     if let Some(this) = object.core().upgrade() {
         retire(this);
     }

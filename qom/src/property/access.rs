@@ -148,6 +148,22 @@ pub(crate) fn set(
     Ok(())
 }
 
+/// Remembers a setting that somebody made without [`set`].
+pub(crate) fn note(
+    object: &dyn Object,
+    name: &str,
+    value: Value,
+    origin: Origin,
+) -> Result<(), PropertyError> {
+    let property = declared(object, name).ok_or_else(|| not_found(object, name))?;
+    if let Some(alias) = &property.alias {
+        let (target, alias) = end_of(alias, object, name)?;
+        return note(&*target, &alias.name, value, origin);
+    }
+    object.core().note_setting(&property.name, Setting { origin, value, global: None });
+    Ok(())
+}
+
 /// All properties of an object but internal ones: its class's, its own, its children, a bus's links to its devices.
 pub(crate) fn list(object: &dyn Object) -> Vec<PropertyEntry> {
     let own = object.core().own_properties();

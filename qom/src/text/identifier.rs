@@ -24,6 +24,35 @@ pub fn check(id: &str) -> Result<(), ParameterError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(crate::text::test_config())]
+
+        #[test]
+        fn what_is_made_after_the_rule_is_taken(id in "[A-Za-z][A-Za-z0-9._-]{0,40}") {
+            prop_assert_eq!(check(&id), Ok(()));
+        }
+
+        /// One character that the rule has no place for makes it no ID.
+        #[test]
+        fn one_wrong_character_is_enough(
+            before in "[A-Za-z][A-Za-z0-9._-]{0,8}", wrong in "[^A-Za-z0-9._-]", after in "[A-Za-z0-9._-]{0,8}",
+            first in "[^A-Za-z]",
+        ) {
+            for id in [before + &wrong + &after, first + &after] {
+                prop_assert!(check(&id).is_err(), "{}", id);
+            }
+        }
+
+        /// Any text is answered, and what is taken is safe as a step of a path and in a list of parameters.
+        #[test]
+        fn any_text_is_answered(text in "[a-z.-]{0,3}[ -~]{0,3}|.*") {
+            if check(&text).is_ok() {
+                prop_assert!(text.is_ascii() && !text.contains(['/', ',', '=', ' ', '[']));
+            }
+        }
+    }
 
     #[test]
     fn letters_first() {

@@ -14,6 +14,7 @@ use super::models::CpuModels;
 use super::properties;
 use crate::config::{CpuConfig, PlaceIds, UNASSIGNED_APIC_ID};
 use crate::expand::{ExpandError, Warning};
+use crate::feature::{self, ALIASES};
 use crate::model::ModelEntry;
 use crate::provenance::Setter;
 use crate::realize::{RealizeError, RealizedCpu};
@@ -94,8 +95,25 @@ impl X86Cpu {
         let outcome = parent.map_or(Ok(()), |parent| (parent.realize)(device));
         if outcome.is_err() {
             cpu.state.update(|state| state.realized = None);
+        } else if let Some(models) = models {
+            Self::note_forced(&**device.as_object(), models);
         }
         outcome
+    }
+
+    /// Tells the record of settings of `+feature` and `-feature`, which the expansion applied in this order, under all
+    /// spellings of the feature.
+    fn note_forced(object: &dyn Object, models: &CpuModels) {
+        let mut forced = models.forced();
+        forced.sort_by_key(|(_, on)| !on);
+        for (name, on) in &forced {
+            let feature = feature::find(name).map_or(name.as_str(), |feature| feature.name);
+            let spellings = ALIASES.iter().filter(|(_, of)| *of == feature).map(|(spelling, _)| *spelling);
+            for name in std::iter::once(feature).chain(spellings) {
+                // What the CPU took is not refused here: a name that is no property's cannot be asked after.
+                let _ = object.note_set(name, if *on { "on" } else { "off" }.into(), Origin::Cpu);
+            }
+        }
     }
 
     /// What realizing the CPU with its settings of now would make of it at a place. The CPU stays as it is,
