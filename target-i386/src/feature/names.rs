@@ -76,7 +76,7 @@ pub(crate) const fn same(a: &str, b: &str) -> bool {
 ///
 /// Hidden bits can be named here, as models need to set them.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0080
 /// const MISSPELT: target_i386::feature::Feature = target_i386::feature::feature("avx3");
 /// assert_eq!(MISSPELT.name, "avx3");
 /// ```
