@@ -78,3 +78,25 @@ fn the_frequency_is_the_hosts() {
         assert_eq!(program.qmp().ok("qom-get", &ask), hz(khz), "{cpu}");
     }
 }
+
+#[test]
+fn a_dump_tells_what_takes_a_vcpu_or_a_request_to_know() {
+    if !kvm_or_skip("a_dump_tells_what_takes_a_vcpu_or_a_request_to_know") {
+        return;
+    }
+    let finished = run(&["-dump-host", "-"]);
+    let host: serde_json::Value = serde_json::from_str(&finished.stdout).expect("a host file");
+    assert_eq!(host["tsc_khz"], own_frequency());
+    let attributes = kvm().check_extension_raw(kvm_bindings::KVM_CAP_SYS_ATTRIBUTES.into()) > 0;
+    match host["guest_xcr0"].as_u64() {
+        // All that is offered without asking is among them, and every guest has x87 and SSE state.
+        Some(states) => {
+            let offered = kvm().get_supported_cpuid(kvm_bindings::KVM_MAX_CPUID_ENTRIES).expect("a table");
+            let offered = offered.as_slice().iter().find(|e| (e.function, e.index) == (0xd, 0));
+            let offered = u64::from(offered.map_or(0, |e| e.eax));
+            assert_eq!((states & 3, offered & !states), (3, 0), "{states:#x} {offered:#x}");
+        }
+        None => assert!(!attributes, "{host}"),
+    }
+    assert!(host["lmce"].is_boolean());
+}
