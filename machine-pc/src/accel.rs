@@ -6,12 +6,16 @@
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
 
+use kvm_ioctls::{Cap, Kvm};
 use qom::{Bootstrap, ClassInit, Field, Input, Instance, Object, Origin, Property};
 use qom_derive::Object;
 use target_i386::cpu::{Accel, SharedSource, X86Accel};
 use target_i386::cpuid::CpuidRegs;
 use target_i386::source::{CpuidEntry, HostCpuid, Irqchip, Kvm as KvmSource};
 use thiserror::Error;
+
+use crate::kvm::{TooManyCpus, VcpuLimits};
+use crate::raw;
 
 /// `kvm-accel`: CPUs as the host's KVM has them, or as a host file says. With a host file no device is opened,
 /// and so no guest is run.
@@ -21,6 +25,9 @@ pub struct KvmAccel {
     parent: Accel,
     host_file: Field<String>,
     source: OnceLock<Arc<KvmSource>>,
+    limits: OnceLock<VcpuLimits>,
+    /// The option that named it, with a colon, for messages; empty if it was none.
+    place: OnceLock<String>,
 }
 
 impl KvmAccel {
@@ -42,14 +49,39 @@ impl KvmAccel {
     }
 
     /// Asks the host, or its file, what it supports.
-    fn init(&self) -> Result<(), AccelError> {
+    fn init(&self, place: &str) -> Result<(), AccelError> {
         let host = match self.host_file() {
             Some(path) => read_host(&path)?,
-            None => record_host()?,
+            None => {
+                let kvm = open()?;
+                let _ = self.limits.set(VcpuLimits::of(&kvm));
+                record(&kvm)?
+            }
         };
         // Initialised once, right after it was made.
+        let _ = self.place.set(place.to_owned());
         let _ = self.source.set(Arc::new(KvmSource::new(host, Irqchip::Kernel)));
         Ok(())
+    }
+}
+
+impl KvmAccel {
+    /// Whether this host runs a machine's CPUs: so many at the start, and at most so many. That it is not recommended goes to
+    /// `report`. With a host file no vCPU is made, and there is no limit.
+    ///
+    /// # Errors
+    /// [`AccelError::TooManyCpus`].
+    pub fn check_cpus(
+        &self,
+        cpus: u32,
+        max_cpus: u32,
+        mut report: impl FnMut(String),
+    ) -> Result<(), AccelError> {
+        let Some(limits) = self.limits.get() else { return Ok(()) };
+        let place = self.place.get().map(String::as_str).unwrap_or_default();
+        limits
+            .check(cpus, max_cpus, |warning| report(format!("{place}warning: {warning}")))
+            .map_err(|source| AccelError::TooManyCpus { place: place.to_owned(), source })
     }
 }
 
@@ -80,17 +112,32 @@ fn read_host(path: &str) -> Result<HostCpuid, AccelError> {
     })
 }
 
-/// What this machine's KVM supports.
+fn open() -> Result<Kvm, AccelError> {
+    Kvm::new().map_err(|error| AccelError::Kvm { source: std::io::Error::from_raw_os_error(error.errno()) })
+}
+
+/// What this machine's KVM supports. Guests of this process may have all of it afterwards: states that the kernel grants
+/// on request are asked for.
 ///
 /// # Errors
 /// [`AccelError::Kvm`] without a usable `/dev/kvm`, [`AccelError::Record`] if it does not answer.
 pub fn record_host() -> Result<HostCpuid, AccelError> {
-    let kvm = kvm_ioctls::Kvm::new()
-        .map_err(|error| AccelError::Kvm { source: std::io::Error::from_raw_os_error(error.errno()) })?;
-    let mut host = HostCpuid::record(&kvm).map_err(|error| AccelError::Record(error.to_string()))?;
+    record(&open()?)
+}
+
+fn failed(request: &'static str) -> impl Fn(vmm_sys_util::errno::Error) -> AccelError {
+    move |error| AccelError::Record(format!("{request} failed: {error}"))
+}
+
+fn record(kvm: &Kvm) -> Result<HostCpuid, AccelError> {
+    let mut host = HostCpuid::record(kvm).map_err(|error| AccelError::Record(error.to_string()))?;
+    host.guest_xcr0 = guest_states(kvm)?;
+    host.lmce = kvm.check_extension(Cap::Mce)
+        && raw::machine_check_capabilities(kvm).map_err(failed("KVM_X86_GET_MCE_CAP_SUPPORTED"))? & LMCE != 0;
+    // Makes a vCPU, after which no state can be asked for.
+    host.tsc_khz = tsc_khz(kvm)?;
     if kvm.check_extension_raw(kvm_bindings::KVM_CAP_SYS_HYPERV_CPUID.into()) > 0 {
-        let leaves = crate::raw::supported_hyperv_cpuid(&kvm)
-            .map_err(|error| AccelError::Record(format!("KVM_GET_SUPPORTED_HV_CPUID failed: {error}")))?;
+        let leaves = raw::supported_hyperv_cpuid(kvm).map_err(failed("KVM_GET_SUPPORTED_HV_CPUID"))?;
         host.hyperv = Some(
             leaves
                 .as_slice()
@@ -104,6 +151,49 @@ pub fn record_host() -> Result<HostCpuid, AccelError> {
         );
     }
     Ok(host)
+}
+
+/// Local machine check exceptions in IA32_MCG_CAP.
+const LMCE: u64 = 1 << 27;
+
+/// The one state so far that a process has to ask for: the tiles of AMX (bit of XCR0).
+const TILE_DATA: u32 = 18;
+
+/// The states that guests can have, once those among them that have to be asked for are; `None` where KVM does not tell.
+fn guest_states(kvm: &Kvm) -> Result<Option<u64>, AccelError> {
+    if kvm.check_extension_raw(kvm_bindings::KVM_CAP_SYS_ATTRIBUTES.into()) <= 0 {
+        return Ok(None);
+    }
+    let states = match raw::guest_xcr0(kvm) {
+        Ok(states) => states,
+        // Attributes, but not this one.
+        Err(error) if error.errno() == libc::ENXIO => return Ok(None),
+        Err(error) => return Err(failed("KVM_GET_DEVICE_ATTR")(error)),
+    };
+    if states >> TILE_DATA & 1 == 1
+        && let Err(error) = raw::request_guest_state(TILE_DATA)
+    {
+        // It was asked for before the first vCPU of the process, or a CPU with AMX will be refused by KVM.
+        tracing::debug!("prctl(ARCH_REQ_XCOMP_GUEST_PERM) failure for feature bit {TILE_DATA}: {error}");
+    }
+    Ok(Some(states))
+}
+
+/// The frequency of a new vCPU's time stamp counter: it takes a vCPU to know.
+fn tsc_khz(kvm: &Kvm) -> Result<Option<u32>, AccelError> {
+    if !kvm.check_extension(Cap::GetTscKhz) {
+        return Ok(None);
+    }
+    let vm = loop {
+        match kvm.create_vm() {
+            // A signal during the making of a VM: the kernel wants to be asked again.
+            Err(error) if error.errno() == libc::EINTR => {}
+            other => break other.map_err(failed("KVM_CREATE_VM"))?,
+        }
+    };
+    let vcpu = vm.create_vcpu(0).map_err(failed("KVM_CREATE_VCPU"))?;
+    // A kernel whose counter is not steady has no frequency to tell.
+    Ok(vcpu.get_tsc_khz().ok().filter(|khz| *khz > 0))
 }
 
 qom::register_types!(<KvmAccel as Instance>::type_info);
@@ -130,6 +220,14 @@ pub enum AccelError {
         path: String,
         /// Why it is none.
         reason: String,
+    },
+    /// The machine has more CPUs than KVM runs.
+    #[error("{place}{source}")]
+    TooManyCpus {
+        /// The option that named the accelerator, with a colon; empty if it was none.
+        place: String,
+        /// Which.
+        source: TooManyCpus,
     },
     /// A property that it does not have or take.
     #[error("{place}{source}")]
@@ -204,7 +302,7 @@ fn attempt(
             .map_err(|source| AccelError::Property { place: place.to_owned(), source })?;
     }
     if let Some(kvm) = accel.downcast_ref::<KvmAccel>() {
-        kvm.init()?;
+        kvm.init(place)?;
     }
     Ok(accel)
 }

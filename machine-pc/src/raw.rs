@@ -15,20 +15,21 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::sync::atomic::AtomicU16;
+use std::sync::atomic::{AtomicU16, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{ptr, slice};
 
 use kvm_bindings::{
     CpuId, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, KVM_CAP_HYPERV_ENFORCE_CPUID, KVM_CAP_HYPERV_ENLIGHTENED_VMCS,
-    KVM_CAP_HYPERV_SYNIC2, KVM_EXIT_IO_OUT, KVM_MAX_CPUID_ENTRIES, KVM_MEM_READONLY, KVMIO, kvm_cpuid2,
-    kvm_enable_cap, kvm_userspace_memory_region, kvm_xsave,
+    KVM_CAP_HYPERV_SYNIC2, KVM_EXIT_IO_OUT, KVM_MAX_CPUID_ENTRIES, KVM_MEM_READONLY,
+    KVM_X86_XCOMP_GUEST_SUPP, KVMIO, Xsave, kvm_cpuid2, kvm_device_attr, kvm_enable_cap,
+    kvm_userspace_memory_region, kvm_xsave,
 };
-use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
+use kvm_ioctls::{Cap, Kvm, VcpuExit, VcpuFd, VmFd};
 use target_i386::realize::VcpuCapability;
 use vm_memory::MmapRegion;
 use vmm_sys_util::errno;
-use vmm_sys_util::ioctl::ioctl_with_mut_ptr;
+use vmm_sys_util::ioctl::{ioctl_with_mut_ptr, ioctl_with_mut_ref, ioctl_with_ref};
 use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler};
 
 use crate::memory::MemorySlot;
@@ -123,14 +124,27 @@ impl RawVcpu {
 
     /// Puts every extended state component into its initial configuration (Intel SDM vol. 1, 13.6).
     pub(crate) fn init_xsave(&self) -> errno::Result<()> {
-        let mut xsave = kvm_xsave::default();
+        // 0 where KVM knows no states beyond the structure.
+        let size = usize::try_from(self.vm.fd.check_extension_int(Cap::Xsave2)).unwrap_or(0);
+        let beyond = size.saturating_sub(size_of::<kvm_xsave>()).div_ceil(size_of::<u32>());
+        let mut xsave = Xsave::new(beyond).map_err(|_| errno::Error::new(libc::ENOMEM))?;
         // Legacy area: FCW 0x37f; MXCSR 0x1f80 at byte 24. XSTATE_BV stays 0.
-        xsave.region[0] = 0x37f;
-        xsave.region[6] = 0x1f80;
-        // SAFETY: the kernel reads as many bytes as the guest's permitted state needs. That is
-        // more than this structure's 4096 only for features that must be asked for with
-        // arch_prctl(ARCH_REQ_XCOMP_GUEST_PERM), which this program never does.
-        unsafe { self.fd.set_xsave(&xsave) }
+        let mut area = kvm_xsave::default();
+        area.region[0] = 0x37f;
+        area.region[6] = 0x1f80;
+        // SAFETY: only the fixed part is replaced; the entries behind it, whose number `len` says, stay.
+        unsafe { xsave.as_mut_fam_struct() }.xsave = area;
+        // SAFETY: the kernel reads at most as many bytes as KVM_CAP_XSAVE2 says for the states that this process may give
+        // to guests, and `xsave` has as many. Which states those are is settled before the first vCPU is made: the
+        // kernel grants none from then on.
+        unsafe { self.fd.set_xsave2(&xsave) }
+    }
+
+    /// `KVM_X86_SETUP_MCE`: the vCPU's IA32_MCG_CAP.
+    pub(crate) fn set_up_machine_check(&self, capabilities: u64) -> errno::Result<()> {
+        // SAFETY: the kernel reads one 64-bit number.
+        let result = unsafe { ioctl_with_ref(&self.fd, KVM_X86_SETUP_MCE(), &capabilities) };
+        if result == 0 { Ok(()) } else { errno::errno_result() }
     }
 }
 
@@ -377,6 +391,45 @@ pub(crate) fn supported_hyperv_cpuid(kvm: &Kvm) -> errno::Result<CpuId> {
     let result =
         unsafe { ioctl_with_mut_ptr(kvm, KVM_GET_SUPPORTED_HV_CPUID(), table.as_mut_fam_struct_ptr()) };
     if result == 0 { Ok(table) } else { errno::errno_result() }
+}
+
+vmm_sys_util::ioctl_iow_nr!(KVM_X86_SETUP_MCE, KVMIO, 0x9c, u64);
+vmm_sys_util::ioctl_ior_nr!(KVM_X86_GET_MCE_CAP_SUPPORTED, KVMIO, 0x9d, u64);
+vmm_sys_util::ioctl_iow_nr!(KVM_GET_DEVICE_ATTR, KVMIO, 0xe2, kvm_device_attr);
+
+/// What KVM has of IA32_MCG_CAP (`KVM_CAP_MCE`).
+pub(crate) fn machine_check_capabilities(kvm: &Kvm) -> errno::Result<u64> {
+    let mut capabilities = 0;
+    // SAFETY: the kernel writes one 64-bit number.
+    let result = unsafe { ioctl_with_mut_ref(kvm, KVM_X86_GET_MCE_CAP_SUPPORTED(), &mut capabilities) };
+    if result == 0 { Ok(capabilities) } else { errno::errno_result() }
+}
+
+/// The states (bits of XCR0) that guests can be given, those included that a process has to ask for
+/// (`KVM_CAP_SYS_ATTRIBUTES`).
+pub(crate) fn guest_xcr0(kvm: &Kvm) -> errno::Result<u64> {
+    // The kernel writes here within the call.
+    let states = AtomicU64::new(0);
+    let request = kvm_device_attr {
+        attr: KVM_X86_XCOMP_GUEST_SUPP.into(),
+        addr: states.as_ptr().expose_provenance() as u64,
+        ..kvm_device_attr::default()
+    };
+    // SAFETY: for this attribute the kernel reads the request and writes one 64-bit number to the address in it, which is
+    // that of `states`, alive until after the call.
+    let result = unsafe { ioctl_with_ref(kvm, KVM_GET_DEVICE_ATTR(), &request) };
+    if result == 0 { Ok(states.into_inner()) } else { errno::errno_result() }
+}
+
+/// Asks the kernel to let guests of this process have a state (its bit in XCR0). It is too late once the process has
+/// made a vCPU.
+pub(crate) fn request_guest_state(bit: u32) -> io::Result<()> {
+    /// `asm/prctl.h`
+    const ARCH_REQ_XCOMP_GUEST_PERM: libc::c_long = 0x1025;
+    // SAFETY: takes two numbers and touches no memory of the process.
+    let result =
+        unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_GUEST_PERM, libc::c_ulong::from(bit)) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Linux's id of the current thread.

@@ -146,6 +146,9 @@ pub fn build_machine(
         object.set(name, &input, Origin::CommandLine)?;
     }
     let topology = spec.smp.resolve(&SmpLimits::pc(class.name, class.max_cpus, false))?;
+    if let Some(kvm) = qom.accel().downcast_ref::<KvmAccel>() {
+        kvm.check_cpus(topology.cpus(), topology.max_cpus(), crate::report::error)?;
+    }
     let ram_size = spec.ram_size.unwrap_or(class.default_ram_size);
     if let Some(machine) = object.downcast_ref::<Machine>() {
         machine.configure(ram_size, topology);

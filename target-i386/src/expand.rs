@@ -177,7 +177,7 @@ fn offered(source: &dyn CpuidSource, config: &CpuConfig, word: FeatureWord) -> u
     }
     if config.migratable {
         let mut migratable = word.migratable();
-        if word == FeatureWord::Leaf80000007Edx && config.tsc_khz != 0 {
+        if word == FeatureWord::Leaf80000007Edx && config.user_tsc_khz != 0 {
             migratable |= const { feature("invtsc").mask };
         }
         bits &= migratable;

@@ -73,6 +73,9 @@ pub enum RealizeError {
     /// `guest-phys-bits` of a CPU without long mode.
     #[error("guest-phys-bits is not user-configurable in 32 bit")]
     GuestPhysBits32,
+    /// `lmce` where the accelerator has no local machine check exceptions.
+    #[error("kvm: LMCE not supported")]
+    Lmce,
     /// Caches cannot be shared as the machine says.
     #[error(transparent)]
     SmpCache(#[from] CacheSharingError),
@@ -98,6 +101,8 @@ pub struct RealizedCpu {
     pub shows_hyperv: bool,
     /// Microcode revision, as IA32_BIOS_SIGN_ID holds it.
     pub microcode_revision: u64,
+    /// IA32_MCG_CAP as it is asked of the accelerator; `None` for a CPU without a machine check architecture.
+    pub machine_check: Option<u64>,
 }
 
 /// Names of bits as lists of missing features give them: XSAVE components go by the feature that
@@ -149,6 +154,12 @@ impl RealizedCpu {
     pub fn explain_bit(&self, word: FeatureWord, bit: u32) -> Explanation {
         let mask = 1u64.checked_shl(bit).unwrap_or(0);
         Explanation::of(word, mask, &self.config.features, &self.filtered, &self.config.history)
+    }
+
+    /// Frequency in kHz that the user asked for the time stamp counter to have; `None` where it is the accelerator's choice.
+    #[must_use]
+    pub fn wanted_tsc_khz(&self) -> Option<i64> {
+        Some(self.config.user_tsc_khz).filter(|khz| *khz != 0)
     }
 
     /// What a vCPU needs of KVM beyond its CPUID table, to be asked for before it runs.
@@ -272,6 +283,10 @@ impl Expanded {
         self.check_widths()?;
         let caches = self.caches()?.shared(&placement.topology.caches())?;
         self.settle_microcode(source);
+        if self.config.tsc_khz == 0 {
+            self.config.tsc_khz = source.tsc_khz().unwrap_or(0).into();
+        }
+        let machine_check = self.machine_check(source)?;
         let config = self.config.clone();
         let table = build(&BuildInput {
             config: &config,
@@ -289,6 +304,7 @@ impl Expanded {
             phys_bits: config.phys_bits,
             shows_hyperv: config.hyperv.active(source),
             microcode_revision: config.ucode_rev,
+            machine_check,
             config,
         })
     }
@@ -391,6 +407,29 @@ impl Expanded {
             amd: if by_leaf { LEGACY_AMD } else { own },
             leaf_1d: own,
         })
+    }
+
+    /// What the CPU has of the machine check architecture: 10 banks, a control register and recovery (Intel SDM
+    /// volume 3, 17.3.1.1), for families from 6 on that announce it.
+    fn machine_check(&self, source: &dyn CpuidSource) -> Result<Option<u64>, RealizeError> {
+        const MCE: Feature = feature("mce");
+        const MCA: Feature = feature("mca");
+        const BANKS: u64 = 10;
+        const CTL_P: u64 = 1 << 8;
+        const SER_P: u64 = 1 << 24;
+        const LMCE_P: u64 = 1 << 27;
+        let config = &self.config;
+        let family = config.signature.eax() >> 8 & 0xf;
+        if family < 6 || !config.features.has(MCE) || !config.features.has(MCA) {
+            return Ok(None);
+        }
+        if !config.lmce {
+            return Ok(Some(BANKS | CTL_P | SER_P));
+        }
+        if source.accelerator() == Accelerator::Kvm && !source.lmce() {
+            return Err(RealizeError::Lmce);
+        }
+        Ok(Some(BANKS | CTL_P | SER_P | LMCE_P))
     }
 
     fn settle_microcode(&mut self, source: &dyn CpuidSource) {

@@ -4,12 +4,12 @@
 //! accelerator lacks are still in it, as a manager that compares hosts wants.
 
 use qmp::{Context, Error, command};
-use qom::{Class, Input, Obj, Object, Origin, PropertyError, PropertyValue, Qom, ValueError, property_enum};
+use qom::{Class, Input, Obj, Origin, PropertyError, PropertyValue, Qom, ValueError, property_enum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use target_i386::config;
 use target_i386::cpu::{X86Cpu, cpu_class_by_name};
-use target_i386::feature::FeatureWord;
+use target_i386::model::{ExpansionType as Extent, ModelExpansion};
 
 property_enum! {
     /// How an expansion is written down (QAPI `CpuModelExpansionType`).
@@ -41,10 +41,6 @@ struct CpuModelExpansionInfo {
     model: CpuModelInfo,
 }
 
-/// The properties of a static expansion that are no features.
-const STATIC: [&str; 8] =
-    ["min-level", "min-xlevel", "family", "model", "stepping", "model-id", "vendor", "lmce"];
-
 /// A CPU of a model's class with properties, which hangs nowhere: nothing is left of it.
 pub(super) fn make(
     qom: &Qom,
@@ -67,14 +63,12 @@ pub(super) fn make(
     Ok(cpu)
 }
 
-/// A property of the expanded CPU; what is no setting of a CPU is the object's.
-fn value(object: &dyn Object, config: &config::CpuConfig, name: &str) -> Option<Value> {
-    match config.get(name) {
-        Some(config::Value::Bool(on)) => Some(on.into()),
-        Some(config::Value::Int(number)) => Some(number.into()),
-        Some(config::Value::Uint(number)) => Some(number.into()),
-        Some(config::Value::Str(text)) => Some(text.into()),
-        None => object.get(name).ok(),
+fn json(value: config::Value) -> Value {
+    match value {
+        config::Value::Bool(on) => on.into(),
+        config::Value::Int(number) => number.into(),
+        config::Value::Uint(number) => number.into(),
+        config::Value::Str(text) => text.into(),
     }
 }
 
@@ -82,29 +76,29 @@ fn expansion(qom: &Qom, kind: ExpansionType, model: CpuModelInfo) -> Result<CpuM
     let unknown = |_| Error::generic(format_args!("CPU model '{}' not found", model.name));
     let cpu = make(qom, cpu_class_by_name(qom, &model.name).map_err(unknown)?, &model.props)?;
     let expanded = cpu.expanded().map_err(Error::generic)?;
-    let object = cpu.as_object();
-    let props = |names: &mut dyn Iterator<Item = &str>| -> Map<String, Value> {
-        names.filter_map(|name| Some((name.to_owned(), value(&**object, &expanded, name)?))).collect()
+    let (name, extent) = match kind {
+        ExpansionType::Static => ("base".to_owned(), Extent::Static),
+        ExpansionType::Full => (model.name, Extent::Full),
     };
-    Ok(match kind {
-        ExpansionType::Static => {
-            let features =
-                FeatureWord::all().flat_map(|word| (0..64).filter_map(move |bit| word.bit_name(bit)));
-            CpuModelInfo {
-                name: "base".to_owned(),
-                props: Some(props(&mut STATIC.into_iter().chain(features))),
+    let settings = ModelExpansion::of(&expanded, extent).props;
+    let mut props: Map<_, _> =
+        settings.into_iter().map(|(name, value)| (name.to_owned(), json(value))).collect();
+    if kind == ExpansionType::Full {
+        // What is no setting of a CPU is the object's.
+        let object = cpu.as_object();
+        let both_ways = object
+            .class()
+            .properties()
+            .filter(|property| property.is_readable() && property.is_writable() && !property.is_internal());
+        for property in both_ways {
+            if !props.contains_key(property.name())
+                && let Ok(value) = object.get(property.name())
+            {
+                props.insert(property.name().to_owned(), value);
             }
         }
-        ExpansionType::Full => {
-            let both_ways = object.class().properties().filter(|property| {
-                property.is_readable() && property.is_writable() && !property.is_internal()
-            });
-            CpuModelInfo {
-                name: model.name,
-                props: Some(props(&mut both_ways.map(|property| property.name()))),
-            }
-        }
-    })
+    }
+    Ok(CpuModelInfo { name, props: Some(props) })
 }
 
 command! {

@@ -6,6 +6,7 @@
 use kvm_ioctls::{Cap, Kvm};
 
 use super::error::KvmError;
+use crate::raw;
 
 /// A capability that this program can do without, and what is lost then.
 struct Optional {
@@ -35,6 +36,8 @@ const OPTIONAL: &[Optional] = &[
     optional(Cap::VcpuEvents, "VCPU_EVENTS", "pending exceptions survive a reset"),
     optional(Cap::X86Smm, "X86_SMM", "the guest has no system management mode"),
     optional(Cap::AdjustClock, "ADJUST_CLOCK", "the guest's clock goes on while it is stopped"),
+    optional(Cap::TscControl, "TSC_CONTROL", "a time stamp counter has the host's frequency"),
+    optional(Cap::Mce, "MCE", "the guest has KVM's machine check banks instead of the PC's"),
     optional(Cap::KvmclockCtrl, "KVMCLOCK_CTRL", "a stopped guest may report soft lockups"),
 ];
 
@@ -45,6 +48,7 @@ pub struct Capabilities {
     missing: Vec<(&'static str, &'static str)>,
     max_vcpus: u32,
     max_vcpu_id: u32,
+    machine_check: Option<u64>,
 }
 
 impl Capabilities {
@@ -59,12 +63,20 @@ impl Capabilities {
                 return Err(KvmError::MissingCapability(name));
             }
         }
+        let machine_check = match kvm.check_extension(Cap::Mce) {
+            true => Some(
+                raw::machine_check_capabilities(kvm)
+                    .map_err(KvmError::ioctl("KVM_X86_GET_MCE_CAP_SUPPORTED"))?,
+            ),
+            false => None,
+        };
         let (have, lack): (Vec<_>, Vec<_>) = OPTIONAL.iter().partition(|o| kvm.check_extension(o.cap));
         Ok(Self {
             present: have.iter().map(|o| o.cap).collect(),
             missing: lack.iter().map(|o| (o.name, o.loss)).collect(),
             max_vcpus: u32::try_from(kvm.get_max_vcpus()).unwrap_or(u32::MAX),
             max_vcpu_id: u32::try_from(kvm.get_max_vcpu_id()).unwrap_or(u32::MAX),
+            machine_check,
         })
     }
 
@@ -81,6 +93,11 @@ impl Capabilities {
     /// How many vCPUs a VM can have (`KVM_CAP_MAX_VCPUS`).
     pub fn max_vcpus(&self) -> u32 {
         self.max_vcpus
+    }
+
+    /// What KVM has of IA32_MCG_CAP (`KVM_X86_GET_MCE_CAP_SUPPORTED`); `None` where vCPUs cannot be told theirs.
+    pub fn machine_check(&self) -> Option<u64> {
+        self.machine_check
     }
 
     /// APIC IDs must be below this (`KVM_CAP_MAX_VCPU_ID`).

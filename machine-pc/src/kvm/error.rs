@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 use vmm_sys_util::errno;
 
+use super::tsc::TscMismatch;
 use super::vcpu::VcpuId;
 use crate::memory::MemoryError;
 use crate::os_error;
@@ -64,6 +65,30 @@ pub enum PlugError {
     Create {
         /// Its id.
         id: VcpuId,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Its time stamp counter cannot have the frequency that was asked for. The texts are the reference's, which
+    /// says the mismatch in a warning.
+    #[error("kvm_init_vcpu: kvm_arch_init_vcpu failed ({id}): {}", os_error::text(source))]
+    Tsc {
+        /// Its id.
+        id: VcpuId,
+        /// The frequencies.
+        mismatch: TscMismatch,
+        /// Why there is no other.
+        source: io::Error,
+    },
+    /// Its machine check architecture was refused.
+    #[error(
+        "vCPU {id}: KVM refuses the machine check capabilities {capabilities:#x}: {}",
+        os_error::text(source)
+    )]
+    MachineCheck {
+        /// Its id.
+        id: VcpuId,
+        /// IA32_MCG_CAP as it was asked for.
+        capabilities: u64,
         /// What the kernel said.
         source: io::Error,
     },

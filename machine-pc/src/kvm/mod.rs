@@ -18,11 +18,15 @@
 mod caps;
 mod cpu_state;
 mod error;
+mod limits;
+mod tsc;
 mod vcpu;
 mod vm;
 
 pub use caps::Capabilities;
 pub use error::{KvmError, PlugError, VcpuError};
+pub use limits::{CpuCount, MoreThanRecommended, TooManyCpus, VcpuLimits};
+pub use tsc::TscMismatch;
 pub use vcpu::{Registers, Vcpu, VcpuConfig, VcpuId};
 pub use vm::{KvmVm, VmBuses, VmOptions};
 

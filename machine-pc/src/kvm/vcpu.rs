@@ -51,6 +51,10 @@ pub struct VcpuConfig {
     pub boot: bool,
     /// The CPUID table.
     pub cpuid: CpuId,
+    /// Frequency of the time stamp counter in kHz; `None` for KVM's own.
+    pub tsc_khz: Option<i64>,
+    /// IA32_MCG_CAP; KVM leaves out what it has not. `None` for a CPU without a machine check architecture.
+    pub machine_check: Option<u64>,
     /// What KVM does for it only when asked; all must be there.
     pub capabilities: Vec<VcpuCapability>,
     /// Model-specific registers at power-on: index and value. All must be taken by KVM.

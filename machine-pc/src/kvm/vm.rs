@@ -16,6 +16,7 @@ use kvm_ioctls::{Cap, Kvm};
 use super::caps::Capabilities;
 use super::cpu_state::{self, PowerOnState};
 use super::error::{KvmError, PlugError, VcpuError};
+use super::tsc;
 use super::vcpu::{Vcpu, VcpuConfig, VcpuId};
 use crate::io_bus::IoBus;
 use crate::irq::IrqLine;
@@ -212,6 +213,12 @@ impl KvmVm {
     fn prepare(&self, vcpu: &mut Parked, config: &VcpuConfig) -> Result<(), PlugError> {
         let id = config.id;
         let is_new = vcpu.cpuid.is_none();
+        match config.tsc_khz {
+            Some(wanted) => tsc::set_frequency(&vcpu.raw, id, wanted, &self.caps)?,
+            None if is_new => {}
+            None => tsc::reset_frequency(&vcpu.raw),
+        }
+        self.set_machine_check(&vcpu.raw, config)?;
         let same = vcpu.cpuid.as_ref().is_some_and(|c| c.as_slice() == config.cpuid.as_slice());
         if !same {
             vcpu.raw.fd().set_cpuid2(&config.cpuid).map_err(|e| match is_new {
@@ -239,6 +246,20 @@ impl KvmVm {
             cpu_state::reset(&vcpu.raw, config, power_on, &self.reset_msrs, &self.caps)?;
         }
         Ok(())
+    }
+
+    fn set_machine_check(&self, vcpu: &RawVcpu, config: &VcpuConfig) -> Result<(), PlugError> {
+        /// The number of banks in IA32_MCG_CAP, which is no capability.
+        const BANKS: u64 = 0xff;
+        let (Some(wanted), Some(supported)) = (config.machine_check, self.caps.machine_check()) else {
+            return Ok(());
+        };
+        let capabilities = wanted & (supported | BANKS);
+        vcpu.set_up_machine_check(capabilities).map_err(|e| PlugError::MachineCheck {
+            id: config.id,
+            capabilities,
+            source: std::io::Error::from_raw_os_error(e.errno()),
+        })
     }
 
     /// Unplugs a vCPU: its thread ends, its descriptor is parked.

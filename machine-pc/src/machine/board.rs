@@ -248,12 +248,14 @@ impl Board {
     /// KVM's refusal.
     pub fn plug_vcpu(&self, cpu: VcpuPlug) -> Result<(), crate::kvm::PlugError> {
         let Some(vm) = &self.vm else { return Ok(()) };
-        let VcpuPlug { apic_id, slot, cpuid, capabilities, msrs } = cpu;
+        let VcpuPlug { apic_id, slot, cpuid, tsc_khz, machine_check, capabilities, msrs } = cpu;
         vm.plug(VcpuConfig {
             id: crate::kvm::VcpuId(apic_id),
             index: slot,
             boot: slot == 0,
             cpuid,
+            tsc_khz,
+            machine_check,
             capabilities,
             msrs,
         })?;
@@ -275,6 +277,10 @@ pub struct VcpuPlug {
     pub slot: u32,
     /// Its CPUID table.
     pub cpuid: CpuId,
+    /// Frequency of its time stamp counter in kHz; `None` for KVM's own.
+    pub tsc_khz: Option<i64>,
+    /// Its IA32_MCG_CAP; `None` for a CPU without a machine check architecture.
+    pub machine_check: Option<u64>,
     /// What KVM is asked to do for it.
     pub capabilities: Vec<VcpuCapability>,
     /// MSRs that describe the CPU: index and value.

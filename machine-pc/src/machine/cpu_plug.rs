@@ -17,6 +17,7 @@ use thiserror::Error as ThisError;
 use super::PcMachine;
 use super::board::{Board, VcpuPlug};
 use super::possible_cpus::PossibleCpus;
+use crate::kvm::PlugError;
 
 /// Why a CPU cannot be plugged or unplugged.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
@@ -172,10 +173,21 @@ impl Plug<'_> {
                 .map_err(|error| Error::new(CpuPlugError::Cpuid(error.to_string())))?;
             let mut msrs = realized.feature_msrs();
             msrs.extend(realized.vp_index_msr(slot));
-            let capabilities = realized.capabilities();
-            self.board
-                .plug_vcpu(VcpuPlug { apic_id, slot, cpuid, capabilities, msrs })
-                .map_err(Error::new)?;
+            let vcpu = VcpuPlug {
+                apic_id,
+                slot,
+                cpuid,
+                tsc_khz: realized.wanted_tsc_khz(),
+                machine_check: realized.machine_check,
+                capabilities: realized.capabilities(),
+                msrs,
+            };
+            self.board.plug_vcpu(vcpu).map_err(|error| {
+                if let PlugError::Tsc { mismatch, .. } = &error {
+                    crate::report::warning(mismatch);
+                }
+                Error::new(error)
+            })?;
         }
         let registers = self.board.cpu_hotplug();
         let told = if hotplugged { registers.plug_hot(slot) } else { registers.plug_cold(slot) };

@@ -133,8 +133,10 @@ pub struct CpuConfig {
     pub lmce: bool,
     /// `xen-vapic`
     pub xen_vapic: bool,
-    /// `tsc-frequency` in kHz, where the user gave one.
+    /// `tsc-frequency` in kHz: the user's, or after realization what the accelerator gives; 0 where neither is known.
     pub tsc_khz: i64,
+    /// The same as the user gave it, or 0.
+    pub user_tsc_khz: i64,
     /// `ucode-rev`: microcode revision, 0 for the default.
     pub ucode_rev: u64,
 
@@ -229,6 +231,7 @@ impl CpuConfig {
             lmce: false,
             xen_vapic: false,
             tsc_khz: 0,
+            user_tsc_khz: 0,
             ucode_rev: 0,
             hyperv: hyperv::Settings::default(),
             l3_cache: true,

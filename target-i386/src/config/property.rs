@@ -320,6 +320,7 @@ pub static PROPERTIES: &[PropertyDef] = &[
         set: |config, value| match value {
             Value::Int(hz @ 0..) => {
                 config.tsc_khz = hz / 1000;
+                config.user_tsc_khz = config.tsc_khz;
                 Ok(())
             }
             _ => Err(PropertyError::TooLarge { name: "tsc-frequency".to_owned(), max: i64::MAX as u64 }),

@@ -33,11 +33,12 @@ pub(super) fn limits(input: &BuildInput<'_>) -> (u32, u32) {
     }
 }
 
-/// Frequency of the time stamp counter in kHz, where it is known and shown (VMware's leaf).
+/// Frequency of the time stamp counter in kHz, where it is known, stays as it is and is shown (VMware's leaf).
 fn timing(input: &BuildInput<'_>) -> Option<u32> {
     let config = input.config;
     let kvm = input.source.accelerator() == Accelerator::Kvm && config.expose_kvm;
-    (kvm && config.vmware_cpuid_freq && config.tsc_khz > 0 && !shows_hyperv(input))
+    let stable = config.user_tsc_khz != 0 || input.has("invtsc");
+    (kvm && config.vmware_cpuid_freq && stable && config.tsc_khz > 0 && !shows_hyperv(input))
         .then(|| u32::try_from(config.tsc_khz).ok())
         .flatten()
 }

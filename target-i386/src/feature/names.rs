@@ -72,11 +72,74 @@ pub(crate) const fn same(a: &str, b: &str) -> bool {
     true
 }
 
+/// An entry of the index of names.
+#[derive(Clone, Copy)]
+struct Slot {
+    feature: Feature,
+    hidden: bool,
+}
+
+/// Size of the index; more than twice the number of names, so that most are found at once.
+const SLOTS: usize = 1024;
+
+/// Names by their hash, with linear probing. Models name some thousand features in constants, and comparing
+/// each with all the names would take the compiler longer than the rest of the crate.
+static INDEX: [Option<Slot>; SLOTS] = index();
+
+const fn slot_of(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let mut hash = 0usize;
+    let mut i = 0;
+    while i < bytes.len() {
+        hash = hash.wrapping_mul(31).wrapping_add(bytes[i] as usize);
+        i += 1;
+    }
+    hash % SLOTS
+}
+
+/// Builds the index, and checks that a name stands once, but for declared repetitions in one word.
+const fn index() -> [Option<Slot>; SLOTS] {
+    let mut index: [Option<Slot>; SLOTS] = [None; SLOTS];
+    let words = &WORD_TABLE;
+    let mut w = 0;
+    while w < WORD_COUNT {
+        let bits = words[w].bits;
+        let mut i = 0;
+        while i < bits.len() {
+            let bit = &bits[i];
+            let mut at = slot_of(bit.name);
+            let mut known = None;
+            while let Some(slot) = index[at] {
+                if same(slot.feature.name, bit.name) {
+                    known = Some(slot);
+                    break;
+                }
+                at = (at + 1) % SLOTS;
+            }
+            let feature = match known {
+                Some(Slot { feature, .. }) => {
+                    assert!(feature.word as usize == w, "the name is in two words");
+                    assert!(bit.repeated, "the name is in the word twice without being declared so");
+                    Feature { mask: feature.mask | bit.mask(), ..feature }
+                }
+                None => {
+                    assert!(!bit.repeated, "the name is declared to be repeated but is not");
+                    Feature { name: bit.name, word: words[w].word, mask: bit.mask() }
+                }
+            };
+            index[at] = Some(Slot { feature, hidden: bit.hidden });
+            i += 1;
+        }
+        w += 1;
+    }
+    index
+}
+
 /// The feature of a canonical name, for use in constants: an unknown name does not compile.
 ///
 /// Hidden bits can be named here, as models need to set them.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0080
 /// const MISSPELT: target_i386::feature::Feature = target_i386::feature::feature("avx3");
 /// assert_eq!(MISSPELT.name, "avx3");
 /// ```
@@ -91,21 +154,12 @@ pub(crate) const fn same(a: &str, b: &str) -> bool {
 /// If no bit has the name.
 #[must_use]
 pub const fn feature(name: &'static str) -> Feature {
-    let mut w = 0;
-    while w < WORD_COUNT {
-        let bits = WORD_TABLE[w].bits;
-        let mut mask = 0;
-        let mut i = 0;
-        while i < bits.len() {
-            if same(bits[i].name, name) {
-                mask |= bits[i].mask();
-            }
-            i += 1;
+    let mut at = slot_of(name);
+    while let Some(slot) = &INDEX[at] {
+        if same(slot.feature.name, name) {
+            return slot.feature;
         }
-        if mask != 0 {
-            return Feature { name, word: WORD_TABLE[w].word, mask };
-        }
-        w += 1;
+        at = (at + 1) % SLOTS;
     }
     panic!("no CPU feature has this name")
 }
@@ -134,13 +188,14 @@ pub(crate) const fn mask_in(word: FeatureWord, names: &[&'static str]) -> u64 {
 pub fn find(name: &str) -> Option<Feature> {
     let name =
         ALIASES.iter().find(|(spelling, _)| *spelling == name).map_or(name, |(_, canonical)| canonical);
-    WORDS.iter().find_map(|def| {
-        let mut found: Option<Feature> = None;
-        for bit in def.bits.iter().filter(|bit| !bit.hidden && bit.name == name) {
-            found.get_or_insert(Feature { name: bit.name, word: def.word, mask: 0 }).mask |= bit.mask();
+    let mut at = slot_of(name);
+    while let Some(Slot { feature, hidden }) = INDEX[at] {
+        if feature.name == name {
+            return (!hidden).then_some(feature);
         }
-        found
-    })
+        at = (at + 1) % SLOTS;
+    }
+    None
 }
 
 /// All property names of features in alphabetical order, one for each bit: a name that governs
@@ -153,13 +208,14 @@ pub fn recognized_flags() -> Vec<&'static str> {
     names
 }
 
-// The tables are sound: names are unique but for declared repetitions, bits ascend and fit,
-// and an alias is no name and leads to one.
+// The tables are sound: bits ascend and fit, names stand once (see `index`), and an alias is no name and
+// leads to one.
 const _: () = {
+    let words = &WORD_TABLE;
     let mut w = 0;
     while w < WORD_COUNT {
-        let bits = WORD_TABLE[w].bits;
-        let width = match WORD_TABLE[w].source {
+        let bits = words[w].bits;
+        let width = match words[w].source {
             super::WordSource::Cpuid { .. } => 32,
             super::WordSource::Msr { .. } => 64,
         };
@@ -167,19 +223,19 @@ const _: () = {
         while i < bits.len() {
             assert!(bits[i].bit < width, "the bit is outside the word");
             assert!(i == 0 || bits[i - 1].bit < bits[i].bit, "bits must ascend");
-            let owner = feature(bits[i].name);
-            assert!(owner.word as usize == w, "the name is in two words");
-            assert!(
-                bits[i].repeated == (owner.mask.trailing_zeros() < bits[i].bit as u32),
-                "the name is in the word twice without being declared so"
-            );
             i += 1;
         }
         w += 1;
     }
     let mut i = 0;
     while i < ALIAS_TABLE.len() {
-        let _ = feature(ALIAS_TABLE[i].1);
+        let (spelling, name) = ALIAS_TABLE[i];
+        let _ = feature(name);
+        let mut at = slot_of(spelling);
+        while let Some(slot) = &INDEX[at] {
+            assert!(!same(slot.feature.name, spelling), "the spelling is a name");
+            at = (at + 1) % SLOTS;
+        }
         i += 1;
     }
 };

@@ -22,7 +22,7 @@ impl FeatureSet {
     /// The set of the named features, for use in constants: an unknown or repeated name does
     /// not compile.
     ///
-    /// ```compile_fail
+    /// ```compile_fail,E0080
     /// const TWICE: target_i386::feature::FeatureSet = target_i386::feature::FeatureSet::of(&["avx", "avx"]);
     /// assert!(!TWICE.is_empty());
     /// ```

@@ -32,6 +32,7 @@
 
 pub mod amd;
 mod catalogue;
+mod expansion;
 pub mod generic;
 pub mod hygon;
 pub mod intel;
@@ -40,6 +41,7 @@ pub mod zhaoxin;
 pub use catalogue::{
     AliasPolicy, Catalogue, CatalogueError, CpuDefinition, ModelEntry, ModelKind, TYPE_SUFFIX, UnknownModel,
 };
+pub use expansion::{ExpansionType, ModelExpansion};
 
 pub use qom_derive::CpuModel;
 

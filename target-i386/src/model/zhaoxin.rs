@@ -65,6 +65,7 @@ static YONG_FENG_CACHES: Caches = Caches {
 #[cpu_model(features("vmx-intr-exit", "vmx-nmi-exit", "vmx-vnmi", "vmx-preemption-timer"))]
 #[cpu_model(features("vmx-posted-intr"))]
 #[cpu_model(features("vmx-exit-nosave-debugctl", "vmx-exit-load-perf-global-ctrl"))]
+#[cpu_model(features("vmx-exit-host-addr-space-size"))]
 #[cpu_model(features("vmx-exit-ack-intr", "vmx-exit-save-pat", "vmx-exit-load-pat"))]
 #[cpu_model(features("vmx-exit-save-efer", "vmx-exit-load-efer"))]
 #[cpu_model(features("vmx-exit-save-preemption-timer"))]

@@ -69,6 +69,9 @@ pub struct HostCpuid {
     /// Local machine check exceptions (`KVM_X86_GET_MCE_CAP_SUPPORTED`, bit 27).
     #[serde(default)]
     pub lmce: bool,
+    /// Frequency of a new vCPU's time stamp counter in kHz (`KVM_GET_TSC_KHZ`); none where nobody asked.
+    #[serde(default)]
+    pub tsc_khz: Option<u32>,
 }
 
 /// A host file cannot be read.
@@ -137,6 +140,7 @@ mod tests {
             guest_xcr0: Some(7),
             hyperv: Some(vec![CpuidEntry { leaf: 0x4000_0000, subleaf: 0, regs: CpuidRegs::ZERO }]),
             lmce: false,
+            tsc_khz: Some(2_596_146),
         };
         let text = host.to_json().unwrap();
         assert_eq!(HostCpuid::from_json(&text).unwrap(), host);

@@ -236,6 +236,10 @@ impl CpuidSource for Kvm {
         self.host.lmce
     }
 
+    fn tsc_khz(&self) -> Option<u32> {
+        self.host.tsc_khz
+    }
+
     fn microcode_revision(&self) -> u64 {
         self.msr(UCODE_REV)
     }

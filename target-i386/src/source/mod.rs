@@ -90,6 +90,11 @@ pub trait CpuidSource {
     /// Whether local machine check exceptions are supported.
     fn lmce(&self) -> bool;
 
+    /// Frequency of a guest's time stamp counter in kHz where nobody asks for another; `None` where it is not known.
+    fn tsc_khz(&self) -> Option<u32> {
+        None
+    }
+
     /// Microcode revision to show; 0 for the default.
     fn microcode_revision(&self) -> u64;
 }

@@ -68,10 +68,14 @@ fn brand(entries: &[CpuidEntry]) -> String {
 impl HostCpuid {
     /// Records this machine.
     ///
-    /// Not recorded, as they need requests that have no safe wrapper: states that a process has
-    /// to ask for (AMX) and local machine check exceptions. What KVM offers of Hyper-V is concluded from
-    /// capabilities and MSRs, which miss the newest enlightenments; a program that can use
-    /// `KVM_GET_SUPPORTED_HV_CPUID` replaces [`hyperv`](Self::hyperv).
+    /// No VM is made. Not recorded, for the program to fill in, is what needs requests that have no safe wrapper, or a
+    /// vCPU (the first vCPU of a process ends its chance to ask for further states of guests):
+    ///
+    /// * [`guest_xcr0`](Self::guest_xcr0): states that a process has to ask for (AMX);
+    /// * [`lmce`](Self::lmce): local machine check exceptions;
+    /// * [`tsc_khz`](Self::tsc_khz): the frequency of a vCPU's time stamp counter;
+    /// * [`hyperv`](Self::hyperv) is concluded from capabilities and MSRs, which miss the newest enlightenments; a
+    ///   program that can use `KVM_GET_SUPPORTED_HV_CPUID` replaces it.
     ///
     /// # Errors
     ///
@@ -118,6 +122,7 @@ impl HostCpuid {
             tsc_deadline_timer: kvm.check_extension(Cap::TscDeadlineTimer),
             guest_xcr0: None,
             lmce: false,
+            tsc_khz: None,
         })
     }
 }

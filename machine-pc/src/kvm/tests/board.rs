@@ -263,6 +263,8 @@ impl Board {
             index: slot,
             boot: slot == 0,
             cpuid,
+            tsc_khz: None,
+            machine_check: None,
             capabilities: Vec::new(),
             msrs: Vec::new(),
         }

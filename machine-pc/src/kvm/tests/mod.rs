@@ -6,3 +6,4 @@ mod board;
 mod guest_life;
 mod leaks;
 mod vcpu_control;
+mod vcpu_setup;

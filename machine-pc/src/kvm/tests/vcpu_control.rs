@@ -54,6 +54,8 @@ fn bare(code: &[u8]) -> Bare {
         index: 0,
         boot: true,
         cpuid: cpuid(0, false),
+        tsc_khz: None,
+        machine_check: None,
         capabilities: Vec::new(),
         msrs: Vec::new(),
     })
@@ -200,6 +202,8 @@ fn a_parked_vcpu_that_ran_keeps_its_table() {
         index: 0,
         boot: true,
         cpuid: cpuid(0, false),
+        tsc_khz: None,
+        machine_check: None,
         capabilities: Vec::new(),
         msrs: Vec::new(),
     };
