@@ -56,7 +56,7 @@ pub enum RealizeError {
     /// `phys-bits` is too small.
     #[error("phys-bits should be at least 32 (but is {0})")]
     PhysBitsTooSmall(u32),
-    /// `phys-bits` is outside what hosts can do.
+    /// `phys-bits` is more than hosts can do.
     #[error("phys-bits should be between 32 and {MAX_PHYS_BITS}  (but is {0})")]
     PhysBits(u32),
     /// `guest-phys-bits` does not fit `phys-bits`.
@@ -73,6 +73,9 @@ pub enum RealizeError {
     /// `guest-phys-bits` of a CPU without long mode.
     #[error("guest-phys-bits is not user-configurable in 32 bit")]
     GuestPhysBits32,
+    /// `lmce` of a CPU with a machine check architecture, on a KVM that has none of its own.
+    #[error("kvm: LMCE not supported")]
+    Lmce,
     /// Caches cannot be shared as the machine says.
     #[error(transparent)]
     SmpCache(#[from] CacheSharingError),
@@ -115,12 +118,15 @@ fn names(set: &FeatureSet) -> Vec<&'static str> {
 /// The features that an accelerator lacks to run a model, in the order of the words.
 pub(crate) fn unavailable_features(config: &CpuConfig, source: &dyn CpuidSource) -> Vec<&'static str> {
     match config.expand(&CpuTopology::single(), source) {
-        Ok(mut expanded) => {
-            expanded.filter(source, false);
-            names(&expanded.filtered)
-        }
+        Ok(expanded) => missing(expanded, source),
         Err(_) => vec!["type"],
     }
+}
+
+/// The features that an accelerator lacks of what the settings ask for, in the order of the words.
+pub(crate) fn missing(mut expanded: Expanded, source: &dyn CpuidSource) -> Vec<&'static str> {
+    expanded.filter(source, false);
+    names(&expanded.filtered)
 }
 
 /// Something that KVM does for a vCPU only when asked (`KVM_ENABLE_CAP`).
@@ -272,6 +278,7 @@ impl Expanded {
         self.check_widths()?;
         let caches = self.caches()?.shared(&placement.topology.caches())?;
         self.settle_microcode(source);
+        self.check_lmce(source)?;
         let config = self.config.clone();
         let table = build(&BuildInput {
             config: &config,
@@ -314,6 +321,19 @@ impl Expanded {
         Ok(())
     }
 
+    /// KVM refuses a machine check capability that it lacks; before family 6 it is not asked.
+    fn check_lmce(&self, source: &dyn CpuidSource) -> Result<(), RealizeError> {
+        const MCE: Feature = feature("mce");
+        const MCA: Feature = feature("mca");
+        let config = &self.config;
+        let checks =
+            config.signature.family() >= 6 && config.features.has(MCE) && config.features.has(MCA);
+        if checks && config.lmce && source.accelerator() == Accelerator::Kvm && !source.lmce() {
+            return Err(RealizeError::Lmce);
+        }
+        Ok(())
+    }
+
     /// Takes address widths from the host, where there is one.
     fn take_host_widths(&mut self, source: &dyn CpuidSource) -> Result<(), RealizeError> {
         let config = &mut self.config;
@@ -331,7 +351,7 @@ impl Expanded {
         if config.host_phys_bits {
             config.phys_bits = limit(host.phys_bits);
         }
-        if config.phys_bits != 0 && !(32..=MAX_PHYS_BITS).contains(&config.phys_bits) {
+        if config.phys_bits > MAX_PHYS_BITS {
             return Err(RealizeError::PhysBits(config.phys_bits));
         }
         if config.guest_phys_bits == AUTOMATIC {

@@ -103,6 +103,19 @@ fn realization_gives_the_same_words_and_messages() {
     assert!(seen >= 14, "{seen}");
 }
 
+/// Address widths that are too small, and `lmce`, on a KVM without it whose addresses have 48 bits. That a vCPU could not
+/// be made is told once here.
+#[test]
+fn refusals_are_the_same() {
+    let expected: BTreeMap<String, Vec<String>> =
+        serde_json::from_str(include_str!("fixtures/kvm-messages.json")).unwrap();
+    assert_eq!(expected.len(), 8);
+    for (text, mut messages) in expected {
+        messages.retain(|line| !line.starts_with("kvm_init_vcpu: "));
+        assert_eq!(realize(&text, &recorded()).0, messages, "{text}");
+    }
+}
+
 fn definitions(source: &Kvm) -> BTreeMap<String, Vec<String>> {
     Catalogue::builtin()
         .definitions(AliasPolicy::default(), source)
