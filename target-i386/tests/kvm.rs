@@ -172,6 +172,22 @@ fn entries_for_kvm() {
     assert!(order.is_sorted());
 }
 
+/// What the reference gave to `KVM_SET_CPUID2` for the same settings, seen by a debugger: empty sub-leaves that leaf 7
+/// counts are there, as some KVMs change entries that they are given.
+#[test]
+fn leaf_7_has_an_entry_for_each_sub_leaf_that_it_counts() {
+    for (text, expected) in [
+        ("qemu64,check=off", vec![(0, 0)]),
+        ("qemu64,check=off,level-func7=1", vec![(0, 1), (1, 0)]),
+        ("qemu64,check=off,level-func7=2", vec![(0, 2), (1, 0), (2, 0)]),
+    ] {
+        let entries = realize(text, &recorded()).1.unwrap().table.to_kvm().unwrap();
+        let listed: Vec<_> =
+            entries.as_slice().iter().filter(|e| e.function == 7).map(|e| (e.index, e.eax)).collect();
+        assert_eq!(listed, expected, "{text}");
+    }
+}
+
 /// Needs `/dev/kvm`; passes without it.
 #[test]
 fn this_machines_kvm_takes_the_tables() {

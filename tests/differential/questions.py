@@ -1,9 +1,17 @@
 """Random questions about CPUs, out of what both programs have; each is a function of a random generator's state."""
 
-# Machine types and their options, `-M TYPE,help` of this program's pc permitting.
+# Of a machine's smp-cache, where this program's machines have it.
 CACHES = ["l1d", "l1i", "l2", "l3"]
 LEVELS = ["thread", "core", "module", "die", "socket", "default"]
+OTHER_NAMES = {"sse3": "pni", "pclmuldq": "pclmulqdq", "ffxsr": "fxsr-opt", "i64": "lm", "xd": "nx",
+               "hv-apicv": "hv-avic"}
 WRONG = [None, "on", "off", "text", "", 3, -1, 1.5, 2**63, 2**64, [], {}, True]
+
+
+def same_property(name):
+    """One name for all spellings of a property."""
+    name = name.replace("_", "-").replace(".", "-")
+    return OTHER_NAMES.get(name, name)
 
 
 class Questions:
@@ -16,6 +24,9 @@ class Questions:
         self.models = sorted(names[0] - ({"host"} if accel == "tcg" else set()))
         machines = [{m["name"] for m in session.ask("query-machines")} for session in sessions]
         self.machines = sorted(machines[0] & machines[1])
+        typename = f"{self.machines[-1]}-machine"
+        listed = sessions[1].ask("qom-list-properties", typename=typename)
+        self.smp_cache = any(p.get("name") == "smp-cache" for p in listed)
         listed = [{p["name"]: p for p in session.ask("device-list-properties", typename="max-x86_64-cpu")}
                   for session in sessions]
         self.missing = sorted(set(listed[0]) - set(listed[1]) - not_compared)
@@ -95,6 +106,9 @@ class Questions:
                 arguments += ["-global", f"{of}.{name}={value}"]
         if machine == "none":
             return arguments
+        if self.smp_cache and rng.random() < 0.2:
+            for index, cache in enumerate(rng.sample(CACHES, rng.randrange(1, 5))):
+                arguments[1] += f",smp-cache.{index}.cache={cache},smp-cache.{index}.topology={rng.choice(LEVELS)}"
         parts = [self.setting(rng, pool) for _ in range(rng.randrange(7))]
         if self.accel == "kvm" and rng.random() < 0.8:
             # The reference aborts under a KVM that lacks the MSR of this feature.
@@ -115,6 +129,11 @@ class Questions:
                 if name not in ("hv-spinlocks", "vendor", "x-l1-cache-per-thread", "family", "model", "stepping",
                                 "hv-version-id-major", "hv-version-id-build", "model-id", "hv-vendor-id"):
                     props[name] = value
+        # Two spellings of one property with two values: whichever comes last wins, and that is a matter of hashes.
+        spellings = {}
+        for name in list(props):
+            if spellings.setdefault(same_property(name), name) != name:
+                del props[name]
         if rng.random() < 0.15:
             props = {rng.choice(self.names + ["no-such"]): rng.choice(WRONG)}
         elif rng.random() < 0.15:
