@@ -77,7 +77,7 @@ class Questions:
         return rng.choice(["x-force-features=on", "check=off", "legacy-cache=off", "l3-cache=off", "pmu=on",
                            "vmx=on", "svm=on", "migratable=off", "hv-passthrough=on", "kvm=off", "xsave=on",
                            "arch-capabilities=on", name, f"{name}=maybe", "+no-such", "no-such=1", "", "level=-1",
-                           "family=1.5", "phys-bits=x", "tsc-freq=1G", f"{name.replace('-', '_')}=on"])
+                           "family=1.5", "phys-bits=x", "tsc-freq=1G" if self.accel == "tcg" else "tsc-freq=x", f"{name.replace('-', '_')}=on"])
 
     def smp(self, rng):
         """The value of -smp."""

@@ -27,9 +27,15 @@ fn kept(answer: &Value, wanted: &Value) -> Value {
 fn globals_and_signs_count_and_warnings_are_told() {
     let fixture: Value =
         serde_json::from_str(include_str!("../fixtures/cpu-questions.json")).expect("fixtures are JSON");
-    let questions = fixture["answers"].as_array().expect("answers");
+    let cases = fixture.as_array().expect("cases");
+    assert_eq!(cases.len(), 2);
+    cases.iter().for_each(check);
+}
+
+fn check(case: &Value) {
+    let questions = case["answers"].as_array().expect("answers");
     let mut arguments: Vec<&str> =
-        fixture["arguments"].as_array().expect("arguments").iter().filter_map(Value::as_str).collect();
+        case["arguments"].as_array().expect("arguments").iter().filter_map(Value::as_str).collect();
     arguments.extend(["-S", "-display", "none", "-nodefaults", "-qmp", "stdio"]);
     let mut input = r#"{"execute": "qmp_capabilities"}"#.to_owned();
     for question in questions {
@@ -46,7 +52,7 @@ fn globals_and_signs_count_and_warnings_are_told() {
     }
 
     let mut expected = Vec::new();
-    for line in fixture["printed"].as_array().expect("lines") {
+    for line in case["printed"].as_array().expect("lines") {
         let (text, times) = (line[0].as_str().expect("text"), line[1].as_u64().expect("a count"));
         expected.extend((0..times).map(|_| text));
     }
