@@ -137,6 +137,7 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine) -> Result<(), Failure> 
     }
     add_devices(qom, line.devices)?;
     warn_of_unused_globals(qom);
+    qom.pass_over_globals();
 
     let kvm = startup::runs_guests(qom);
     if machine.is_some() && !kvm {

@@ -11,7 +11,7 @@
 //! `inventory` gives its entries in no order and takes duplicates in silence. So entries are sorted, and a duplicate,
 //! an unknown parent or a cycle is an error that names the crates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use crate::class::{Class, Implements};
@@ -68,22 +68,28 @@ impl TypeTable {
     /// Every parent and interface is known and of the right kind, no type is its own ancestor, every concrete type can
     /// be made. What is missing and `expected` is no mistake.
     fn check(&self, expected: impl Fn(&str) -> bool) -> Result<(), RegistryError> {
+        // Types whose lineage is in order, and whether they or an ancestor can be made: each is looked at once,
+        // whatever builds on it.
+        let mut sound: HashMap<&str, bool> = HashMap::with_capacity(self.entries.len());
         for entry in self.entries.values() {
-            let mut constructible = entry.info.is_abstract;
+            let mut lineage = Vec::new();
             let mut at = &entry.info;
-            for _ in 0..=self.entries.len() {
-                constructible |= at.construct.is_some();
+            let mut constructible = loop {
+                if let Some(constructible) = sound.get(at.name()) {
+                    break *constructible;
+                }
+                if lineage.len() > self.entries.len() {
+                    return Err(self.cycle(at));
+                }
                 self.check_interfaces(at, &expected)?;
-                let Some(parent) = &at.parent else { break };
+                lineage.push(at);
+                let Some(parent) = &at.parent else { break false };
                 at = match self.entries.get(parent.as_ref()) {
                     Some(parent) if parent.info.is_interface != at.is_interface => {
                         return Err(wrong_kind(at, parent.info.name()));
                     }
                     Some(parent) => &parent.info,
-                    None if expected(parent) => {
-                        constructible = true;
-                        break;
-                    }
+                    None if expected(parent) => break true,
                     None => {
                         return Err(RegistryError::UnknownParent {
                             name: at.name().to_owned(),
@@ -92,11 +98,12 @@ impl TypeTable {
                         });
                     }
                 };
+            };
+            for info in lineage.into_iter().rev() {
+                constructible |= info.construct.is_some();
+                sound.insert(info.name(), constructible);
             }
-            if at.parent.as_deref().is_some_and(|parent| self.entries.contains_key(parent)) {
-                return Err(self.cycle(at));
-            }
-            if !constructible {
+            if !constructible && !entry.info.is_abstract {
                 return Err(RegistryError::NoConstructor { name: entry.info.name().to_owned() });
             }
         }

@@ -1,7 +1,7 @@
 //! One virtual machine's object system, sealed: its types, its global properties and its composition tree.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     bus_numbers: Mutex<HashMap<Box<str>, usize>>,
     constructions: AtomicU64,
     warnings: RwLock<Option<WarningSink>>,
+    /// Whether a global property that does not fit is passed over.
+    lenient: AtomicBool,
 }
 
 impl Shared {
@@ -79,7 +81,14 @@ impl Shared {
     pub(crate) fn apply_globals(&self, object: &dyn Object) -> Result<(), CreateError> {
         // Copied out: a setter may run any code, and no lock is held while it does.
         let globals = self.globals.read().clone();
-        globals.iter().try_for_each(|global| global.apply(object))
+        let lenient = self.lenient.load(Ordering::Relaxed);
+        globals.iter().try_for_each(|global| match global.apply(object) {
+            Err(error) if lenient => {
+                self.warn(&error.to_string());
+                Ok(())
+            }
+            outcome => outcome,
+        })
     }
 }
 
@@ -175,6 +184,12 @@ impl Qom {
         let mut globals = self.shared.globals.write();
         let at = globals.partition_point(|other| other.origin <= global.origin);
         globals.insert(at, Arc::new(global));
+    }
+
+    /// From now on a global property that does not fit a new object is told of and passed over, instead of being an
+    /// error: a program says so once its machine is made, as later objects are of its monitors' asking.
+    pub fn pass_over_globals(&self) {
+        self.shared.lenient.store(true, Ordering::Relaxed);
     }
 
     /// All global properties, weakest first.

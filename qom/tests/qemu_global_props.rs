@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use qom::{
     Bootstrap, ClassInit, CreateError, Device, DeviceClass, Field, GlobalProperty, Instance, Object,
@@ -223,6 +223,27 @@ fn a_global_value_that_does_not_fit() {
 fn objects_that_are_no_devices() {
     let qom = system(vec![machine("nondevice-type", "prop6", "2"), user("nondevice-type", "prop6", "3")]);
     assert_eq!(qom.create("nondevice-type").unwrap().get("prop6").unwrap(), 2);
+}
+
+/// A value that does not fit is an error, until the machine is made; then it is told of, and the others count.
+#[test]
+fn what_does_not_fit_is_passed_over_once_the_machine_is_made() {
+    let qom = system(vec![
+        user("static-prop-type", "prop1", "200"),
+        user("static-prop-type", "prop1", "x"),
+        user("static-prop-type", "none", "1"),
+        user("static-prop-type", "prop2", "300"),
+    ]);
+    let refused = qom.create("static-prop-type").unwrap_err().to_string();
+    assert_eq!(refused, "can't apply global static-prop-type.prop1=x: Parameter 'prop1' expects uint64");
+
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let heard = said.clone();
+    qom.on_warning(move |text| heard.lock().unwrap().push(text.to_owned()));
+    qom.pass_over_globals();
+    assert_eq!(static_props(&qom.create("static-prop-type").unwrap()), (200, 300));
+    let missing = "can't apply global static-prop-type.none=1: Property 'static-prop-type.none' not found";
+    assert_eq!(*said.lock().unwrap(), [refused.as_str(), missing]);
 }
 
 /// A value concerns the objects that are made after it was given.

@@ -56,7 +56,7 @@ pub enum RealizeError {
     /// `phys-bits` is too small.
     #[error("phys-bits should be at least 32 (but is {0})")]
     PhysBitsTooSmall(u32),
-    /// `phys-bits` is outside what hosts can do.
+    /// `phys-bits` is more than hosts can do.
     #[error("phys-bits should be between 32 and {MAX_PHYS_BITS}  (but is {0})")]
     PhysBits(u32),
     /// `guest-phys-bits` does not fit `phys-bits`.
@@ -120,12 +120,15 @@ fn names(set: &FeatureSet) -> Vec<&'static str> {
 /// The features that an accelerator lacks to run a model, in the order of the words.
 pub(crate) fn unavailable_features(config: &CpuConfig, source: &dyn CpuidSource) -> Vec<&'static str> {
     match config.expand(&CpuTopology::single(), source) {
-        Ok(mut expanded) => {
-            expanded.filter(source, false);
-            names(&expanded.filtered)
-        }
+        Ok(expanded) => missing(expanded, source),
         Err(_) => vec!["type"],
     }
+}
+
+/// The features that an accelerator lacks of what the settings ask for, in the order of the words.
+pub(crate) fn missing(mut expanded: Expanded, source: &dyn CpuidSource) -> Vec<&'static str> {
+    expanded.filter(source, false);
+    names(&expanded.filtered)
 }
 
 /// Something that KVM does for a vCPU only when asked (`KVM_ENABLE_CAP`).
@@ -347,7 +350,7 @@ impl Expanded {
         if config.host_phys_bits {
             config.phys_bits = limit(host.phys_bits);
         }
-        if config.phys_bits != 0 && !(32..=MAX_PHYS_BITS).contains(&config.phys_bits) {
+        if config.phys_bits > MAX_PHYS_BITS {
             return Err(RealizeError::PhysBits(config.phys_bits));
         }
         if config.guest_phys_bits == AUTOMATIC {

@@ -103,6 +103,19 @@ fn realization_gives_the_same_words_and_messages() {
     assert!(seen >= 14, "{seen}");
 }
 
+/// Address widths that are too small, and `lmce`, on a KVM without it whose addresses have 48 bits. That a vCPU could not
+/// be made is told once here.
+#[test]
+fn refusals_are_the_same() {
+    let expected: BTreeMap<String, Vec<String>> =
+        serde_json::from_str(include_str!("fixtures/kvm-messages.json")).unwrap();
+    assert_eq!(expected.len(), 8);
+    for (text, mut messages) in expected {
+        messages.retain(|line| !line.starts_with("kvm_init_vcpu: "));
+        assert_eq!(realize(&text, &recorded()).0, messages, "{text}");
+    }
+}
+
 fn definitions(source: &Kvm) -> BTreeMap<String, Vec<String>> {
     Catalogue::builtin()
         .definitions(AliasPolicy::default(), source)
@@ -157,6 +170,22 @@ fn entries_for_kvm() {
     assert_eq!(find(1, 0).unwrap().flags, 0);
     let order: Vec<_> = entries.as_slice().iter().map(|e| (e.function, e.index)).collect();
     assert!(order.is_sorted());
+}
+
+/// What the reference gave to `KVM_SET_CPUID2` for the same settings, seen by a debugger: empty sub-leaves that leaf 7
+/// counts are there, as some KVMs change entries that they are given.
+#[test]
+fn leaf_7_has_an_entry_for_each_sub_leaf_that_it_counts() {
+    for (text, expected) in [
+        ("qemu64,check=off", vec![(0, 0)]),
+        ("qemu64,check=off,level-func7=1", vec![(0, 1), (1, 0)]),
+        ("qemu64,check=off,level-func7=2", vec![(0, 2), (1, 0), (2, 0)]),
+    ] {
+        let entries = realize(text, &recorded()).1.unwrap().table.to_kvm().unwrap();
+        let listed: Vec<_> =
+            entries.as_slice().iter().filter(|e| e.function == 7).map(|e| (e.index, e.eax)).collect();
+        assert_eq!(listed, expected, "{text}");
+    }
 }
 
 /// Needs `/dev/kvm`; passes without it.

@@ -91,6 +91,6 @@ command! {
             migration_safe: model.migration_safe,
             deprecated: model.deprecated,
         };
-        Ok(models.definitions().into_iter().map(info).collect())
+        Ok(models.definitions(context.qom()).into_iter().map(info).collect())
     }
 }

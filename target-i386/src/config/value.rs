@@ -51,6 +51,12 @@ impl ValueKind {
             Self::Text => "str",
         }
     }
+
+    /// Whether only a text is of this type.
+    #[must_use]
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::OnOffAuto | Self::Str | Self::Text)
+    }
 }
 
 /// A property cannot be set.

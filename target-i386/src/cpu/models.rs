@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use qom::{AccelReady, Class, Field, PostAccelInit, Qom, RegistryError, Site, TypeInfo, site};
+use qom::{AccelReady, Class, Field, Obj, PostAccelInit, Qom, RegistryError, Site, TypeInfo, site};
 
 use super::accel::{SharedSource, X86Accel};
-use super::x86::X86CpuClass;
+use super::x86::{X86Cpu, X86CpuClass};
 use super::{X86_CPU_TYPE, properties};
 use crate::config::CpuConfig;
 use crate::expand::Warning;
@@ -121,10 +121,14 @@ impl CpuModels {
         self.catalogue.help(self.alias_policy())
     }
 
-    /// What `query-cpu-definitions` says.
+    /// What `query-cpu-definitions` says. A CPU of each model is made for it and dropped, so that global properties and
+    /// `+feature` and `-feature` of `-cpu` count. A model that has no class needs KVM.
     #[must_use]
-    pub fn definitions(&self) -> Vec<CpuDefinition> {
-        self.catalogue.definitions(self.alias_policy(), self.source())
+    pub fn definitions(&self, qom: &Qom) -> Vec<CpuDefinition> {
+        self.catalogue.definitions_with(self.alias_policy(), |entry| {
+            let cpu = qom.create(&entry.typename()).ok().and_then(|cpu| Obj::<X86Cpu>::new(cpu).ok());
+            cpu.map_or_else(|| vec!["kvm"], |cpu| cpu.missing_features(self))
+        })
     }
 
     /// `+name` and `-name` of `-cpu`, which concern every CPU and win over its properties.

@@ -142,7 +142,7 @@ fn write(
             (Some(n), _) => Value::Int(n),
             (None, Some(n)) => Value::Uint(n),
             // A fraction, null or a structure: no property is of such a type. The settings word the refusal.
-            (None, None) if kind == ValueKind::Str => Value::Bool(false),
+            (None, None) if kind.is_text() => Value::Bool(false),
             (None, None) => Value::Str(String::new()),
         },
     };

@@ -13,11 +13,11 @@ use super::generic::Cpu;
 use super::models::CpuModels;
 use super::properties;
 use crate::config::{CpuConfig, PlaceIds, UNASSIGNED_APIC_ID};
-use crate::expand::{ExpandError, Warning};
+use crate::expand::{ExpandError, Expanded, Warning};
 use crate::feature::{self, ALIASES};
 use crate::model::ModelEntry;
 use crate::provenance::Setter;
-use crate::realize::{RealizeError, RealizedCpu};
+use crate::realize::{RealizeError, RealizedCpu, missing};
 use crate::topology::{ApicId, CpuTopology, Placement};
 
 /// The class data that `x86_64-cpu` introduces. Concrete classes have both parts.
@@ -247,18 +247,34 @@ impl X86Cpu {
     }
 
     /// The settings expanded under the accelerator, `+feature` and `-feature` of `-cpu` included, of a CPU that may
-    /// never be realized: nothing is filtered yet.
+    /// never be realized: nothing is filtered yet. People are told of features that went because they depend on
+    /// others.
     ///
     /// # Errors
     /// [`ExpandError`] if a `+feature` or `-feature` cannot be applied, or Hyper-V enlightenments do not fit together.
     pub fn expanded(&self) -> Result<CpuConfig, ExpandError> {
+        match &self.core().class().data::<X86CpuClass>().and_then(|class| class.models.as_ref()) {
+            Some(models) => Ok(self.expand(models)?.config),
+            None => Ok(self.config()),
+        }
+    }
+
+    fn expand(&self, models: &CpuModels) -> Result<Expanded, ExpandError> {
         let (mut config, topology) = self.state.with(|state| (state.config.clone(), state.topology));
-        let models = self.core().class().data::<X86CpuClass>().and_then(|class| class.models.as_ref());
-        let Some(models) = models else { return Ok(config) };
         for (name, on) in models.forced() {
             config.force(name, on);
         }
-        Ok(config.expand(&topology, models.source())?.config)
+        let expanded = config.expand(&topology, models.source())?;
+        for warning in &expanded.warnings {
+            models.warn(warning);
+        }
+        Ok(expanded)
+    }
+
+    /// The features that keep a CPU of these settings, which may never be realized, from running under the
+    /// accelerator; `type` alone if the settings cannot be expanded.
+    pub(super) fn missing_features(&self, models: &CpuModels) -> Vec<&'static str> {
+        self.expand(models).map_or_else(|_| vec!["type"], |expanded| missing(expanded, models.source()))
     }
 
     /// The model that the CPU is of; none for a class that the hook did not register.

@@ -13,16 +13,21 @@ impl CpuidTable {
     /// The table's entries for KVM, in ascending order.
     ///
     /// Entries without any bit are left out, as KVM answers zeros for them, except sub-leaf 0 of
-    /// a leaf with sub-leaves, which tells KVM that the leaf has them. The table holds the
+    /// a leaf with sub-leaves, which tells KVM that the leaf has them, and the sub-leaves that leaf 7
+    /// counts in EAX: some KVMs put bits of their own into an entry that is there. The table holds the
     /// XSAVE area's size for all components in leaf 0Dh EBX; KVM puts in the current one.
     ///
     /// # Errors
     ///
     /// If there are more entries than KVM takes (256).
     pub fn to_kvm(&self) -> Result<CpuId, KvmCpuidError> {
+        let counted = self.stored(7, 0).eax;
+        let listed = |leaf, subleaf| subleaf == 0 || leaf == 7 && subleaf <= counted;
         let entries: Vec<_> = self
             .rows()
-            .filter(|(_, subleaf, regs)| *subleaf == Some(0) || *regs != CpuidRegs::ZERO)
+            .filter(|(leaf, subleaf, regs)| {
+                *regs != CpuidRegs::ZERO || subleaf.is_some_and(|subleaf| listed(*leaf, subleaf))
+            })
             .map(|(function, subleaf, regs)| kvm_cpuid_entry2 {
                 function,
                 index: subleaf.unwrap_or(0),

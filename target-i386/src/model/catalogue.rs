@@ -351,16 +351,28 @@ impl Catalogue {
     /// What `query-cpu-definitions` says, in the order of `-cpu help`.
     #[must_use]
     pub fn definitions(&self, policy: AliasPolicy, source: &dyn CpuidSource) -> Vec<CpuDefinition> {
-        self.entries().into_iter().map(|entry| definition(&entry.clone().under(policy), source)).collect()
+        let missing = |entry: &ModelEntry| {
+            if entry.kind == ModelKind::Host && source.host_identity().is_none() {
+                vec!["kvm"]
+            } else {
+                unavailable_features(&CpuConfig::new(entry, source), source)
+            }
+        };
+        self.definitions_with(policy, missing)
+    }
+
+    /// The same, where somebody else knows which features keep a model from running.
+    pub(crate) fn definitions_with(
+        &self,
+        policy: AliasPolicy,
+        missing: impl Fn(&ModelEntry) -> Vec<&'static str>,
+    ) -> Vec<CpuDefinition> {
+        let entries = self.entries().into_iter().map(|entry| entry.clone().under(policy));
+        entries.map(|entry| definition(&entry, missing(&entry))).collect()
     }
 }
 
-fn definition(entry: &ModelEntry, source: &dyn CpuidSource) -> CpuDefinition {
-    let unavailable_features = if entry.kind == ModelKind::Host && source.host_identity().is_none() {
-        vec!["kvm"]
-    } else {
-        unavailable_features(&CpuConfig::new(entry, source), source)
-    };
+fn definition(entry: &ModelEntry, unavailable_features: Vec<&'static str>) -> CpuDefinition {
     CpuDefinition {
         name: entry.name.to_owned(),
         typename: entry.typename(),
