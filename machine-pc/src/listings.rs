@@ -15,7 +15,15 @@ pub(crate) fn accelerators() -> String {
 /// `-machine help`.
 pub(crate) fn machines(qom: &Qom) -> String {
     let mut text = "Supported machines are:\n".to_owned();
-    for class in machine_classes(qom) {
+    // Families by name, each from its last version name down; then what has no versions.
+    let mut classes = machine_classes(qom);
+    classes.sort_by(|a, b| match (a.family, b.family) {
+        (None, None) => a.name.cmp(&b.name),
+        (a_family, b_family) => {
+            (a_family.is_none(), a_family).cmp(&(b_family.is_none(), b_family)).then(b.name.cmp(&a.name))
+        }
+    });
+    for class in classes {
         let deprecated = if class.deprecated { " (deprecated)" } else { "" };
         if let Some(alias) = class.alias {
             let _ = writeln!(text, "{alias:<20} {} (alias of {})", class.description, class.name);

@@ -22,8 +22,10 @@ use crate::machine::board::{Board, BoardConfig, BoardError, BootRom};
 use crate::machine::pc::PcParts;
 use crate::machine::possible_cpus::PossibleCpus;
 use crate::machine::reset::MachineReset;
-use crate::machine::{Machine, MachineClass, PcMachine, TYPE_SUFFIX, default_machine, find_machine};
-use crate::smp::{SmpConfiguration, SmpError, SmpLimits};
+use crate::machine::{
+    Machine, MachineClass, PcMachine, TYPE_SUFFIX, default_machine, find_machine, versions,
+};
+use crate::smp::{SmpConfiguration, SmpError};
 use crate::vm_event::EventSink;
 
 /// Why the program cannot start. Each text stands alone after the program's name.
@@ -36,14 +38,14 @@ pub enum StartError {
     #[error(transparent)]
     Accel(#[from] AccelError),
     /// No such machine type.
-    #[error("unsupported machine type: \"{0}\"")]
+    #[error("unsupported machine type: \"{0}\"\nUse -machine help to list supported machines")]
     UnknownMachine(String),
     /// `-cpu`.
     #[error(transparent)]
     Cpu(#[from] CpuOptionError),
     /// A machine without CPUs was given some.
     #[error("machine '{0}' does not take CPU models")]
-    NoCpus(&'static str),
+    NoCpus(String),
     /// `-smp`.
     #[error(transparent)]
     Smp(#[from] SmpError),
@@ -129,6 +131,10 @@ pub fn build_machine(
     connections: Connections,
 ) -> Result<Option<Obj<PcMachine>>, StartError> {
     let class = machine_class(qom, spec.machine.as_deref())?.clone();
+    for compat in &class.compat {
+        let versions::CompatProperty { driver, property, value } = *compat;
+        qom.add_global(GlobalProperty::new(driver, property, value, Origin::MachineCompat));
+    }
     for (driver, property, value) in &spec.globals {
         qom.add_global(GlobalProperty::new(driver, property, value, Origin::Global));
     }
@@ -145,14 +151,14 @@ pub fn build_machine(
         let input = value.as_str().map_or(Input::Json(value), Input::Keyval);
         object.set(name, &input, Origin::CommandLine)?;
     }
-    let topology = spec.smp.resolve(&SmpLimits::pc(class.name, class.max_cpus, false))?;
+    let topology = spec.smp.resolve(&class.smp_limits())?;
     let ram_size = spec.ram_size.unwrap_or(class.default_ram_size);
     if let Some(machine) = object.downcast_ref::<Machine>() {
         machine.configure(ram_size, topology);
     }
     let Ok(machine) = Obj::<PcMachine>::new(object) else {
         return match spec.cpu {
-            Some(_) => Err(StartError::NoCpus(class.name)),
+            Some(_) => Err(StartError::NoCpus(class.name.into_owned())),
             None => Ok(None),
         };
     };

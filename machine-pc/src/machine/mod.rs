@@ -12,11 +12,17 @@ pub mod cpu_plug;
 pub mod pc;
 pub mod possible_cpus;
 pub mod reset;
+pub mod versions;
+
+use std::borrow::Cow;
 
 use qom::{Class, Field, ObjectCore, Qom};
 use qom_derive::Object;
 
 pub use pc::PcMachine;
+
+use crate::smp::SmpLimits;
+use versions::CompatProperty;
 
 /// What every machine type's name ends in.
 pub const TYPE_SUFFIX: &str = "-machine";
@@ -34,7 +40,9 @@ pub enum Chipset {
 #[derive(Debug, Clone, Default)]
 pub struct MachineClass {
     /// The name for `-machine`, without the type's suffix.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
+    /// What it is a version of; lists sort by it.
+    pub family: Option<&'static str>,
     /// Another name.
     pub alias: Option<&'static str>,
     /// One line for people.
@@ -57,8 +65,31 @@ pub struct MachineClass {
     pub numa_mem_supported: bool,
     /// It offers ACPI.
     pub acpi: bool,
+    /// What it makes of `-smp`.
+    pub smp: SmpRules,
     /// Its chipset; a machine without one has no hardware.
     pub chipset: Option<Chipset>,
+    /// What is set on objects so that they are as they were in its version, in the order of setting.
+    pub compat: Vec<CompatProperty>,
+}
+
+/// What a machine type makes of `-smp`, but for how many CPUs it takes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SmpRules {
+    /// Sockets are computed before cores.
+    pub prefer_sockets: bool,
+    /// Sockets have dies.
+    pub dies: bool,
+    /// Dies have modules.
+    pub modules: bool,
+}
+
+impl MachineClass {
+    /// What `-smp` may say.
+    pub fn smp_limits(&self) -> SmpLimits<'_> {
+        let SmpRules { prefer_sockets, dies, modules } = self.smp;
+        SmpLimits { machine: &self.name, min_cpus: 1, max_cpus: self.max_cpus, prefer_sockets, dies, modules }
+    }
 }
 
 /// The abstract type of all machines.
@@ -127,7 +158,7 @@ pub struct NoneMachine {
 impl NoneMachine {
     fn class_init(class: &mut qom::ClassInit<'_>) {
         *class.data_mut::<MachineClass>() = MachineClass {
-            name: "none",
+            name: "none".into(),
             description: "empty machine",
             default_ram_id: Some("ram"),
             max_cpus: 1,
@@ -154,7 +185,10 @@ pub fn machine_classes(qom: &Qom) -> Vec<&MachineClass> {
 
 /// The type name of the machine that `-machine NAME` means.
 pub fn find_machine<'a>(qom: &'a Qom, name: &str) -> Option<&'a MachineClass> {
-    machine_classes(qom).into_iter().find(|class| class.name == name || class.alias == Some(name))
+    let by_name = qom.class(&format!("{name}{TYPE_SUFFIX}")).ok().filter(|class| !class.is_abstract());
+    by_name
+        .and_then(|class| machine_class(class))
+        .or_else(|| machine_classes(qom).into_iter().find(|class| class.alias == Some(name)))
 }
 
 /// The machine that is used where the user names none.

@@ -1,4 +1,4 @@
-//! The PC machine types.
+//! The PC machine types: two chipsets, each in every version of [`versions`](super::versions).
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,7 +8,8 @@ use qom_derive::Object;
 use super::board::Board;
 use super::possible_cpus::PossibleCpus;
 use super::reset::MachineReset;
-use super::{Chipset, Machine, MachineClass};
+use super::versions::{PC_VERSIONS, PcVersion, compat_properties};
+use super::{Chipset, Machine, MachineClass, SmpRules, TYPE_SUFFIX};
 use crate::kvm::KvmError;
 
 /// The state of all PCs.
@@ -82,43 +83,81 @@ impl PcMachine {
     }
 }
 
-/// What both chipsets' machines have in common. Source: `query-machines` of QEMU 11.1.
-fn pc_class() -> MachineClass {
+/// What sets a chipset's machines apart.
+struct Family {
+    /// What the names of its types begin with.
+    prefix: &'static str,
+    /// Under which lists of machines sort it.
+    name: &'static str,
+    /// The alias of the newest version.
+    alias: &'static str,
+    description: &'static str,
+    chipset: Chipset,
+    /// The newest version is used where the user names no machine.
+    is_default: bool,
+}
+
+const FAMILIES: [Family; 2] = [
+    Family {
+        prefix: "pc-i440fx-",
+        name: "pc_piix",
+        alias: "pc",
+        description: "Standard PC (i440FX + PIIX, 1996)",
+        chipset: Chipset::I440fx,
+        is_default: true,
+    },
+    Family {
+        prefix: "pc-q35-",
+        name: "pc_q35",
+        alias: "q35",
+        description: "Standard PC (Q35 + ICH9, 2009)",
+        chipset: Chipset::Q35,
+        is_default: false,
+    },
+];
+
+/// How many CPUs an i440FX machine takes at most: as many as have APIC IDs of 8 bits but the broadcast's.
+const I440FX_MAX_CPUS: u32 = 255;
+
+/// The class data of a version of a family. Source: `query-machines` of QEMU 11.1.
+fn machine_class(family: &Family, version: &PcVersion) -> MachineClass {
+    let newest = version.version == PC_VERSIONS[0].version;
     MachineClass {
+        name: format!("{}{}", family.prefix, version.version).into(),
+        family: Some(family.name),
+        alias: newest.then_some(family.alias),
+        description: family.description,
+        is_default: newest && family.is_default,
+        deprecated: version.deprecated,
+        max_cpus: match family.chipset {
+            Chipset::I440fx => I440FX_MAX_CPUS,
+            Chipset::Q35 => version.q35_max_cpus,
+        },
         default_cpu_type: Some("qemu64-x86_64-cpu"),
         default_ram_id: Some("pc.ram"),
         default_ram_size: 128 << 20,
         hotpluggable_cpus: true,
+        numa_mem_supported: false,
         acpi: true,
-        ..MachineClass::default()
+        smp: SmpRules { prefer_sockets: version.prefer_sockets, dies: true, modules: true },
+        chipset: Some(family.chipset),
+        compat: compat_properties(version.version),
     }
 }
 
-fn i440fx_11_1() -> TypeInfo {
-    TypeInfo::new("pc-i440fx-11.1-machine", PcMachine::TYPE_NAME, qom::site!()).class_init(|class| {
-        *class.data_mut() = MachineClass {
-            name: "pc-i440fx-11.1",
-            alias: Some("pc"),
-            description: "Standard PC (i440FX + PIIX, 1996)",
-            is_default: true,
-            max_cpus: 255,
-            chipset: Some(Chipset::I440fx),
-            ..pc_class()
-        };
-    })
+/// The type of every version of both families.
+fn types() -> Vec<TypeInfo> {
+    let versions = |family: &'static Family| PC_VERSIONS.iter().map(move |version| (family, version));
+    FAMILIES
+        .iter()
+        .flat_map(versions)
+        .map(|(family, version)| {
+            let name = format!("{}{}{TYPE_SUFFIX}", family.prefix, version.version);
+            TypeInfo::new(name, PcMachine::TYPE_NAME, qom::site!())
+                .class_init(move |class| *class.data_mut() = machine_class(family, version))
+        })
+        .collect()
 }
 
-fn q35_11_1() -> TypeInfo {
-    TypeInfo::new("pc-q35-11.1-machine", PcMachine::TYPE_NAME, qom::site!()).class_init(|class| {
-        *class.data_mut() = MachineClass {
-            name: "pc-q35-11.1",
-            alias: Some("q35"),
-            description: "Standard PC (Q35 + ICH9, 2009)",
-            max_cpus: 4096,
-            chipset: Some(Chipset::Q35),
-            ..pc_class()
-        };
-    })
-}
-
-qom::register_types!(<PcMachine as Instance>::type_info, i440fx_11_1, q35_11_1);
+qom::register_types!(<PcMachine as Instance>::type_info);
+qom::register_type_tables!(types);
