@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use qom::{Class, Device, Instance, OnOffAuto, PropertyEnum, Qom, device::device_class};
 
-use crate::machine::{TYPE_SUFFIX, find_machine, machine_classes};
+use crate::machine::{TYPE_SUFFIX, absent, find_machine, machine_classes};
 
 /// `-accel help`: the accelerators that the program knows, whether they work here or not.
 pub(crate) fn accelerators() -> String {
@@ -38,7 +38,7 @@ pub(crate) fn machines(qom: &Qom) -> String {
 pub(crate) fn machine_properties(qom: &Qom, name: &str) -> Option<String> {
     let type_name = format!("{}{TYPE_SUFFIX}", find_machine(qom, name)?.name);
     let class = qom.class(&type_name).ok()?;
-    Some(properties(class, |property| !property.starts_with('x')))
+    Some(properties(class, |property| !absent::NOT_IN_HELP.contains(&property)))
 }
 
 /// `-device help`.
@@ -63,7 +63,8 @@ pub(crate) fn device_properties(qom: &Qom, name: &str) -> Option<String> {
 fn properties(class: &Class, shown: impl Fn(&str) -> bool) -> String {
     let mut all: Vec<_> =
         class.properties().filter(|property| property.is_writable() && shown(property.name())).collect();
-    all.sort_by_key(|property| property.name().to_owned());
+    // As lines sort, in which a name ends in `=`.
+    all.sort_by_key(|property| format!("{}=", property.name()));
     let mut text = format!("{} options:\n", class.name());
     for property in all {
         let option = format!("{}=<{}>", property.name(), property.type_name());

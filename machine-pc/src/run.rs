@@ -90,13 +90,7 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine) -> Result<(), Failure> 
     });
     // All are looked at before the machine type is, and made after it is known, as in the reference.
     let objects = read_objects(qom, std::mem::take(&mut line.objects))?;
-    let machine = startup::machine_class(qom, line.machine.type_name.as_deref())?;
-    if machine.deprecated {
-        report::warning(format_args!(
-            "Machine type '{}' is deprecated: machines more than 3 years old are subject to deletion after 6 years",
-            machine.name
-        ));
-    }
+    startup::machine_class(qom, line.machine.type_name.as_deref())?;
     for object in objects {
         object.add(qom, Origin::CommandLine).map_err(|source| Failure::Object { source })?;
     }

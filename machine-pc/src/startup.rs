@@ -11,19 +11,21 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use qom::{Bootstrap, Bus, Device, GlobalProperty, Input, Obj, Origin, Qom};
+use qom::{Bootstrap, Bus, Device, GlobalProperty, Input, Instance, Obj, Origin, Qom};
 use serde_json::{Map, Value};
 use target_i386::cpu::{CpuOptionError, X86Cpu, apply_cpu_option};
-use target_i386::topology::{Placement, TopologyError};
+use target_i386::topology::{CacheSharing, Placement, TopologyError};
 use thiserror::Error;
+use vm_memory::MmapRegion;
 
 use crate::accel::{self, AccelChoice, AccelError, KvmAccel};
-use crate::machine::board::{Board, BoardConfig, BoardError, BootRom};
+use crate::backends::memory::MemoryBackend;
+use crate::machine::board::{Board, BoardConfig, BoardError, BootRom, RamConfig};
 use crate::machine::pc::PcParts;
 use crate::machine::possible_cpus::PossibleCpus;
 use crate::machine::reset::MachineReset;
 use crate::machine::{
-    Machine, MachineClass, PcMachine, TYPE_SUFFIX, default_machine, find_machine, versions,
+    Machine, MachineClass, PcMachine, TYPE_SUFFIX, default_machine, find_machine, smp_cache, versions,
 };
 use crate::smp::{SmpConfiguration, SmpError};
 use crate::vm_event::EventSink;
@@ -52,6 +54,15 @@ pub enum StartError {
     /// `-smp` gives APIC IDs that do not fit 32 bits.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+    /// `smp-cache`.
+    #[error(transparent)]
+    SmpCache(#[from] smp_cache::SmpCacheError),
+    /// `memory-backend` names no memory.
+    #[error("Memory backend '{0}' not found")]
+    NoMemoryBackend(String),
+    /// `-m` and `memory-backend` contradict each other.
+    #[error("Machine memory size does not match the size of the memory backend")]
+    MemoryBackendSize,
     /// The hardware.
     #[error(transparent)]
     Board(#[from] BoardError),
@@ -148,13 +159,29 @@ pub fn build_machine(
         qom.container(container)?;
     }
     for (name, value) in &spec.properties {
-        let input = value.as_str().map_or(Input::Json(value), Input::Keyval);
+        let input = value.as_str().map_or(Input::KeyvalTree(value), Input::Keyval);
         object.set(name, &input, Origin::CommandLine)?;
     }
-    let topology = spec.smp.resolve(&class.smp_limits())?;
-    let ram_size = spec.ram_size.unwrap_or(class.default_ram_size);
+    let asked = object.downcast_ref::<Machine>().map(Machine::asked).unwrap_or_default();
+    let smp = if spec.smp == SmpConfiguration::default() { asked.smp } else { spec.smp };
+    let ram_size = spec.ram_size.or(asked.ram_size);
+    let topology = smp.resolve(&class.smp_limits())?;
+    let mut ram = RamConfig { size: ram_size.unwrap_or(class.default_ram_size), ..RamConfig::default() };
+    let mut caches = CacheSharing::AS_MODEL;
     if let Some(machine) = object.downcast_ref::<Machine>() {
-        machine.configure(ram_size, topology);
+        (ram.dump, ram.merge) = (machine.dump_guest_core(), machine.mem_merge());
+        if let Some(backend) = ram_backend(qom, machine, ram_size)? {
+            ram.size = backend.size() as u64;
+            ram.backend = Some(backend);
+        }
+        caches = smp_cache::sharing(&class, &machine.smp_cache())?;
+        machine.configure(ram.size, ram.backend.clone(), topology);
+    }
+    if class.deprecated {
+        crate::report::warning(format_args!(
+            "Machine type '{}' is deprecated: machines more than 3 years old are subject to deletion after 6 years",
+            class.name
+        ));
     }
     let Ok(machine) = Obj::<PcMachine>::new(object) else {
         return match spec.cpu {
@@ -170,13 +197,16 @@ pub fn build_machine(
         (None, Some(cpu_type)) => cpu_type.to_owned(),
         (None, None) => return Ok(Some(machine)),
     };
-    let cpus = PossibleCpus::new(topology)?;
+    let cpus = PossibleCpus::new(topology, caches)?;
     let Some(chipset) = class.chipset else { return Ok(Some(machine)) };
+    ram.max_below_4g = machine.max_ram_below_4g();
     let board = Board::new(BoardConfig {
         chipset,
         kvm: runs_guests(qom),
-        ram_size,
-        rom: spec.firmware.map_or(BootRom::BuiltIn, BootRom::File),
+        ram,
+        acpi: machine.has_acpi_device(),
+        i8042: machine.has_i8042(),
+        rom: machine.machine().firmware().map_or(BootRom::BuiltIn, |path| BootRom::File(path.into())),
         apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),
         console: connections.console,
         on_console_room: connections.on_console_room,
@@ -189,6 +219,33 @@ pub fn build_machine(
         create_boot_cpu(qom, &machine, &cpu_type, slot)?;
     }
     Ok(Some(machine))
+}
+
+/// The memory that the user named as the machine's RAM. What the user says of no memory in `/objects`, the machine says of it:
+/// whether it is dumped and merged.
+fn ram_backend(
+    qom: &Qom,
+    machine: &Machine,
+    asked: Option<u64>,
+) -> Result<Option<Arc<MmapRegion>>, StartError> {
+    for (name, on) in [("dump", machine.dump_guest_core()), ("merge", machine.mem_merge())] {
+        for (_, object) in qom.container("/objects")?.core().children() {
+            if object.class().is_a(MemoryBackend::TYPE_NAME) && object.origin_of(name) == Origin::Default {
+                object.set(name, &Input::Json(&on.into()), Origin::Machine)?;
+            }
+        }
+    }
+    let Some(id) = machine.memory_backend() else { return Ok(None) };
+    let object = qom.container("/objects")?.core().child(&id);
+    let region = object
+        .as_ref()
+        .and_then(|object| object.downcast_ref::<MemoryBackend>())
+        .and_then(MemoryBackend::region);
+    let region = region.ok_or(StartError::NoMemoryBackend(id))?;
+    match asked {
+        Some(asked) if asked != region.size() as u64 => Err(StartError::MemoryBackendSize),
+        _ => Ok(Some(region)),
+    }
 }
 
 /// The class of the machine that is asked for, or of the default one.

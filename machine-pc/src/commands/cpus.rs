@@ -94,7 +94,10 @@ command! {
     "query-acpi-ospm-status" =>
     fn query_acpi_ospm_status(context: &mut Context, (): ()) -> Result<Vec<OstInfo>, Error> {
         let vm = context.require::<Vm>()?.clone();
-        let machine = vm.machine().ok_or_else(|| Error::generic("command is not supported, missing ACPI device"))?;
+        let machine = vm
+            .machine()
+            .filter(|machine| machine.has_acpi_device())
+            .ok_or_else(|| Error::generic("command is not supported, missing ACPI device"))?;
         let slots = machine.possible_cpus().map_or(0, PossibleCpus::len);
         Ok((0..slots).filter_map(|slot| u32::try_from(slot).ok()).map(|slot| vm.ost_info(slot)).collect())
     }

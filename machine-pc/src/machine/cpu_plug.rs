@@ -77,6 +77,9 @@ pub enum CpuPlugError {
         /// What the APIC ID says.
         expected: u32,
     },
+    /// The guest cannot be asked to let go of it.
+    #[error("CPU hot unplug not supported without ACPI")]
+    NoAcpi,
     /// CPU 0 started the machine and stays.
     #[error("Boot CPU is unpluggable")]
     BootCpu,
@@ -250,6 +253,9 @@ impl HotplugHandler for PcMachine {
 
     fn unplug_request(&self, device: &Obj<Device>) -> Result<(), Error> {
         let plug = self.plug_of(device)?;
+        if !self.has_acpi_device() {
+            return Err(Error::new(CpuPlugError::NoAcpi));
+        }
         match plug.slot() {
             Some(0) => Err(Error::new(CpuPlugError::BootCpu)),
             Some(slot) => {

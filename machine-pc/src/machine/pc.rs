@@ -2,9 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use qom::{Field, HotplugHandler, Instance, TypeInfo};
+use qom::{
+    ClassInit, Field, HotplugHandler, Instance, OnOffAuto, Property, PropertyError, PropertyValue, Size,
+    TypeInfo,
+};
 use qom_derive::Object;
 
+use super::absent;
 use super::board::Board;
 use super::possible_cpus::PossibleCpus;
 use super::reset::MachineReset;
@@ -14,9 +18,20 @@ use crate::kvm::KvmError;
 
 /// The state of all PCs.
 #[derive(Debug, Object)]
-#[object(name = "generic-pc-machine", abstract, interfaces(dyn HotplugHandler))]
+#[object(
+    name = "generic-pc-machine",
+    abstract,
+    class_init = PcMachine::class_init,
+    interfaces(dyn HotplugHandler)
+)]
 pub struct PcMachine {
     parent: Machine,
+    #[object(default = Field::new(OnOffAuto::Auto))]
+    acpi: Field<OnOffAuto>,
+    #[object(default = Field::new(true))]
+    i8042: Field<bool>,
+    /// In bytes; 0 where the user says nothing.
+    max_ram_below_4g: Field<u64>,
     /// The CPU type that it takes, as the user chose it.
     cpu_type: Field<String>,
     possible_cpus: OnceLock<PossibleCpus>,
@@ -37,7 +52,71 @@ pub struct PcParts {
     pub reset: MachineReset,
 }
 
+/// The highest that RAM below 4 GiB can reach.
+const FOUR_GIB: u64 = 4 << 30;
+/// How far it reaches on an i440FX for which nobody says so.
+const I440FX_MAX_BELOW_4G: u64 = 0xe000_0000;
+
 impl PcMachine {
+    fn class_init(class: &mut ClassInit<'_>) {
+        absent::declare_pc(class);
+        class.add_property(
+            Property::of::<Self, OnOffAuto>("acpi", |this| this.acpi.get())
+                .settable::<Self, OnOffAuto>(|this, on| this.before_it_is_built().map(|()| this.acpi.set(on)))
+                .description("Enable ACPI"),
+        );
+        class.add_property(
+            Property::of::<Self, bool>("i8042", |this| this.i8042.get())
+                .settable::<Self, bool>(|this, on| this.before_it_is_built().map(|()| this.i8042.set(on)))
+                .description("Enable/disable Intel 8042 PS/2 controller emulation"),
+        );
+        class.add_property(
+            Property::new("max-ram-below-4g", "size")
+                .description("Maximum ram below the 4G boundary (32bit boundary)")
+                .get(|object| Ok(object.downcast_ref::<Self>().map_or(0, Self::max_ram_below_4g).into()))
+                .set(|object, input| {
+                    let Size(size) = Size::read("max-ram-below-4g", input)?;
+                    let Some(this) = object.downcast_ref::<Self>() else { return Err(super::too_late()) };
+                    this.before_it_is_built()?;
+                    if size > FOUR_GIB {
+                        return Err(PropertyError::Refused(format!(
+                            "Machine option 'max-ram-below-4g={size}' expects size less than or equal to 4G"
+                        )));
+                    }
+                    this.max_ram_below_4g.set(size);
+                    Ok(())
+                }),
+        );
+    }
+
+    fn before_it_is_built(&self) -> Result<(), PropertyError> {
+        if self.board.get().is_some() { Err(super::too_late()) } else { Ok(()) }
+    }
+
+    /// Whether it has the ACPI device, with the registers through which the guest learns of CPUs that come and go. ICH9 has
+    /// it whatever `acpi` says, which then is about tables only.
+    pub fn has_acpi_device(&self) -> bool {
+        self.acpi.get() != OnOffAuto::Off || self.chipset() == Some(Chipset::Q35)
+    }
+
+    /// Whether it has a keyboard controller.
+    pub fn has_i8042(&self) -> bool {
+        self.i8042.get()
+    }
+
+    fn chipset(&self) -> Option<Chipset> {
+        super::machine_class(qom::Object::core(self).class())?.chipset
+    }
+
+    /// How far RAM below 4 GiB may reach, in bytes: where the user says nothing, as far as the chipset's.
+    pub fn max_ram_below_4g(&self) -> u64 {
+        match (self.max_ram_below_4g.get(), self.chipset()) {
+            (0, Some(Chipset::I440fx)) => I440FX_MAX_BELOW_4G,
+            (0, _) => FOUR_GIB,
+            (asked, _) => asked,
+        }
+    }
+
     /// Puts the parts in. A machine is built once; parts for one that is built are dropped.
     pub fn build(&self, parts: PcParts) {
         self.cpu_type.set(parts.cpu_type);
@@ -139,7 +218,7 @@ fn machine_class(family: &Family, version: &PcVersion) -> MachineClass {
         hotpluggable_cpus: true,
         numa_mem_supported: false,
         acpi: true,
-        smp: SmpRules { prefer_sockets: version.prefer_sockets, dies: true, modules: true },
+        smp: SmpRules { prefer_sockets: version.prefer_sockets, dies: true, modules: true, caches: true },
         chipset: Some(family.chipset),
         compat: compat_properties(version.version),
     }
@@ -153,8 +232,12 @@ fn types() -> Vec<TypeInfo> {
         .flat_map(versions)
         .map(|(family, version)| {
             let name = format!("{}{}{TYPE_SUFFIX}", family.prefix, version.version);
-            TypeInfo::new(name, PcMachine::TYPE_NAME, qom::site!())
-                .class_init(move |class| *class.data_mut() = machine_class(family, version))
+            TypeInfo::new(name, PcMachine::TYPE_NAME, qom::site!()).class_init(move |class| {
+                *class.data_mut() = machine_class(family, version);
+                if family.chipset == Chipset::Q35 {
+                    absent::declare_q35(class);
+                }
+            })
         })
         .collect()
 }
