@@ -20,12 +20,15 @@ use vm_memory::MmapRegion;
 
 use crate::accel::{self, AccelChoice, AccelError, KvmAccel};
 use crate::backends::memory::MemoryBackend;
+use crate::machine::address_space::AddressSpaceError;
 use crate::machine::board::{Board, BoardConfig, BoardError, BootRom, RamConfig};
+use crate::machine::cpu_plug::CpuPlugError;
 use crate::machine::pc::PcParts;
 use crate::machine::possible_cpus::PossibleCpus;
 use crate::machine::reset::MachineReset;
 use crate::machine::{
-    Machine, MachineClass, PcMachine, TYPE_SUFFIX, default_machine, find_machine, smp_cache, versions,
+    Chipset, Machine, MachineClass, PcMachine, TYPE_SUFFIX, address_space, default_machine, find_machine,
+    smp_cache, versions,
 };
 use crate::smp::{SmpConfiguration, SmpError};
 use crate::vm_event::EventSink;
@@ -69,6 +72,15 @@ pub enum StartError {
     /// An object: a global property, a CPU that cannot be realized.
     #[error(transparent)]
     Object(#[from] qom::Error),
+    /// A CPU that has no place on the machine.
+    #[error("{source}{}", crate::report::hint(source.hint()))]
+    CpuPlug {
+        /// Why.
+        source: CpuPlugError,
+    },
+    /// CPUs whose addresses are too short.
+    #[error(transparent)]
+    AddressSpace(#[from] AddressSpaceError),
     /// Making an object.
     #[error(transparent)]
     Create(#[from] qom::CreateError),
@@ -218,6 +230,7 @@ pub fn build_machine(
     for slot in 0..topology.cpus() {
         create_boot_cpu(qom, &machine, &cpu_type, slot)?;
     }
+    check_address_space(&machine, chipset, machine.machine().ram_size())?;
     Ok(Some(machine))
 }
 
@@ -279,7 +292,24 @@ fn create_boot_cpu(qom: &Qom, machine: &PcMachine, cpu_type: &str, slot: u32) ->
         cpu.set_placement(placement, cpu.place());
     }
     match Obj::<Device>::new(object) {
-        Ok(device) => Ok(Device::realize(&device)?),
+        Ok(device) => Device::realize(&device).map_err(|error| {
+            let plug = match &error {
+                qom::Error::Object { source, .. } => source.downcast_ref::<CpuPlugError>().cloned(),
+                _ => None,
+            };
+            plug.map_or_else(|| error.into(), |source| StartError::CpuPlug { source })
+        }),
         Err(_) => Ok(()),
     }
+}
+
+/// The first CPU must reach all that the machine has.
+fn check_address_space(machine: &PcMachine, chipset: Chipset, ram: u64) -> Result<(), StartError> {
+    const LONG_MODE: u32 = 1 << 29;
+    let first = machine.possible_cpus().and_then(|cpus| cpus.get(0)?.cpu());
+    let first = first.as_ref().and_then(|cpu| cpu.downcast_ref::<X86Cpu>()).and_then(X86Cpu::realized);
+    let Some(first) = first else { return Ok(()) };
+    let long_mode = first.table.read_at_reset(0x8000_0001, 0).edx & LONG_MODE != 0;
+    let layout = chipset.ram_layout(ram, machine.max_ram_below_4g());
+    Ok(address_space::check(chipset, layout, first.phys_bits, long_mode)?)
 }

@@ -22,7 +22,7 @@ use crate::guest::{self, BoardInfo, GuestError};
 use crate::io_bus::{InsertError, IoBus, IoDevice};
 use crate::irq::{IrqLine, SharedIrqLine};
 use crate::kvm::{KvmError, KvmVm, VcpuConfig, VmBuses, VmOptions};
-use crate::memory::{GuestMemory, MemoryError, RamLayout, Rom};
+use crate::memory::{GuestMemory, MemoryError, Rom};
 use crate::reset_ports::reset_control::{ICH9_KEPT_BITS, PIIX_KEPT_BITS};
 use crate::reset_ports::{I8042, Port92, ResetControl};
 use crate::serial::{COM1_BASE, COM1_IRQ, SERIAL_LEN, SerialPort};
@@ -309,11 +309,7 @@ pub struct VcpuPlug {
 
 fn memory(config: &BoardConfig, firmware: Option<Vec<u8>>) -> Result<GuestMemory, BoardError> {
     let RamConfig { size, max_below_4g, backend, dump, merge } = &config.ram;
-    let max_below = (*max_below_4g > 0).then_some(*max_below_4g);
-    let layout = match config.chipset {
-        Chipset::I440fx => RamLayout::i440fx(*size, max_below),
-        Chipset::Q35 => RamLayout::q35(*size, max_below),
-    };
+    let layout = config.chipset.ram_layout(*size, *max_below_4g);
     let image = match firmware {
         Some(image) => image,
         None => {

@@ -8,6 +8,7 @@
 //! [`reset`].
 
 pub mod absent;
+pub mod address_space;
 pub mod board;
 pub mod cpu_plug;
 pub mod pc;
@@ -31,6 +32,7 @@ pub use pc::PcMachine;
 
 use smp_cache::SmpCacheProperties;
 
+use crate::memory::RamLayout;
 use crate::smp::{SmpConfiguration, SmpLimits};
 use versions::CompatProperty;
 
@@ -44,6 +46,16 @@ pub enum Chipset {
     I440fx,
     /// Intel Q35 with ICH9.
     Q35,
+}
+
+impl Chipset {
+    /// How it splits RAM (bytes) at 4 GiB; below it RAM reaches up to `max_below_4g` (bytes) at most.
+    pub fn ram_layout(self, ram: u64, max_below_4g: u64) -> RamLayout {
+        match self {
+            Self::I440fx => RamLayout::i440fx(ram, Some(max_below_4g)),
+            Self::Q35 => RamLayout::q35(ram, Some(max_below_4g)),
+        }
+    }
 }
 
 /// The class data that `machine` introduces.

@@ -55,6 +55,8 @@ pub struct PossibleCpus {
     topology: CpuTopology,
     smp: crate::smp::CpuTopology,
     cpus: Vec<PossibleCpu>,
+    /// Slots with a CPU, in the order in which they were plugged.
+    plugged: RwLock<Vec<usize>>,
 }
 
 impl PossibleCpus {
@@ -79,7 +81,7 @@ impl PossibleCpus {
                 Some(PossibleCpu { apic_id, ids, props, cpu: RwLock::new(None) })
             })
             .collect();
-        Ok(Self { topology, smp, cpus })
+        Ok(Self { topology, smp, cpus, plugged: RwLock::default() })
     }
 
     /// The topology of a socket.
@@ -120,8 +122,18 @@ impl PossibleCpus {
     /// Notes who is in a slot now, if anybody.
     pub fn occupy(&self, slot: usize, cpu: Option<&Arc<dyn Object>>) {
         if let Some(possible) = self.cpus.get(slot) {
+            let mut plugged = self.plugged.write();
+            plugged.retain(|other| *other != slot);
+            if cpu.is_some() {
+                plugged.push(slot);
+            }
             *possible.cpu.write() = cpu.map(Arc::downgrade);
         }
+    }
+
+    /// The slots with a CPU, in the order in which they were plugged: that of lists of CPUs.
+    pub fn plugged(&self) -> Vec<usize> {
+        self.plugged.read().clone()
     }
 }
 
