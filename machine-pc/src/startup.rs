@@ -182,6 +182,7 @@ pub fn build_machine(
     let mut caches = CacheSharing::AS_MODEL;
     if let Some(machine) = object.downcast_ref::<Machine>() {
         (ram.dump, ram.merge) = (machine.dump_guest_core(), machine.mem_merge());
+        advise_memory(qom, machine)?;
         if let Some(backend) = ram_backend(qom, machine, ram_size)? {
             ram.size = backend.size() as u64;
             ram.backend = Some(backend);
@@ -234,20 +235,27 @@ pub fn build_machine(
     Ok(Some(machine))
 }
 
-/// The memory that the user named as the machine's RAM. What the user says of no memory in `/objects`, the machine says of it:
-/// whether it is dumped and merged.
-fn ram_backend(
-    qom: &Qom,
-    machine: &Machine,
-    asked: Option<u64>,
-) -> Result<Option<Arc<MmapRegion>>, StartError> {
+/// Whether memory is dumped and merged: where the user says nothing of one in `/objects`, the machine says it, of those that
+/// are there and of those to come.
+fn advise_memory(qom: &Qom, machine: &Machine) -> Result<(), StartError> {
     for (name, on) in [("dump", machine.dump_guest_core()), ("merge", machine.mem_merge())] {
+        let value = if on { "on" } else { "off" };
+        qom.add_global(GlobalProperty::new(MemoryBackend::TYPE_NAME, name, value, Origin::MachineCompat));
         for (_, object) in qom.container("/objects")?.core().children() {
             if object.class().is_a(MemoryBackend::TYPE_NAME) && object.origin_of(name) == Origin::Default {
                 object.set(name, &Input::Json(&on.into()), Origin::Machine)?;
             }
         }
     }
+    Ok(())
+}
+
+/// The memory that the user named as the machine's RAM.
+fn ram_backend(
+    qom: &Qom,
+    machine: &Machine,
+    asked: Option<u64>,
+) -> Result<Option<Arc<MmapRegion>>, StartError> {
     let Some(id) = machine.memory_backend() else { return Ok(None) };
     let object = qom.container("/objects")?.core().child(&id);
     let region = object

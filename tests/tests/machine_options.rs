@@ -99,6 +99,13 @@ fn what_managers_say_is_taken() {
         // What the user says of no memory, the machine says of it.
         assert_eq!(get(&mut qmp, "/objects/pc.ram", "dump"), false);
         assert_eq!(get(&mut qmp, "/objects/own", "dump"), true);
+        let late = |id: &str| json!({"qom-type": "memory-backend-ram", "id": id, "size": 4096});
+        let _ = qmp.ok("object-add", &late("late"));
+        assert_eq!(get(&mut qmp, "/objects/late", "dump"), false);
+        let mut dumped = late("dumped");
+        dumped["dump"] = json!(true);
+        let _ = qmp.ok("object-add", &dumped);
+        assert_eq!(get(&mut qmp, "/objects/dumped", "dump"), true);
         let (_, desc) = qmp.error("object-del", &json!({"id": "pc.ram"}));
         assert!(desc.contains("is in use") || desc.contains("which is mapped"), "{desc}");
     }
@@ -182,9 +189,8 @@ fn caches_are_shared_as_the_machine_says() {
         let mut qmp = program.qmp();
         let table = qmp.ok("x-query-cpuid", &json!({"qom-path": "/machine/unattached/device[0]"}));
         for row in case["rows"].as_array().into_iter().flatten().filter(|row| row[0] == 4) {
-            let ours = table["cpuid"].as_array().into_iter().flatten();
-            let ours =
-                ours.filter(|ours| ours["leaf"] == 4 && ours["subleaf"] == row[1]).last().expect("a row");
+            let mut ours = table["cpuid"].as_array().into_iter().flatten();
+            let ours = ours.find(|ours| ours["leaf"] == 4 && ours["subleaf"] == row[1]).expect("a row");
             for (at, register) in ["eax", "ebx", "ecx", "edx"].into_iter().enumerate() {
                 assert_eq!(ours[register], row[at + 2], "{machine} -smp {smp}: leaf 4.{} {register}", row[1]);
             }
