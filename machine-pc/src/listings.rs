@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use qom::{Class, Device, Instance, OnOffAuto, PropertyEnum, Qom, device::device_class};
 
-use crate::machine::{TYPE_SUFFIX, find_machine, machine_classes};
+use crate::machine::{TYPE_SUFFIX, absent, find_machine, machine_classes};
 
 /// `-accel help`: the accelerators that the program knows, whether they work here or not.
 pub(crate) fn accelerators() -> String {
@@ -15,7 +15,15 @@ pub(crate) fn accelerators() -> String {
 /// `-machine help`.
 pub(crate) fn machines(qom: &Qom) -> String {
     let mut text = "Supported machines are:\n".to_owned();
-    for class in machine_classes(qom) {
+    // Families by name, each from its last version name down; then what has no versions.
+    let mut classes = machine_classes(qom);
+    classes.sort_by(|a, b| match (a.family, b.family) {
+        (None, None) => a.name.cmp(&b.name),
+        (a_family, b_family) => {
+            (a_family.is_none(), a_family).cmp(&(b_family.is_none(), b_family)).then(b.name.cmp(&a.name))
+        }
+    });
+    for class in classes {
         let deprecated = if class.deprecated { " (deprecated)" } else { "" };
         if let Some(alias) = class.alias {
             let _ = writeln!(text, "{alias:<20} {} (alias of {})", class.description, class.name);
@@ -30,7 +38,7 @@ pub(crate) fn machines(qom: &Qom) -> String {
 pub(crate) fn machine_properties(qom: &Qom, name: &str) -> Option<String> {
     let type_name = format!("{}{TYPE_SUFFIX}", find_machine(qom, name)?.name);
     let class = qom.class(&type_name).ok()?;
-    Some(properties(class, |property| !property.starts_with('x')))
+    Some(properties(class, |property| !absent::NOT_IN_HELP.contains(&property)))
 }
 
 /// `-device help`.
@@ -55,7 +63,8 @@ pub(crate) fn device_properties(qom: &Qom, name: &str) -> Option<String> {
 fn properties(class: &Class, shown: impl Fn(&str) -> bool) -> String {
     let mut all: Vec<_> =
         class.properties().filter(|property| property.is_writable() && shown(property.name())).collect();
-    all.sort_by_key(|property| property.name().to_owned());
+    // As lines sort, in which a name ends in `=`.
+    all.sort_by_key(|property| format!("{}=", property.name()));
     let mut text = format!("{} options:\n", class.name());
     for property in all {
         let option = format!("{}=<{}>", property.name(), property.type_name());

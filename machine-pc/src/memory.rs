@@ -12,11 +12,16 @@ use std::io;
 use std::sync::Arc;
 
 use thiserror::Error;
+use vm_memory::bitmap::BS;
+use vm_memory::guest_memory::Error as GuestMemoryError;
 use vm_memory::{
-    Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap, MmapRegion,
+    Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestMemoryRegionBytes,
+    GuestRegionCollection, GuestRegionMmap, GuestUsize, MemoryRegionAddress, MmapRegion, VolatileMemory,
+    VolatileSlice,
 };
 
 use crate::os_error;
+use crate::raw::{self, Advice};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -50,6 +55,18 @@ impl RamLayout {
         let low = if ram >= 0xb000_0000 { 0x8000_0000 } else { 0xb000_0000 };
         let max_below = max_below.filter(|m| *m != 0).unwrap_or(FOUR_GIB);
         Self::split(ram, low.min(max_below))
+    }
+
+    /// There is RAM, in whole pages.
+    fn check(self) -> Result<(), MemoryError> {
+        let size = self.below_4g.saturating_add(self.above_4g);
+        let whole = self.below_4g.is_multiple_of(4096) && self.above_4g.is_multiple_of(4096);
+        if size == 0 || !whole { Err(MemoryError::BadSize { size }) } else { Ok(()) }
+    }
+
+    /// Where RAM begins, and how many bytes of it there are.
+    fn parts(self) -> impl Iterator<Item = (u64, u64)> {
+        [(0, self.below_4g), (FOUR_GIB, self.above_4g)].into_iter().filter(|(_, size)| *size > 0)
     }
 
     fn split(ram: u64, low: u64) -> Self {
@@ -141,12 +158,61 @@ impl Rom {
     }
 }
 
+/// RAM at an address: part of a mapping, which can hold RAM of several addresses.
+#[derive(Debug, Clone)]
+pub struct RamRegion {
+    base: u64,
+    region: Arc<MmapRegion>,
+    /// Where in the mapping it begins.
+    offset: usize,
+    len: usize,
+}
+
+impl RamRegion {
+    /// Whole mapping.
+    fn all(base: u64, region: Arc<MmapRegion>) -> Self {
+        let len = region.size();
+        Self { base, region, offset: 0, len }
+    }
+}
+
+impl GuestMemoryRegion for RamRegion {
+    type B = ();
+
+    fn len(&self) -> GuestUsize {
+        self.len as GuestUsize
+    }
+
+    fn start_addr(&self) -> GuestAddress {
+        GuestAddress(self.base)
+    }
+
+    fn bitmap(&self) -> BS<'_, Self::B> {}
+
+    fn get_slice(
+        &self,
+        offset: MemoryRegionAddress,
+        count: usize,
+    ) -> Result<VolatileSlice<'_, BS<'_, Self::B>>, GuestMemoryError> {
+        let at = usize::try_from(offset.0).map_err(|_| GuestMemoryError::InvalidBackendAddress)?;
+        if at.checked_add(count).is_none_or(|end| end > self.len) {
+            return Err(GuestMemoryError::InvalidBackendAddress);
+        }
+        Ok(self.region.get_slice(self.offset + at, count)?)
+    }
+}
+
+impl GuestMemoryRegionBytes for RamRegion {}
+
+/// Guest RAM by guest-physical addresses.
+pub type Ram = GuestRegionCollection<RamRegion>;
+
 /// A machine's memory.
 #[derive(Debug, Clone)]
 pub struct GuestMemory {
     layout: RamLayout,
-    ram: Arc<GuestMemoryMmap>,
-    regions: Vec<(u64, Arc<MmapRegion>)>,
+    ram: Arc<Ram>,
+    regions: Vec<RamRegion>,
     rom: Option<Rom>,
 }
 
@@ -154,20 +220,55 @@ impl GuestMemory {
     /// Reserves RAM after `layout`; nothing is populated. With a ROM its end hides the RAM below
     /// 1 MiB; without one (a kernel is loaded directly) RAM is seen there.
     pub fn new(layout: RamLayout, rom: Option<Rom>) -> Result<Self, MemoryError> {
-        let total = layout.below_4g.saturating_add(layout.above_4g);
-        if total == 0 || !layout.below_4g.is_multiple_of(4096) || !layout.above_4g.is_multiple_of(4096) {
-            return Err(MemoryError::BadSize { size: total });
-        }
+        layout.check()?;
         let mut regions = Vec::new();
-        let mut guest_regions = Vec::new();
-        for (base, size) in [(0, layout.below_4g), (FOUR_GIB, layout.above_4g)] {
-            if size > 0 {
-                let (region, guest_region) = anonymous(base, size)?;
-                regions.push((base, region));
-                guest_regions.push(guest_region);
+        for (base, size) in layout.parts() {
+            regions.push(RamRegion::all(base, anonymous(base, size)?.0));
+        }
+        Self::from_regions(layout, regions, rom)
+    }
+
+    /// RAM after `layout` in one mapping, from its start on.
+    ///
+    /// # Errors
+    /// [`MemoryError::BadSize`] if the mapping is too small, or as [`new`](Self::new).
+    pub fn of(region: &Arc<MmapRegion>, layout: RamLayout, rom: Option<Rom>) -> Result<Self, MemoryError> {
+        layout.check()?;
+        let mut regions = Vec::new();
+        let mut offset = 0;
+        for (base, size) in layout.parts() {
+            let len = usize::try_from(size).map_err(|_| MemoryError::BadSize { size })?;
+            regions.push(RamRegion { base, region: Arc::clone(region), offset, len });
+            offset += len;
+        }
+        if offset > region.size() {
+            return Err(MemoryError::BadSize { size: region.size() as u64 });
+        }
+        Self::from_regions(layout, regions, rom)
+    }
+
+    fn from_regions(
+        layout: RamLayout,
+        regions: Vec<RamRegion>,
+        rom: Option<Rom>,
+    ) -> Result<Self, MemoryError> {
+        let ram = Ram::from_regions(regions.clone()).map_err(|e| MemoryError::Layout(e.to_string()))?;
+        Ok(Self { layout, ram: Arc::new(ram), regions, rom })
+    }
+
+    /// Tells the host whether RAM is part of a core dump, and whether equal pages may be merged. A host that does not know
+    /// the advice goes on without it, as under the reference.
+    pub(crate) fn advise(&self, dump: bool, merge: bool) {
+        let advice = [(!dump, Advice::DontDump), (merge, Advice::Mergeable)];
+        for (region, (_, advice)) in self
+            .regions
+            .iter()
+            .flat_map(|part| advice.iter().filter(|(told, _)| *told).map(move |it| (&part.region, it)))
+        {
+            if let Err(error) = raw::advise(region, *advice) {
+                tracing::debug!("the host does not take {advice:?}: {error}");
             }
         }
-        Ok(Self { layout, ram: collect(guest_regions)?, regions, rom })
     }
 
     /// Where RAM lies.
@@ -177,7 +278,7 @@ impl GuestMemory {
 
     /// RAM, for loaders and for the monitor's memory commands. Bytes under the ROM or in the video
     /// window are there but not seen by the guest.
-    pub fn ram(&self) -> &Arc<GuestMemoryMmap> {
+    pub fn ram(&self) -> &Arc<Ram> {
         &self.ram
     }
 
@@ -190,8 +291,8 @@ impl GuestMemory {
     pub fn slots(&self) -> Vec<MemorySlot> {
         let isa_rom = self.rom.as_ref().map_or(MIB..MIB, |rom| rom.isa_base()..MIB);
         let mut slots = Vec::new();
-        for (base, region) in &self.regions {
-            let end = base + region.size() as u64;
+        for RamRegion { base, region, offset, len } in &self.regions {
+            let end = base + *len as u64;
             let mut at = *base;
             for hole in [VIDEO_WINDOW, isa_rom.clone(), end..end] {
                 let until = hole.start.clamp(at, end);
@@ -199,7 +300,7 @@ impl GuestMemory {
                     slots.push(MemorySlot {
                         guest_base: at,
                         region: Arc::clone(region),
-                        offset: at - base,
+                        offset: *offset as u64 + (at - base),
                         len: until - at,
                         read_only: false,
                     });

@@ -69,9 +69,6 @@ pub enum Failure {
         /// Why.
         source: qom::user_creatable::AddError,
     },
-    /// An unknown machine type in a request for help.
-    #[error("unsupported machine type: \"{0}\"\nUse -machine help to list supported machines")]
-    UnknownMachine(String),
     /// A file or socket.
     #[error("{what}: {}", crate::os_error::text(source))]
     Io {
@@ -133,7 +130,7 @@ fn execute(line: CommandLine) -> Result<(), Failure> {
             let name = line.machine.type_name.as_deref().unwrap_or("pc");
             match listings::machine_properties(&qom, name) {
                 Some(text) => print(&text),
-                None => Err(Failure::UnknownMachine(name.to_owned())),
+                None => Err(StartError::UnknownMachine(name.to_owned()).into()),
             }
         }
         Request::ObjectHelp => print(&qmp::object::types_help(&qom, &MONITOR_TYPES)),

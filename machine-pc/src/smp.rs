@@ -493,3 +493,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "smp_cases.rs"]
+mod cases;

@@ -11,19 +11,26 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use qom::{Bootstrap, Bus, Device, GlobalProperty, Input, Obj, Origin, Qom};
+use qom::{Bootstrap, Bus, Device, GlobalProperty, Input, Instance, Obj, Origin, Qom};
 use serde_json::{Map, Value};
 use target_i386::cpu::{CpuOptionError, X86Cpu, apply_cpu_option};
-use target_i386::topology::{Placement, TopologyError};
+use target_i386::topology::{CacheSharing, Placement, TopologyError};
 use thiserror::Error;
+use vm_memory::MmapRegion;
 
 use crate::accel::{self, AccelChoice, AccelError, KvmAccel};
-use crate::machine::board::{Board, BoardConfig, BoardError, BootRom};
+use crate::backends::memory::MemoryBackend;
+use crate::machine::address_space::AddressSpaceError;
+use crate::machine::board::{Board, BoardConfig, BoardError, BootRom, RamConfig};
+use crate::machine::cpu_plug::CpuPlugError;
 use crate::machine::pc::PcParts;
 use crate::machine::possible_cpus::PossibleCpus;
 use crate::machine::reset::MachineReset;
-use crate::machine::{Machine, MachineClass, PcMachine, TYPE_SUFFIX, default_machine, find_machine};
-use crate::smp::{SmpConfiguration, SmpError, SmpLimits};
+use crate::machine::{
+    Chipset, Machine, MachineClass, PcMachine, TYPE_SUFFIX, address_space, default_machine, find_machine,
+    smp_cache, versions,
+};
+use crate::smp::{SmpConfiguration, SmpError};
 use crate::vm_event::EventSink;
 
 /// Why the program cannot start. Each text stands alone after the program's name.
@@ -36,26 +43,44 @@ pub enum StartError {
     #[error(transparent)]
     Accel(#[from] AccelError),
     /// No such machine type.
-    #[error("unsupported machine type: \"{0}\"")]
+    #[error("unsupported machine type: \"{0}\"\nUse -machine help to list supported machines")]
     UnknownMachine(String),
     /// `-cpu`.
     #[error(transparent)]
     Cpu(#[from] CpuOptionError),
     /// A machine without CPUs was given some.
     #[error("machine '{0}' does not take CPU models")]
-    NoCpus(&'static str),
+    NoCpus(String),
     /// `-smp`.
     #[error(transparent)]
     Smp(#[from] SmpError),
     /// `-smp` gives APIC IDs that do not fit 32 bits.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+    /// `smp-cache`.
+    #[error(transparent)]
+    SmpCache(#[from] smp_cache::SmpCacheError),
+    /// `memory-backend` names no memory.
+    #[error("Memory backend '{0}' not found")]
+    NoMemoryBackend(String),
+    /// `-m` and `memory-backend` contradict each other.
+    #[error("Machine memory size does not match the size of the memory backend")]
+    MemoryBackendSize,
     /// The hardware.
     #[error(transparent)]
     Board(#[from] BoardError),
     /// An object: a global property, a CPU that cannot be realized.
     #[error(transparent)]
     Object(#[from] qom::Error),
+    /// A CPU that has no place on the machine.
+    #[error("{source}{}", crate::report::hint(source.hint()))]
+    CpuPlug {
+        /// Why.
+        source: CpuPlugError,
+    },
+    /// CPUs whose addresses are too short.
+    #[error(transparent)]
+    AddressSpace(#[from] AddressSpaceError),
     /// Making an object.
     #[error(transparent)]
     Create(#[from] qom::CreateError),
@@ -129,6 +154,10 @@ pub fn build_machine(
     connections: Connections,
 ) -> Result<Option<Obj<PcMachine>>, StartError> {
     let class = machine_class(qom, spec.machine.as_deref())?.clone();
+    for compat in &class.compat {
+        let versions::CompatProperty { driver, property, value } = *compat;
+        qom.add_global(GlobalProperty::new(driver, property, value, Origin::MachineCompat));
+    }
     for (driver, property, value) in &spec.globals {
         qom.add_global(GlobalProperty::new(driver, property, value, Origin::Global));
     }
@@ -142,20 +171,37 @@ pub fn build_machine(
         qom.container(container)?;
     }
     for (name, value) in &spec.properties {
-        let input = value.as_str().map_or(Input::Json(value), Input::Keyval);
+        let input = value.as_str().map_or(Input::KeyvalTree(value), Input::Keyval);
         object.set(name, &input, Origin::CommandLine)?;
     }
-    let topology = spec.smp.resolve(&SmpLimits::pc(class.name, class.max_cpus, false))?;
+    let asked = object.downcast_ref::<Machine>().map(Machine::asked).unwrap_or_default();
+    let smp = if spec.smp == SmpConfiguration::default() { asked.smp } else { spec.smp };
+    let ram_size = spec.ram_size.or(asked.ram_size);
+    let topology = smp.resolve(&class.smp_limits())?;
     if let Some(kvm) = qom.accel().downcast_ref::<KvmAccel>() {
         kvm.check_cpus(topology.cpus(), topology.max_cpus(), crate::report::error)?;
     }
-    let ram_size = spec.ram_size.unwrap_or(class.default_ram_size);
+    let mut ram = RamConfig { size: ram_size.unwrap_or(class.default_ram_size), ..RamConfig::default() };
+    let mut caches = CacheSharing::AS_MODEL;
     if let Some(machine) = object.downcast_ref::<Machine>() {
-        machine.configure(ram_size, topology);
+        (ram.dump, ram.merge) = (machine.dump_guest_core(), machine.mem_merge());
+        advise_memory(qom, machine)?;
+        if let Some(backend) = ram_backend(qom, machine, ram_size)? {
+            ram.size = backend.size() as u64;
+            ram.backend = Some(backend);
+        }
+        caches = smp_cache::sharing(&class, &machine.smp_cache())?;
+        machine.configure(ram.size, ram.backend.clone(), topology);
+    }
+    if class.deprecated {
+        crate::report::warning(format_args!(
+            "Machine type '{}' is deprecated: machines more than 3 years old are subject to deletion after 6 years",
+            class.name
+        ));
     }
     let Ok(machine) = Obj::<PcMachine>::new(object) else {
         return match spec.cpu {
-            Some(_) => Err(StartError::NoCpus(class.name)),
+            Some(_) => Err(StartError::NoCpus(class.name.into_owned())),
             None => Ok(None),
         };
     };
@@ -167,13 +213,16 @@ pub fn build_machine(
         (None, Some(cpu_type)) => cpu_type.to_owned(),
         (None, None) => return Ok(Some(machine)),
     };
-    let cpus = PossibleCpus::new(topology)?;
+    let cpus = PossibleCpus::new(topology, caches)?;
     let Some(chipset) = class.chipset else { return Ok(Some(machine)) };
+    ram.max_below_4g = machine.max_ram_below_4g();
     let board = Board::new(BoardConfig {
         chipset,
         kvm: runs_guests(qom),
-        ram_size,
-        rom: spec.firmware.map_or(BootRom::BuiltIn, BootRom::File),
+        ram,
+        acpi: machine.has_acpi_device(),
+        i8042: machine.has_i8042(),
+        rom: machine.machine().firmware().map_or(BootRom::BuiltIn, |path| BootRom::File(path.into())),
         apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),
         console: connections.console,
         on_console_room: connections.on_console_room,
@@ -185,7 +234,42 @@ pub fn build_machine(
     for slot in 0..topology.cpus() {
         create_boot_cpu(qom, &machine, &cpu_type, slot)?;
     }
+    check_address_space(&machine, chipset, machine.machine().ram_size())?;
     Ok(Some(machine))
+}
+
+/// Whether memory is dumped and merged: where the user says nothing of one in `/objects`, the machine says it, of those that
+/// are there and of those to come.
+fn advise_memory(qom: &Qom, machine: &Machine) -> Result<(), StartError> {
+    for (name, on) in [("dump", machine.dump_guest_core()), ("merge", machine.mem_merge())] {
+        let value = if on { "on" } else { "off" };
+        qom.add_global(GlobalProperty::new(MemoryBackend::TYPE_NAME, name, value, Origin::MachineCompat));
+        for (_, object) in qom.container("/objects")?.core().children() {
+            if object.class().is_a(MemoryBackend::TYPE_NAME) && object.origin_of(name) == Origin::Default {
+                object.set(name, &Input::Json(&on.into()), Origin::Machine)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The memory that the user named as the machine's RAM.
+fn ram_backend(
+    qom: &Qom,
+    machine: &Machine,
+    asked: Option<u64>,
+) -> Result<Option<Arc<MmapRegion>>, StartError> {
+    let Some(id) = machine.memory_backend() else { return Ok(None) };
+    let object = qom.container("/objects")?.core().child(&id);
+    let region = object
+        .as_ref()
+        .and_then(|object| object.downcast_ref::<MemoryBackend>())
+        .and_then(MemoryBackend::region);
+    let region = region.ok_or(StartError::NoMemoryBackend(id))?;
+    match asked {
+        Some(asked) if asked != region.size() as u64 => Err(StartError::MemoryBackendSize),
+        _ => Ok(Some(region)),
+    }
 }
 
 /// The class of the machine that is asked for, or of the default one.
@@ -219,7 +303,24 @@ fn create_boot_cpu(qom: &Qom, machine: &PcMachine, cpu_type: &str, slot: u32) ->
         cpu.set_placement(placement, cpu.place());
     }
     match Obj::<Device>::new(object) {
-        Ok(device) => Ok(Device::realize(&device)?),
+        Ok(device) => Device::realize(&device).map_err(|error| {
+            let plug = match &error {
+                qom::Error::Object { source, .. } => source.downcast_ref::<CpuPlugError>().cloned(),
+                _ => None,
+            };
+            plug.map_or_else(|| error.into(), |source| StartError::CpuPlug { source })
+        }),
         Err(_) => Ok(()),
     }
+}
+
+/// The first CPU must reach all that the machine has.
+fn check_address_space(machine: &PcMachine, chipset: Chipset, ram: u64) -> Result<(), StartError> {
+    const LONG_MODE: u32 = 1 << 29;
+    let first = machine.possible_cpus().and_then(|cpus| cpus.get(0)?.cpu());
+    let first = first.as_ref().and_then(|cpu| cpu.downcast_ref::<X86Cpu>()).and_then(X86Cpu::realized);
+    let Some(first) = first else { return Ok(()) };
+    let long_mode = first.table.read_at_reset(0x8000_0001, 0).edx & LONG_MODE != 0;
+    let layout = chipset.ram_layout(ram, machine.max_ram_below_4g());
+    Ok(address_space::check(chipset, layout, first.phys_bits, long_mode)?)
 }

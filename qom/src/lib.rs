@@ -147,7 +147,9 @@ pub use registry::{AccelReady, Bootstrap, PostAccelInit};
 pub use reset::{ResetError, ResetPhase, ResetPhases, ResetType, Resettable, ResettableContainer};
 pub use system::Qom;
 pub use tree::{resolve, resolve_type};
-pub use type_info::{ClassInitFn, Construct, InstanceInitFn, Site, TypeInfo, TypeRegistration};
+pub use type_info::{
+    ClassInitFn, Construct, InstanceInitFn, Site, TypeInfo, TypeRegistration, TypeTableRegistration,
+};
 pub use user_creatable::UserCreatable;
 pub use value::{
     Input, Number, OnOffAuto, PropertyEnum, PropertyValue, Size, StructReader, StructWriter, Value, Word,

@@ -18,7 +18,7 @@ use crate::class::{Class, Implements};
 use crate::error::{CreateError, LookupError, RegistryError};
 use crate::object::{Object, Seed};
 use crate::system::{Qom, Shared};
-use crate::type_info::{ClassInitFn, Site, TypeInfo, TypeRegistration};
+use crate::type_info::{ClassInitFn, Site, TypeInfo, TypeRegistration, TypeTableRegistration};
 
 /// A function that runs once the accelerator is initialised and registers the types that depend on it.
 #[derive(Debug, Clone, Copy)]
@@ -291,6 +291,7 @@ impl Bootstrap {
     pub fn from_link_time() -> Result<Self, RegistryError> {
         let mut infos: Vec<TypeInfo> =
             inventory::iter::<TypeRegistration>.into_iter().map(|registration| (registration.0)()).collect();
+        infos.extend(inventory::iter::<TypeTableRegistration>.into_iter().flat_map(|table| (table.0)()));
         if infos.is_empty() {
             return Err(RegistryError::Empty);
         }

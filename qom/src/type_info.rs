@@ -187,6 +187,15 @@ pub struct TypeRegistration(
 
 inventory::collect!(TypeRegistration);
 
+/// What `inventory` collects of types that are made from one table: a function that says what they are.
+#[derive(Debug)]
+pub struct TypeTableRegistration(
+    /// Describes the types.
+    pub fn() -> Vec<TypeInfo>,
+);
+
+inventory::collect!(TypeTableRegistration);
+
 /// Registers types at link time: `register_types!(Board::type_info, Port::type_info)`.
 ///
 /// A crate that nobody names in code contributes nothing; a program tests that the types it ships are there.
@@ -194,5 +203,13 @@ inventory::collect!(TypeRegistration);
 macro_rules! register_types {
     ($($info:expr),+ $(,)?) => {
         $($crate::__private::inventory::submit! { $crate::TypeRegistration($info) })+
+    };
+}
+
+/// Registers at link time the types that a function makes from a table: `register_type_tables!(versions)`.
+#[macro_export]
+macro_rules! register_type_tables {
+    ($($infos:expr),+ $(,)?) => {
+        $($crate::__private::inventory::submit! { $crate::TypeTableRegistration($infos) })+
     };
 }

@@ -13,6 +13,12 @@ fn first() -> TypeInfo {
 // The child first: order does not matter.
 qom::register_types!(second, first);
 
+fn from_a_table() -> Vec<TypeInfo> {
+    ["1.0", "1.1"].map(|version| TypeInfo::new(format!("first-{version}"), "first", site!())).into()
+}
+
+qom::register_type_tables!(from_a_table);
+
 qom::__private::inventory::submit! {
     PostAccelInit {
         name: "third",
@@ -30,7 +36,7 @@ fn what_is_linked_in_is_registered() {
     assert!(matches!(types.class("third"), Err(LookupError::TooEarly { hook: "third", .. })));
     let accel = types.create("second").unwrap();
     let qom = types.accel_ready(accel).unwrap().seal().unwrap();
-    assert_eq!(qom.type_names(Some("first"), true), ["first", "second", "third"]);
+    assert_eq!(qom.type_names(Some("first"), true), ["first", "first-1.0", "first-1.1", "second", "third"]);
     assert_eq!(qom.accel().class().name(), "second");
 }
 

@@ -63,11 +63,14 @@ pub(super) struct CpuInfoFast {
     target: &'static str,
 }
 
-/// The CPUs that are there, by slot. A CPU without a thread of its own shows the program's main thread.
+/// The CPUs that are there, in the order in which they were plugged. A CPU without a thread of its own shows the program's main thread.
 pub(super) fn cpus(machine: &PcMachine) -> Vec<CpuInfoFast> {
-    let slots = machine.possible_cpus().into_iter().flat_map(|cpus| cpus.iter().enumerate());
+    let Some(possible) = machine.possible_cpus() else { return Vec::new() };
+    let slots = possible.plugged();
     slots
-        .filter_map(|(index, slot)| {
+        .into_iter()
+        .filter_map(|index| {
+            let slot = possible.get(index)?;
             let cpu = slot.cpu()?;
             let thread = machine.board().and_then(|board| board.thread_id(slot.apic_id.0));
             Some(CpuInfoFast {
@@ -94,7 +97,10 @@ command! {
     "query-acpi-ospm-status" =>
     fn query_acpi_ospm_status(context: &mut Context, (): ()) -> Result<Vec<OstInfo>, Error> {
         let vm = context.require::<Vm>()?.clone();
-        let machine = vm.machine().ok_or_else(|| Error::generic("command is not supported, missing ACPI device"))?;
+        let machine = vm
+            .machine()
+            .filter(|machine| machine.has_acpi_device())
+            .ok_or_else(|| Error::generic("command is not supported, missing ACPI device"))?;
         let slots = machine.possible_cpus().map_or(0, PossibleCpus::len);
         Ok((0..slots).filter_map(|slot| u32::try_from(slot).ok()).map(|slot| vm.ost_info(slot)).collect())
     }

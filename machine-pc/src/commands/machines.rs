@@ -5,15 +5,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::{MachineClass, machine_classes};
 
+/// What is set on objects of an older machine (QAPI `CompatProperty`).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct CompatProperty {
+    qom_type: &'static str,
+    property: &'static str,
+    value: &'static str,
+}
+
 /// A machine type (QAPI `MachineInfo`).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct MachineInfo {
     hotpluggable_cpus: bool,
-    name: &'static str,
-    /// None of these machines has any: each is the newest version.
+    name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    compat_props: Option<[(); 0]>,
+    compat_props: Option<Vec<CompatProperty>>,
     numa_mem_supported: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     default_cpu_type: Option<&'static str>,
@@ -30,10 +38,15 @@ struct MachineInfo {
 
 impl MachineInfo {
     fn new(class: &MachineClass, compat_props: bool) -> Self {
+        let compat = class.compat.iter().map(|compat| CompatProperty {
+            qom_type: compat.driver,
+            property: compat.property,
+            value: compat.value,
+        });
         Self {
             hotpluggable_cpus: class.hotpluggable_cpus,
-            name: class.name,
-            compat_props: compat_props.then_some([]),
+            name: class.name.to_string(),
+            compat_props: compat_props.then(|| compat.collect()),
             numa_mem_supported: class.numa_mem_supported,
             default_cpu_type: class.default_cpu_type,
             acpi: class.acpi,

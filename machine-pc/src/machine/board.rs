@@ -12,6 +12,7 @@ use kvm_bindings::CpuId;
 use parking_lot::Mutex;
 use target_i386::realize::VcpuCapability;
 use thiserror::Error;
+use vm_memory::MmapRegion;
 
 use super::Chipset;
 use crate::acpi::gpe::{ICH9_GPE0_LEN, PIIX4_GPE0_LEN};
@@ -21,7 +22,7 @@ use crate::guest::{self, BoardInfo, GuestError};
 use crate::io_bus::{InsertError, IoBus, IoDevice};
 use crate::irq::{IrqLine, SharedIrqLine};
 use crate::kvm::{KvmError, KvmVm, VcpuConfig, VmBuses, VmOptions};
-use crate::memory::{GuestMemory, MemoryError, RamLayout, Rom};
+use crate::memory::{GuestMemory, MemoryError, Rom};
 use crate::reset_ports::reset_control::{ICH9_KEPT_BITS, PIIX_KEPT_BITS};
 use crate::reset_ports::{I8042, Port92, ResetControl};
 use crate::serial::{COM1_BASE, COM1_IRQ, SERIAL_LEN, SerialPort};
@@ -45,14 +46,33 @@ pub enum BootRom {
     BuiltIn,
 }
 
+/// A board's RAM.
+#[derive(Debug, Clone, Default)]
+pub struct RamConfig {
+    /// Bytes.
+    pub size: u64,
+    /// How far it may reach below 4 GiB, in bytes; 0 is the chipset's own limit.
+    pub max_below_4g: u64,
+    /// The memory that it is, of at least that size; none for new memory.
+    pub backend: Option<Arc<MmapRegion>>,
+    /// New memory is part of a core dump of the program.
+    pub dump: bool,
+    /// The host may merge equal pages of new memory.
+    pub merge: bool,
+}
+
 /// What a board is made from.
 pub struct BoardConfig {
     /// The chipset.
     pub chipset: Chipset,
     /// vCPUs run under KVM; else none runs.
     pub kvm: bool,
-    /// RAM in bytes.
-    pub ram_size: u64,
+    /// RAM.
+    pub ram: RamConfig,
+    /// There are the registers through which the guest learns of CPUs that come and go.
+    pub acpi: bool,
+    /// There is a keyboard controller.
+    pub i8042: bool,
     /// What runs first.
     pub rom: BootRom,
     /// APIC IDs of the CPUs that there can be, rising.
@@ -67,12 +87,14 @@ pub struct BoardConfig {
 
 impl std::fmt::Debug for BoardConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { chipset, kvm, ram_size, rom, .. } = self;
+        let Self { chipset, kvm, ram, rom, acpi, i8042, .. } = self;
         f.debug_struct("BoardConfig")
             .field("chipset", chipset)
             .field("kvm", kvm)
-            .field("ram_size", ram_size)
+            .field("ram", ram)
             .field("rom", rom)
+            .field("acpi", acpi)
+            .field("i8042", i8042)
             .finish_non_exhaustive()
     }
 }
@@ -159,10 +181,14 @@ impl Board {
         if let Some(vm) = &vm {
             let mut pio = IoBus::pio();
             let mut insert = |name, base, len, device: Arc<dyn IoDevice>| pio.insert(name, base, len, device);
-            insert("acpi-cpu-hotplug", hotplug_base, cpu_hotplug.port_len(), cpu_hotplug.clone())?;
-            insert("acpi-gpe0", gpe_base, gpe.len(), gpe.clone())?;
-            insert("i8042-data", 0x60, 1, i8042.data_port())?;
-            insert("i8042-cmd", 0x64, 1, i8042.command_port())?;
+            if config.acpi {
+                insert("acpi-cpu-hotplug", hotplug_base, cpu_hotplug.port_len(), cpu_hotplug.clone())?;
+                insert("acpi-gpe0", gpe_base, gpe.len(), gpe.clone())?;
+            }
+            if config.i8042 {
+                insert("i8042-data", 0x60, 1, i8042.data_port())?;
+                insert("i8042-cmd", 0x64, 1, i8042.command_port())?;
+            }
             insert("port92", 0x92, 1, port92.clone())?;
             insert("reset-control", 0xcf9, 1, reset_control.clone())?;
             if let Some(serial) = &serial {
@@ -288,10 +314,8 @@ pub struct VcpuPlug {
 }
 
 fn memory(config: &BoardConfig, firmware: Option<Vec<u8>>) -> Result<GuestMemory, BoardError> {
-    let layout = match config.chipset {
-        Chipset::I440fx => RamLayout::i440fx(config.ram_size, None),
-        Chipset::Q35 => RamLayout::q35(config.ram_size, None),
-    };
+    let RamConfig { size, max_below_4g, backend, dump, merge } = &config.ram;
+    let layout = config.chipset.ram_layout(*size, *max_below_4g);
     let image = match firmware {
         Some(image) => image,
         None => {
@@ -300,8 +324,16 @@ fn memory(config: &BoardConfig, firmware: Option<Vec<u8>>) -> Result<GuestMemory
                 Chipset::Q35 => BoardInfo::Q35,
             };
             let slots = u32::try_from(config.apic_ids.len()).unwrap_or(u32::MAX);
-            guest::image(board, config.ram_size, slots)?
+            guest::image(board, *size, slots)?
         }
     };
-    Ok(GuestMemory::new(layout, Some(Rom::new(image)?))?)
+    let rom = Some(Rom::new(image)?);
+    Ok(match backend {
+        Some(region) => GuestMemory::of(region, layout, rom)?,
+        None => {
+            let memory = GuestMemory::new(layout, rom)?;
+            memory.advise(*dump, *merge);
+            memory
+        }
+    })
 }

@@ -72,12 +72,27 @@ pub enum CpuPlugError {
         /// `socket`, `die`, `module`, `core` or `thread`.
         level: &'static str,
         /// What was given.
-        id: i32,
+        id: u32,
         /// The APIC ID that was given.
         apic_id: u32,
         /// What the APIC ID says.
         expected: u32,
     },
+    /// An APIC ID that a CPU without x2APIC cannot have: it does not fit 8 bits, or means all CPUs there.
+    #[error("APIC ID {apic_id} requires x2APIC feature in CPU")]
+    NoX2apic {
+        /// The APIC ID.
+        apic_id: u32,
+    },
+    /// Another NUMA node than the slot's.
+    #[error("invalid node-id, must be {expected}")]
+    WrongNode {
+        /// The slot's node.
+        expected: i32,
+    },
+    /// The guest cannot be asked to let go of it.
+    #[error("CPU hot unplug not supported without ACPI")]
+    NoAcpi,
     /// CPU 0 started the machine and stays.
     #[error("Boot CPU is unpluggable")]
     BootCpu,
@@ -92,6 +107,29 @@ pub enum CpuPlugError {
     Cpuid(String),
 }
 
+/// The APIC ID by which the first APIC means all CPUs; from there on only an x2APIC has IDs.
+const BROADCAST_APIC_ID: u32 = 255;
+
+impl CpuPlugError {
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        matches!(self, Self::NoX2apic { .. }).then_some("Try x2apic=on in -cpu.")
+    }
+}
+
+/// Whether a CPU can have its APIC ID. One without an APIC has none to speak of, if it is alone.
+fn check_apic_id(realized: &RealizedCpu, alone: bool) -> Result<(), CpuPlugError> {
+    const X2APIC: u32 = 1 << 21;
+    const APIC: u32 = 1 << 9;
+    let apic_id = realized.placement.apic_id.0;
+    let features = realized.table.read_at_reset(1, 0);
+    let has_apic = features.edx & APIC != 0 || !alone;
+    if has_apic && apic_id >= BROADCAST_APIC_ID && features.ecx & X2APIC == 0 {
+        return Err(CpuPlugError::NoX2apic { apic_id });
+    }
+    Ok(())
+}
+
 /// The coordinates as a CPU's properties hold them. There are at most as many as CPUs, so they fit.
 fn place_ids(ids: CpuIds, node: i32) -> PlaceIds {
     let id = |id| i32::try_from(id).unwrap_or(-1);
@@ -104,6 +142,9 @@ fn place_ids(ids: CpuIds, node: i32) -> PlaceIds {
         node,
     }
 }
+
+/// A coordinate that nobody set.
+const UNSET: i32 = -1;
 
 /// The parts of a machine that plugging needs, and the CPU.
 struct Plug<'a> {
@@ -156,7 +197,9 @@ impl Plug<'_> {
             ("core", place.core, ids.core),
             ("thread", place.thread, ids.thread),
         ] {
-            if id >= 0 && id.unsigned_abs() != expected {
+            // Any other negative number is one, and told without its sign, as the reference does.
+            let id = (id != UNSET).then_some(id.cast_unsigned());
+            if let Some(id) = id.filter(|id| *id != expected) {
                 return Err(CpuPlugError::Mismatch { level, id, apic_id, expected });
             }
         }
@@ -217,8 +260,15 @@ impl Plug<'_> {
         if possible.cpu().is_some() {
             return Err(CpuPlugError::Taken { slot, apic_id: apic_id.0 });
         }
-        self.check_ids(apic_id.0, possible.ids)?;
-        Ok((slot, possible.ids))
+        // What was not told by coordinates must not contradict those that there are.
+        if self.cpu.apic_id().is_some() {
+            self.check_ids(apic_id.0, possible.ids)?;
+        }
+        // Without NUMA nodes everything is on the first.
+        match self.cpu.place().node {
+            UNSET | 0 => Ok((slot, possible.ids)),
+            _ => Err(CpuPlugError::WrongNode { expected: 0 }),
+        }
     }
 }
 
@@ -244,6 +294,7 @@ impl HotplugHandler for PcMachine {
         let plug = self.plug_of(device)?;
         let slot = plug.slot().ok_or_else(|| Error::new(CpuPlugError::NotBuilt))?;
         let realized = plug.cpu.realized().ok_or_else(|| Error::new(CpuPlugError::NotRealized))?;
+        check_apic_id(&realized, plug.cpus.smp().cpus() == 1).map_err(Error::new)?;
         let number = u32::try_from(slot).unwrap_or(u32::MAX);
         let apic_id = realized.placement.apic_id.0;
         let (reset, cpu) = (self.reset_tree(), device.cast::<Cpu>());
@@ -262,6 +313,9 @@ impl HotplugHandler for PcMachine {
 
     fn unplug_request(&self, device: &Obj<Device>) -> Result<(), Error> {
         let plug = self.plug_of(device)?;
+        if !self.has_acpi_device() {
+            return Err(Error::new(CpuPlugError::NoAcpi));
+        }
         match plug.slot() {
             Some(0) => Err(Error::new(CpuPlugError::BootCpu)),
             Some(slot) => {

@@ -7,16 +7,34 @@
 //! with its CPUs is in [`cpu_plug`]; what it has of real hardware, in [`board`]; how it is reset, in
 //! [`reset`].
 
+pub mod absent;
+pub mod address_space;
 pub mod board;
 pub mod cpu_plug;
 pub mod pc;
 pub mod possible_cpus;
 pub mod reset;
+pub mod smp_cache;
+pub mod versions;
 
-use qom::{Class, Field, ObjectCore, Qom};
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use qom::{
+    Class, Field, Input, Object, ObjectCore, Property, PropertyError, PropertyValue, Qom, Size, Value,
+    ValueError, property_struct,
+};
 use qom_derive::Object;
+use serde_json::json;
+use vm_memory::MmapRegion;
 
 pub use pc::PcMachine;
+
+use smp_cache::SmpCacheProperties;
+
+use crate::memory::RamLayout;
+use crate::smp::{SmpConfiguration, SmpLimits};
+use versions::CompatProperty;
 
 /// What every machine type's name ends in.
 pub const TYPE_SUFFIX: &str = "-machine";
@@ -30,11 +48,23 @@ pub enum Chipset {
     Q35,
 }
 
+impl Chipset {
+    /// How it splits RAM (bytes) at 4 GiB; below it RAM reaches up to `max_below_4g` (bytes) at most.
+    pub fn ram_layout(self, ram: u64, max_below_4g: u64) -> RamLayout {
+        match self {
+            Self::I440fx => RamLayout::i440fx(ram, Some(max_below_4g)),
+            Self::Q35 => RamLayout::q35(ram, Some(max_below_4g)),
+        }
+    }
+}
+
 /// The class data that `machine` introduces.
 #[derive(Debug, Clone, Default)]
 pub struct MachineClass {
     /// The name for `-machine`, without the type's suffix.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
+    /// What it is a version of; lists sort by it.
+    pub family: Option<&'static str>,
     /// Another name.
     pub alias: Option<&'static str>,
     /// One line for people.
@@ -57,8 +87,33 @@ pub struct MachineClass {
     pub numa_mem_supported: bool,
     /// It offers ACPI.
     pub acpi: bool,
+    /// What it makes of `-smp`.
+    pub smp: SmpRules,
     /// Its chipset; a machine without one has no hardware.
     pub chipset: Option<Chipset>,
+    /// What is set on objects so that they are as they were in its version, in the order of setting.
+    pub compat: Vec<CompatProperty>,
+}
+
+/// What a machine type makes of `-smp`, but for how many CPUs it takes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SmpRules {
+    /// Sockets are computed before cores.
+    pub prefer_sockets: bool,
+    /// Sockets have dies.
+    pub dies: bool,
+    /// Dies have modules.
+    pub modules: bool,
+    /// It says who shares its CPUs' caches.
+    pub caches: bool,
+}
+
+impl MachineClass {
+    /// What `-smp` may say.
+    pub fn smp_limits(&self) -> SmpLimits<'_> {
+        let SmpRules { prefer_sockets, dies, modules, .. } = self.smp;
+        SmpLimits { machine: &self.name, min_cpus: 1, max_cpus: self.max_cpus, prefer_sockets, dies, modules }
+    }
 }
 
 /// The abstract type of all machines.
@@ -69,24 +124,180 @@ pub struct Machine {
     /// RAM in bytes.
     ram_size: Field<u64>,
     smp: Field<Option<crate::smp::CpuTopology>>,
-    /// Firmware image.
-    #[property(get, set)]
-    firmware: Field<Option<String>>,
+    smp_cache: Field<Vec<SmpCacheProperties>>,
+    /// The firmware image's path; empty for none.
+    firmware: Field<String>,
+    asked: Field<Asked>,
+    #[object(default = Field::new(true))]
+    dump_guest_core: Field<bool>,
+    #[object(default = Field::new(true))]
+    mem_merge: Field<bool>,
+    /// The id of the object in `/objects` that is its RAM.
+    memory_backend: Field<Option<String>>,
+    /// The memory of that object, which cannot go as long as it is held.
+    ram: OnceLock<Arc<MmapRegion>>,
+}
+
+/// What the user says of a machine's size.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// RAM in bytes, not 0.
+    pub ram_size: Option<u64>,
+    /// The CPUs.
+    pub smp: SmpConfiguration,
+}
+
+property_struct! {
+    /// RAM, now and later.
+    struct MemorySizeConfiguration("MemorySizeConfiguration") {
+        /// At start.
+        optional size: Size = "size",
+        /// With all that can be added.
+        optional max_size: Size = "max-size",
+        /// How many pieces can be added.
+        optional slots: u64 = "slots",
+    }
+}
+
+/// What it is made from cannot be said once it is made.
+fn too_late() -> PropertyError {
+    PropertyError::Refused("cannot change property value".to_owned())
 }
 
 impl Machine {
     fn class_init(class: &mut qom::ClassInit<'_>) {
         class.data_mut::<MachineClass>();
+        absent::declare(class);
         class.add_property(
-            qom::Property::new("smp", "SMPConfiguration")
+            Property::new("smp", "SMPConfiguration")
                 .description("CPU topology")
-                .get(|object| Ok(object.downcast_ref::<Self>().map_or(qom::Value::Null, Self::smp_value))),
+                .get(|object| Ok(object.downcast_ref::<Self>().map_or(Value::Null, Self::smp_value)))
+                .set(|object, input| {
+                    let (Input::Json(Value::Object(members)) | Input::KeyvalTree(Value::Object(members))) =
+                        *input
+                    else {
+                        return Err(ValueError::Kind { name: "smp".to_owned(), expected: "object" }.into());
+                    };
+                    let smp = SmpConfiguration::from_properties(members)
+                        .map_err(|error| PropertyError::Refused(error.to_string()))?;
+                    Self::ask(object, |asked| asked.smp = smp)
+                }),
+        );
+        class.add_property(
+            Property::new("memory", "MemorySizeConfiguration")
+                .description("Memory size configuration")
+                .get(|object| Ok(json!({"size": object.downcast_ref::<Self>().map_or(0, Self::ram_size)})))
+                .set(|object, input| {
+                    let memory = MemorySizeConfiguration::read("memory", input)?;
+                    if memory.max_size.is_some() || memory.slots.is_some() {
+                        let why = "memory cannot be added while the guest runs";
+                        return Err(PropertyError::Refused(why.to_owned()));
+                    }
+                    Self::ask(object, |asked| {
+                        asked.ram_size = memory.size.map(|Size(size)| size).filter(|n| *n > 0);
+                    })
+                }),
+        );
+        class.add_property(
+            Property::new("firmware", "string")
+                .description("Firmware image")
+                .get(|object| Ok(object.downcast_ref::<Self>().map(|this| this.firmware.get()).into()))
+                .set(|object, input| {
+                    let path = String::read("firmware", input)?;
+                    let Some(this) = object.downcast_ref::<Self>() else { return Err(too_late()) };
+                    this.before_it_is_made().map(|()| this.firmware.set(path))
+                }),
+        );
+        class.add_property(
+            Property::new("smp-cache", "SmpCachePropertiesWrapper")
+                .description("Cache properties list for SMP machine")
+                .get(|object| {
+                    let list = object.downcast_ref::<Self>().map(|this| this.smp_cache.get());
+                    Ok(smp_cache::all(&list.unwrap_or_default()).to_value())
+                })
+                .set(|object, input| {
+                    let list = Vec::<SmpCacheProperties>::read("smp-cache", input)?;
+                    let (Some(this), Some(class)) =
+                        (object.downcast_ref::<Self>(), machine_class(object.class()))
+                    else {
+                        return Err(too_late());
+                    };
+                    smp_cache::sharing(class, &list)
+                        .map_err(|error| PropertyError::Refused(error.to_string()))?;
+                    this.before_it_is_made()?;
+                    this.smp_cache.set(list);
+                    Ok(())
+                }),
+        );
+        class.add_property(
+            Property::of::<Self, bool>("dump-guest-core", |this| this.dump_guest_core.get())
+                .settable::<Self, bool>(|this, on| {
+                    this.before_it_is_made().map(|()| this.dump_guest_core.set(on))
+                })
+                .description("Include guest memory in a core dump"),
+        );
+        class.add_property(
+            Property::of::<Self, bool>("mem-merge", |this| this.mem_merge.get())
+                .settable::<Self, bool>(|this, on| this.before_it_is_made().map(|()| this.mem_merge.set(on)))
+                .description("Enable/disable memory merge support"),
+        );
+        class.add_property(
+            Property::new("memory-backend", "link<memory-backend>")
+                // The reference's text.
+                .description("Set RAM backendValid value is ID of hostmem based backend")
+                .get(|object| {
+                    let id = object.downcast_ref::<Self>().and_then(Self::memory_backend);
+                    Ok(id.map(|id| format!("/objects/{id}")).unwrap_or_default().into())
+                })
+                .set(|object, input| {
+                    let id = String::read("memory-backend", input)?;
+                    let Some(this) = object.downcast_ref::<Self>() else { return Err(too_late()) };
+                    this.before_it_is_made()?;
+                    this.memory_backend.set(Some(id));
+                    Ok(())
+                }),
         );
     }
 
+    /// Notes what the user says.
+    fn ask(object: &dyn Object, note: impl FnOnce(&mut Asked)) -> Result<(), PropertyError> {
+        let Some(this) = object.downcast_ref::<Self>() else { return Err(too_late()) };
+        this.before_it_is_made().map(|()| this.asked.update(note))
+    }
+
+    /// What the user said of its size.
+    pub fn asked(&self) -> Asked {
+        self.asked.get()
+    }
+
+    /// Refuses what comes too late.
+    fn before_it_is_made(&self) -> Result<(), PropertyError> {
+        if self.smp.get().is_some() { Err(too_late()) } else { Ok(()) }
+    }
+
+    /// The id of the object in `/objects` that is its RAM, if the user named one.
+    pub fn memory_backend(&self) -> Option<String> {
+        self.memory_backend.get()
+    }
+
+    /// Whether guest memory is part of a core dump of the program.
+    pub fn dump_guest_core(&self) -> bool {
+        self.dump_guest_core.get()
+    }
+
+    /// Whether the host may merge equal pages of guest memory.
+    pub fn mem_merge(&self) -> bool {
+        self.mem_merge.get()
+    }
+
+    /// Who shares the CPUs' caches.
+    pub fn smp_cache(&self) -> Vec<SmpCacheProperties> {
+        self.smp_cache.get()
+    }
+
     /// The topology as the property `smp` shows it.
-    fn smp_value(&self) -> qom::Value {
-        self.smp.get().map_or(qom::Value::Null, |smp| {
+    fn smp_value(&self) -> Value {
+        self.smp.get().map_or(Value::Null, |smp| {
             serde_json::json!({
                 "modules": smp.modules(), "cpus": smp.cpus(), "maxcpus": smp.max_cpus(), "books": 1,
                 "threads": smp.threads(), "cores": smp.cores(), "dies": smp.dies(), "sockets": smp.sockets(),
@@ -95,9 +306,14 @@ impl Machine {
         })
     }
 
-    /// Says how much RAM (bytes) and which CPUs it has. Called once, before the machine is built.
-    pub fn configure(&self, ram_size: u64, smp: crate::smp::CpuTopology) {
+    /// Says how much RAM (bytes) it has, whose memory that is where it is an object's, and which CPUs. Called once, before
+    /// the machine is built.
+    pub fn configure(&self, ram_size: u64, ram: Option<Arc<MmapRegion>>, smp: crate::smp::CpuTopology) {
         self.ram_size.set(ram_size);
+        if let Some(ram) = ram {
+            // A second one would be a machine that is made twice.
+            let _ = self.ram.set(ram);
+        }
         self.smp.set(Some(smp));
     }
 
@@ -113,7 +329,7 @@ impl Machine {
 
     /// The firmware image's path, if the user named one.
     pub fn firmware(&self) -> Option<String> {
-        self.firmware.get().filter(|path| !path.is_empty())
+        Some(self.firmware.get()).filter(|path| !path.is_empty())
     }
 }
 
@@ -127,7 +343,7 @@ pub struct NoneMachine {
 impl NoneMachine {
     fn class_init(class: &mut qom::ClassInit<'_>) {
         *class.data_mut::<MachineClass>() = MachineClass {
-            name: "none",
+            name: "none".into(),
             description: "empty machine",
             default_ram_id: Some("ram"),
             max_cpus: 1,
@@ -154,7 +370,10 @@ pub fn machine_classes(qom: &Qom) -> Vec<&MachineClass> {
 
 /// The type name of the machine that `-machine NAME` means.
 pub fn find_machine<'a>(qom: &'a Qom, name: &str) -> Option<&'a MachineClass> {
-    machine_classes(qom).into_iter().find(|class| class.name == name || class.alias == Some(name))
+    let by_name = qom.class(&format!("{name}{TYPE_SUFFIX}")).ok().filter(|class| !class.is_abstract());
+    by_name
+        .and_then(|class| machine_class(class))
+        .or_else(|| machine_classes(qom).into_iter().find(|class| class.alias == Some(name)))
 }
 
 /// The machine that is used where the user names none.

@@ -1,21 +1,37 @@
-//! The PC machine types.
+//! The PC machine types: two chipsets, each in every version of [`versions`](super::versions).
 
 use std::sync::{Arc, OnceLock};
 
-use qom::{Field, HotplugHandler, Instance, TypeInfo};
+use qom::{
+    ClassInit, Field, HotplugHandler, Instance, OnOffAuto, Property, PropertyError, PropertyValue, Size,
+    TypeInfo,
+};
 use qom_derive::Object;
 
+use super::absent;
 use super::board::Board;
 use super::possible_cpus::PossibleCpus;
 use super::reset::MachineReset;
-use super::{Chipset, Machine, MachineClass};
+use super::versions::{PC_VERSIONS, PcVersion, compat_properties};
+use super::{Chipset, Machine, MachineClass, SmpRules, TYPE_SUFFIX};
 use crate::kvm::KvmError;
 
 /// The state of all PCs.
 #[derive(Debug, Object)]
-#[object(name = "generic-pc-machine", abstract, interfaces(dyn HotplugHandler))]
+#[object(
+    name = "generic-pc-machine",
+    abstract,
+    class_init = PcMachine::class_init,
+    interfaces(dyn HotplugHandler)
+)]
 pub struct PcMachine {
     parent: Machine,
+    #[object(default = Field::new(OnOffAuto::Auto))]
+    acpi: Field<OnOffAuto>,
+    #[object(default = Field::new(true))]
+    i8042: Field<bool>,
+    /// In bytes; 0 where the user says nothing.
+    max_ram_below_4g: Field<u64>,
     /// The CPU type that it takes, as the user chose it.
     cpu_type: Field<String>,
     possible_cpus: OnceLock<PossibleCpus>,
@@ -36,7 +52,71 @@ pub struct PcParts {
     pub reset: MachineReset,
 }
 
+/// The highest that RAM below 4 GiB can reach.
+const FOUR_GIB: u64 = 4 << 30;
+/// How far it reaches on an i440FX for which nobody says so.
+const I440FX_MAX_BELOW_4G: u64 = 0xe000_0000;
+
 impl PcMachine {
+    fn class_init(class: &mut ClassInit<'_>) {
+        absent::declare_pc(class);
+        class.add_property(
+            Property::of::<Self, OnOffAuto>("acpi", |this| this.acpi.get())
+                .settable::<Self, OnOffAuto>(|this, on| this.before_it_is_built().map(|()| this.acpi.set(on)))
+                .description("Enable ACPI"),
+        );
+        class.add_property(
+            Property::of::<Self, bool>("i8042", |this| this.i8042.get())
+                .settable::<Self, bool>(|this, on| this.before_it_is_built().map(|()| this.i8042.set(on)))
+                .description("Enable/disable Intel 8042 PS/2 controller emulation"),
+        );
+        class.add_property(
+            Property::new("max-ram-below-4g", "size")
+                .description("Maximum ram below the 4G boundary (32bit boundary)")
+                .get(|object| Ok(object.downcast_ref::<Self>().map_or(0, Self::max_ram_below_4g).into()))
+                .set(|object, input| {
+                    let Size(size) = Size::read("max-ram-below-4g", input)?;
+                    let Some(this) = object.downcast_ref::<Self>() else { return Err(super::too_late()) };
+                    this.before_it_is_built()?;
+                    if size > FOUR_GIB {
+                        return Err(PropertyError::Refused(format!(
+                            "Machine option 'max-ram-below-4g={size}' expects size less than or equal to 4G"
+                        )));
+                    }
+                    this.max_ram_below_4g.set(size);
+                    Ok(())
+                }),
+        );
+    }
+
+    fn before_it_is_built(&self) -> Result<(), PropertyError> {
+        if self.board.get().is_some() { Err(super::too_late()) } else { Ok(()) }
+    }
+
+    /// Whether it has the ACPI device, with the registers through which the guest learns of CPUs that come and go. ICH9 has
+    /// it whatever `acpi` says, which then is about tables only.
+    pub fn has_acpi_device(&self) -> bool {
+        self.acpi.get() != OnOffAuto::Off || self.chipset() == Some(Chipset::Q35)
+    }
+
+    /// Whether it has a keyboard controller.
+    pub fn has_i8042(&self) -> bool {
+        self.i8042.get()
+    }
+
+    fn chipset(&self) -> Option<Chipset> {
+        super::machine_class(qom::Object::core(self).class())?.chipset
+    }
+
+    /// How far RAM below 4 GiB may reach, in bytes: where the user says nothing, as far as the chipset's.
+    pub fn max_ram_below_4g(&self) -> u64 {
+        match (self.max_ram_below_4g.get(), self.chipset()) {
+            (0, Some(Chipset::I440fx)) => I440FX_MAX_BELOW_4G,
+            (0, _) => FOUR_GIB,
+            (asked, _) => asked,
+        }
+    }
+
     /// Puts the parts in. A machine is built once; parts for one that is built are dropped.
     pub fn build(&self, parts: PcParts) {
         self.cpu_type.set(parts.cpu_type);
@@ -82,43 +162,85 @@ impl PcMachine {
     }
 }
 
-/// What both chipsets' machines have in common. Source: `query-machines` of QEMU 11.1.
-fn pc_class() -> MachineClass {
+/// What sets a chipset's machines apart.
+struct Family {
+    /// What the names of its types begin with.
+    prefix: &'static str,
+    /// Under which lists of machines sort it.
+    name: &'static str,
+    /// The alias of the newest version.
+    alias: &'static str,
+    description: &'static str,
+    chipset: Chipset,
+    /// The newest version is used where the user names no machine.
+    is_default: bool,
+}
+
+const FAMILIES: [Family; 2] = [
+    Family {
+        prefix: "pc-i440fx-",
+        name: "pc_piix",
+        alias: "pc",
+        description: "Standard PC (i440FX + PIIX, 1996)",
+        chipset: Chipset::I440fx,
+        is_default: true,
+    },
+    Family {
+        prefix: "pc-q35-",
+        name: "pc_q35",
+        alias: "q35",
+        description: "Standard PC (Q35 + ICH9, 2009)",
+        chipset: Chipset::Q35,
+        is_default: false,
+    },
+];
+
+/// How many CPUs an i440FX machine takes at most: as many as have APIC IDs of 8 bits but the broadcast's.
+const I440FX_MAX_CPUS: u32 = 255;
+
+/// The class data of a version of a family. Source: `query-machines` of QEMU 11.1.
+fn machine_class(family: &Family, version: &PcVersion) -> MachineClass {
+    let newest = version.version == PC_VERSIONS[0].version;
     MachineClass {
+        name: format!("{}{}", family.prefix, version.version).into(),
+        family: Some(family.name),
+        alias: newest.then_some(family.alias),
+        description: family.description,
+        is_default: newest && family.is_default,
+        deprecated: version.deprecated,
+        max_cpus: match family.chipset {
+            Chipset::I440fx => I440FX_MAX_CPUS,
+            Chipset::Q35 => version.q35_max_cpus,
+        },
         default_cpu_type: Some("qemu64-x86_64-cpu"),
         default_ram_id: Some("pc.ram"),
         default_ram_size: 128 << 20,
         hotpluggable_cpus: true,
+        numa_mem_supported: false,
         acpi: true,
-        ..MachineClass::default()
+        smp: SmpRules { prefer_sockets: version.prefer_sockets, dies: true, modules: true, caches: true },
+        chipset: Some(family.chipset),
+        compat: compat_properties(version.version),
     }
 }
 
-fn i440fx_11_1() -> TypeInfo {
-    TypeInfo::new("pc-i440fx-11.1-machine", PcMachine::TYPE_NAME, qom::site!()).class_init(|class| {
-        *class.data_mut() = MachineClass {
-            name: "pc-i440fx-11.1",
-            alias: Some("pc"),
-            description: "Standard PC (i440FX + PIIX, 1996)",
-            is_default: true,
-            max_cpus: 255,
-            chipset: Some(Chipset::I440fx),
-            ..pc_class()
-        };
-    })
+/// The type of every version of both families.
+fn types() -> Vec<TypeInfo> {
+    let versions = |family: &'static Family| PC_VERSIONS.iter().map(move |version| (family, version));
+    FAMILIES
+        .iter()
+        .flat_map(versions)
+        .map(|(family, version)| {
+            let name = format!("{}{}{TYPE_SUFFIX}", family.prefix, version.version);
+            TypeInfo::new(name, PcMachine::TYPE_NAME, qom::site!()).class_init(move |class| {
+                *class.data_mut() = machine_class(family, version);
+                if family.chipset == Chipset::Q35 {
+                    absent::declare_q35(class);
+                }
+            })
+        })
+        .collect()
 }
 
-fn q35_11_1() -> TypeInfo {
-    TypeInfo::new("pc-q35-11.1-machine", PcMachine::TYPE_NAME, qom::site!()).class_init(|class| {
-        *class.data_mut() = MachineClass {
-            name: "pc-q35-11.1",
-            alias: Some("q35"),
-            description: "Standard PC (Q35 + ICH9, 2009)",
-            max_cpus: 4096,
-            chipset: Some(Chipset::Q35),
-            ..pc_class()
-        };
-    })
-}
-
-qom::register_types!(<PcMachine as Instance>::type_info, i440fx_11_1, q35_11_1);
+qom::register_types!(<PcMachine as Instance>::type_info);
+qom::register_type_tables!(types);

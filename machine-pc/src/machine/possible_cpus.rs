@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::RwLock;
 use qom::Object;
 use serde::Serialize;
-use target_i386::topology::{ApicId, CpuIds, CpuTopology, TopologyError};
+use target_i386::topology::{ApicId, CacheSharing, CpuIds, CpuTopology, TopologyError};
 
 /// A CPU's place as `query-hotpluggable-cpus` and `query-cpus-fast` show it (QAPI `CpuInstanceProperties`). Levels
 /// that the machine's topology has only one of and that older clients do not know (dies, modules) are left out.
@@ -55,15 +55,18 @@ pub struct PossibleCpus {
     topology: CpuTopology,
     smp: crate::smp::CpuTopology,
     cpus: Vec<PossibleCpu>,
+    /// Slots with a CPU, in the order in which they were plugged.
+    plugged: RwLock<Vec<usize>>,
 }
 
 impl PossibleCpus {
-    /// The CPUs that `-smp` allows.
+    /// The CPUs that `-smp` allows, with caches shared as the machine says.
     ///
     /// # Errors
     /// [`TopologyError`] if an APIC ID would not fit 32 bits.
-    pub fn new(smp: crate::smp::CpuTopology) -> Result<Self, TopologyError> {
+    pub fn new(smp: crate::smp::CpuTopology, caches: CacheSharing) -> Result<Self, TopologyError> {
         let topology = CpuTopology::new(smp.dies(), smp.modules(), smp.cores(), smp.threads())?;
+        let topology = topology.with_caches(caches);
         let cpus: Vec<_> = (0..smp.max_cpus())
             .filter_map(|index| {
                 let ids = topology.ids_of_index(index);
@@ -78,7 +81,7 @@ impl PossibleCpus {
                 Some(PossibleCpu { apic_id, ids, props, cpu: RwLock::new(None) })
             })
             .collect();
-        Ok(Self { topology, smp, cpus })
+        Ok(Self { topology, smp, cpus, plugged: RwLock::default() })
     }
 
     /// The topology of a socket.
@@ -119,8 +122,18 @@ impl PossibleCpus {
     /// Notes who is in a slot now, if anybody.
     pub fn occupy(&self, slot: usize, cpu: Option<&Arc<dyn Object>>) {
         if let Some(possible) = self.cpus.get(slot) {
+            let mut plugged = self.plugged.write();
+            plugged.retain(|other| *other != slot);
+            if cpu.is_some() {
+                plugged.push(slot);
+            }
             *possible.cpu.write() = cpu.map(Arc::downgrade);
         }
+    }
+
+    /// The slots with a CPU, in the order in which they were plugged: that of lists of CPUs.
+    pub fn plugged(&self) -> Vec<usize> {
+        self.plugged.read().clone()
     }
 }
 
@@ -135,7 +148,7 @@ mod tests {
         let smp =
             SmpConfiguration { sockets: Some(2), cores: Some(3), threads: Some(2), ..Default::default() };
         let smp = smp.resolve(&SmpLimits::pc("test", 255, false)).unwrap();
-        let cpus = PossibleCpus::new(smp).unwrap();
+        let cpus = PossibleCpus::new(smp, CacheSharing::AS_MODEL).unwrap();
         let ids: Vec<u32> = cpus.iter().map(|cpu| cpu.apic_id.0).collect();
         assert_eq!(ids, [0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13]);
         for (slot, cpu) in cpus.iter().enumerate() {

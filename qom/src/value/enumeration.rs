@@ -66,17 +66,17 @@ macro_rules! property_enum {
     };
 }
 
-/// Reads a member of an enumeration by its name. [`property_enum!`] uses it.
+/// Reads a member of an enumeration by its name. [`property_enum!`] uses it. As in the reference, the error about an unknown
+/// member of a structure's enumeration names the structure's member alone.
 ///
 /// # Errors
 /// [`ValueError::Kind`] if it is no string, [`ValueError::Enumeration`] if there is no such member.
 pub fn read_enum<E: PropertyEnum>(name: &str, input: &Input<'_>) -> Result<E, ValueError> {
     let text = input.as_str().ok_or_else(|| kind(name, "string"))?;
-    E::MEMBERS
-        .iter()
-        .find(|(member, _)| *member == text)
-        .map(|(_, value)| *value)
-        .ok_or_else(|| ValueError::Enumeration { name: name.to_owned(), value: text.to_owned() })
+    E::MEMBERS.iter().find(|(member, _)| *member == text).map(|(_, value)| *value).ok_or_else(|| {
+        let name = name.rsplit('.').next().unwrap_or(name).to_owned();
+        ValueError::Enumeration { name, value: text.to_owned() }
+    })
 }
 
 property_enum! {

@@ -21,7 +21,12 @@ impl<T: PropertyValue> PropertyValue for Vec<T> {
         if elements.len() > MAX_ELEMENTS {
             return Err(super::expects(name, &format!("at most {MAX_ELEMENTS} elements")));
         }
-        let read = |(at, element)| T::read(&format!("{name}[{at}]"), &input.part(element));
+        // As it was written.
+        let element_name = |at: usize| match input {
+            Input::KeyvalTree(_) => format!("{name}.{at}"),
+            _ => format!("{name}[{at}]"),
+        };
+        let read = |(at, element)| T::read(&element_name(at), &input.part(element));
         elements.iter().enumerate().map(read).collect()
     }
 

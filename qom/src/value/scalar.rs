@@ -150,7 +150,10 @@ impl PropertyValue for Size {
     fn read(name: &str, input: &Input<'_>) -> Result<Self, ValueError> {
         match *input {
             Input::Json(_) | Input::KeyvalTree(_) => u64::read(name, input).map(Self),
-            Input::Keyval(text) | Input::Text(text) => {
+            Input::Keyval(text) => {
+                crate::text::parse_size(text).map(Self).ok_or_else(|| expects(name, "size"))
+            }
+            Input::Text(text) => {
                 crate::text::parse_size(text).map(Self).ok_or_else(|| expects(name, "a size"))
             }
         }

@@ -1,0 +1,121 @@
+//! Plugging CPUs: every check and message, lists of CPUs, against the reference.
+
+use serde_json::{Value, json};
+use tests::{Program, run};
+
+fn without_thread_ids(mut reply: Value) -> Value {
+    for cpu in reply.get_mut("return").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(cpu) = cpu.as_object_mut() {
+            cpu.shift_remove("thread-id");
+        }
+    }
+    reply
+}
+
+#[test]
+fn random_plugging_is_answered_as_by_the_reference() {
+    let mut program: Option<(Program, tests::Qmp)> = None;
+    let mut reply = Value::Null;
+    let mut request = "";
+    let mut differences = Vec::new();
+    let mut replies = 0;
+    for line in include_str!("../transcripts/cpu-plug.txt").lines().filter(|line| !line.starts_with("##")) {
+        let (kind, text) = line.split_at(2);
+        match kind {
+            "# " => {
+                let words: Vec<String> = serde_json::from_str(text).expect("arguments");
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                let started = Program::start(&words);
+                let qmp = started.qmp();
+                program = Some((started, qmp));
+            }
+            "> " => {
+                request = text;
+                let (_, qmp) = program.as_mut().expect("a program");
+                qmp.send(text.as_bytes());
+                reply = without_thread_ids(qmp.reply());
+            }
+            "< " => {
+                let expected: Value = serde_json::from_str(text).expect("JSON");
+                if reply != expected {
+                    differences.push(format!("{request}\n  expected {expected}\n  got      {reply}"));
+                }
+                replies += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(replies > 280, "{replies}");
+}
+
+/// The texts were read off QEMU 11.1.2 with the same arguments.
+#[test]
+fn what_cpus_cannot_reach_is_refused() {
+    const X2APIC: &str = "requires x2APIC feature in CPU\nTry x2apic=on in -cpu.";
+    for (arguments, text) in [
+        (&["-M", "q35", "-smp", "256"][..], format!("APIC ID 255 {X2APIC}")),
+        (&["-M", "q35", "-smp", "257", "-cpu", "max,x2apic=off"], format!("APIC ID 255 {X2APIC}")),
+        (&["-M", "pc", "-smp", "255,sockets=51,cores=5"], format!("APIC ID 256 {X2APIC}")),
+        (
+            &["-M", "q35", "-cpu", "qemu64,phys-bits=32"],
+            "Address space limit 0xffffffff < 0x8ffffffff phys-bits too low (32)".to_owned(),
+        ),
+        (
+            &["-M", "q35", "-cpu", "qemu64,phys-bits=35"],
+            "Address space limit 0x7ffffffff < 0x8ffffffff phys-bits too low (35)".to_owned(),
+        ),
+        (
+            &["-M", "pc", "-cpu", "qemu64,phys-bits=32"],
+            "Address space limit 0xffffffff < 0x17fffffff phys-bits too low (32)".to_owned(),
+        ),
+        (
+            &["-M", "pc", "-m", "8G", "-cpu", "qemu64,phys-bits=32"],
+            "Address space limit 0xffffffff < 0x2bfffffff phys-bits too low (32)".to_owned(),
+        ),
+        (
+            &["-M", "pc", "-m", "4G", "-cpu", "pentium"],
+            "Address space limit 0xffffffff < 0x13fffffff phys-bits too low (32)".to_owned(),
+        ),
+        (
+            &["-M", "q35", "-smp", "1,maxcpus=4097"],
+            "Invalid SMP CPUs 4097. The max CPUs supported by machine 'pc-q35-11.1' is 4096".to_owned(),
+        ),
+    ] {
+        let finished = run(&[&["-accel", "tcg", "-display", "none", "-S"], arguments].concat());
+        let text = format!("qom-system-x86_64: {text}\n");
+        assert_eq!((finished.stdout, finished.stderr, finished.status), (String::new(), text, Some(1)));
+    }
+}
+
+/// The reference answers the same.
+#[test]
+fn cpus_up_to_the_machines_most_are_plugged() {
+    let program = Program::start(&["-M", "q35", "-accel", "tcg", "-smp", "300,maxcpus=4096", "-cpu", "max"]);
+    let mut qmp = program.qmp();
+    let possible = qmp.ok("query-hotpluggable-cpus", &json!({}));
+    let possible = possible.as_array().expect("a list");
+    assert_eq!(possible.len(), 4096);
+    assert_eq!(
+        possible[0],
+        json!({"props": {"core-id": 4095, "thread-id": 0, "socket-id": 0}, "vcpus-count": 1, "type": "max-x86_64-cpu"})
+    );
+    let cpu = json!({"driver": "max-x86_64-cpu", "id": "c", "socket-id": 0, "core-id": 4095, "thread-id": 0});
+    let _ = qmp.ok("device_add", &cpu);
+    let last = qmp.ok("query-cpus-fast", &json!({})).as_array().and_then(|list| list.last().cloned());
+    assert_eq!(last.map(|cpu| cpu["cpu-index"].clone()), Some(json!(4095)));
+    let apic_id = qmp.ok("qom-get", &json!({"path": "/machine/peripheral/c", "property": "apic-id"}));
+    assert_eq!(apic_id, 4095);
+    let small = Program::start(&["-M", "q35", "-accel", "tcg", "-smp", "2,maxcpus=300,sockets=300"]);
+    let mut qmp = small.qmp();
+    let plug = |qmp: &mut tests::Qmp, socket: u32| {
+        let id = format!("s{socket}");
+        let cpu = json!({"driver": "qemu64-x86_64-cpu", "id": id, "socket-id": socket, "core-id": 0, "thread-id": 0});
+        qmp.execute("device_add", &cpu)
+    };
+    assert_eq!(plug(&mut qmp, 254), json!({"return": {}}));
+    let refused = plug(&mut qmp, 255);
+    assert_eq!(refused["error"]["desc"], "APIC ID 255 requires x2APIC feature in CPU");
+    let left = qmp.ok("qom-list", &json!({"path": "/machine/peripheral"}));
+    assert_eq!(left.as_array().map(Vec::len), Some(2), "{left}");
+}

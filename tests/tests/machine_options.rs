@@ -1,0 +1,223 @@
+//! Machine properties: what is listed, what is taken, what is refused, against the reference.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use tests::{Program, Qmp, kvm_or_skip, run};
+
+fn get(qmp: &mut Qmp, path: &str, property: &str) -> Value {
+    qmp.ok("qom-get", &json!({"path": path, "property": property}))
+}
+
+#[test]
+fn what_the_reference_refuses_is_refused_with_its_words() {
+    let mut cases = 0;
+    let mut differences = Vec::new();
+    for line in
+        include_str!("../transcripts/machine-options.txt").lines().filter(|line| !line.starts_with('#'))
+    {
+        let columns: Vec<Value> =
+            line.split('\t').map(|column| serde_json::from_str(column).expect("JSON")).collect();
+        let words: Vec<&str> =
+            columns[0].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let finished = run(&words);
+        let stderr = finished.stderr.replace("qom-system-x86_64", "PROGRAM");
+        if (json!(finished.stdout), json!(stderr), finished.status)
+            != (columns[1].clone(), columns[2].clone(), Some(1))
+        {
+            differences.push(format!("{words:?}\n  expected {}\n  got {finished:?}", columns[2]));
+        }
+        cases += 1;
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(cases > 70, "{cases}");
+}
+
+#[test]
+fn help_has_the_references_lines_in_its_order() {
+    let mut types: HashMap<&str, Vec<&str>> = HashMap::new();
+    let mut current = "";
+    for line in
+        include_str!("../transcripts/machine-type-help.txt").lines().filter(|line| !line.starts_with('#'))
+    {
+        if !line.starts_with(' ') {
+            current = line;
+        }
+        types.entry(current).or_default().push(line);
+    }
+    for (name, title, properties) in [
+        ("pc", "pc-i440fx-11.1-machine options:", 23),
+        ("q35", "pc-q35-11.1-machine options:", 24),
+        ("none", "none-machine options:", 12),
+    ] {
+        let finished = run(&["-machine", &format!("{name},help")]);
+        assert_eq!((finished.status, finished.stderr.as_str()), (Some(0), ""));
+        let mut theirs = types[title].iter();
+        for line in finished.stdout.lines() {
+            // What is not here is passed over.
+            assert!(theirs.any(|their| *their == line), "{name}: {line:?} is not there, or out of order");
+        }
+        assert_eq!(finished.stdout.lines().count(), 1 + properties, "{}", finished.stdout);
+    }
+}
+
+/// The options that libvirt passes, and others that switch off what is not there.
+#[test]
+fn what_managers_say_is_taken() {
+    const OFF: &str = "usb=off,smm=off,hpet=off,smbus=off,sata=off,vmport=off,graphics=off,nvdimm=off,cxl=off,spcr=off,\
+                       aux-ram-share=off,suppress-vmdesc=off,default-bus-bypass-iommu=off,pic=on,pit=auto";
+    for machine in ["pc-i440fx-9.2", "pc-q35-11.1"] {
+        let program = Program::start(&[
+            "-machine",
+            &format!("{machine},{OFF},dump-guest-core=off,memory-backend=pc.ram,acpi=on"),
+            "-accel",
+            "tcg",
+            "-m",
+            "size=65536k",
+            "-object",
+            r#"{"qom-type":"memory-backend-ram","id":"pc.ram","size":67108864}"#,
+            "-object",
+            "memory-backend-ram,id=own,size=1M,dump=on",
+        ]);
+        let mut qmp = program.qmp();
+        for (property, value) in [
+            ("usb", json!(false)),
+            ("smm", json!("off")),
+            ("pic", json!("on")),
+            ("acpi", json!("on")),
+            ("dump-guest-core", json!(false)),
+            ("mem-merge", json!(true)),
+            (
+                "max-ram-below-4g",
+                json!(if machine.contains("q35") { 4_294_967_296_u64 } else { 3_758_096_384 }),
+            ),
+            ("memory-backend", json!("/objects/pc.ram")),
+            ("memory", json!({"size": 67_108_864})),
+        ] {
+            assert_eq!(get(&mut qmp, "/machine", property), value, "{machine}: {property}");
+        }
+        // What the user says of no memory, the machine says of it.
+        assert_eq!(get(&mut qmp, "/objects/pc.ram", "dump"), false);
+        assert_eq!(get(&mut qmp, "/objects/own", "dump"), true);
+        let late = |id: &str| json!({"qom-type": "memory-backend-ram", "id": id, "size": 4096});
+        let _ = qmp.ok("object-add", &late("late"));
+        assert_eq!(get(&mut qmp, "/objects/late", "dump"), false);
+        let mut dumped = late("dumped");
+        dumped["dump"] = json!(true);
+        let _ = qmp.ok("object-add", &dumped);
+        assert_eq!(get(&mut qmp, "/objects/dumped", "dump"), true);
+        let (_, desc) = qmp.error("object-del", &json!({"id": "pc.ram"}));
+        assert!(desc.contains("is in use") || desc.contains("which is mapped"), "{desc}");
+    }
+}
+
+#[test]
+fn what_is_not_there_cannot_be_had() {
+    for (options, property, why) in [
+        ("usb=on", "usb", "there is no USB"),
+        ("hpet=on", "hpet", "there is no high precision event timer"),
+        ("smm=on", "smm", "there is no system management mode"),
+        ("vmport=on", "vmport", "there is no such port"),
+        ("graphics=on", "graphics", "there is no graphics card"),
+    ] {
+        let finished = run(&["-M", &format!("q35,{options}"), "-accel", "tcg", "-display", "none"]);
+        let text = format!("qom-system-x86_64: Parameter '{property}' does not accept value 'on': {why}\n");
+        assert_eq!((finished.stdout, finished.stderr, finished.status), (String::new(), text, Some(1)));
+    }
+    let finished = run(&["-M", "q35,pit=off", "-accel", "tcg", "-display", "none"]);
+    assert!(finished.stderr.contains("'pit' does not accept value 'off': the board has one"), "{finished:?}");
+}
+
+#[test]
+fn a_machine_that_is_made_stays_as_it_is() {
+    let program = Program::start(&["-M", "pc", "-accel", "tcg"]);
+    let mut qmp = program.qmp();
+    for (property, value) in [
+        ("acpi", json!("off")),
+        ("i8042", json!(false)),
+        ("max-ram-below-4g", json!(1 << 30)),
+        ("dump-guest-core", json!(false)),
+        ("memory-backend", json!("x")),
+        ("smp", json!({"cpus": 2})),
+        ("memory", json!({"size": 1 << 20})),
+        ("smp-cache", json!([{"cache": "l3", "topology": "core"}])),
+        ("firmware", json!("x")),
+    ] {
+        let arguments = json!({"path": "/machine", "property": property, "value": value});
+        assert_eq!(qmp.error("qom-set", &arguments).1, "cannot change property value", "{property}");
+    }
+}
+
+/// The reference answers the same.
+#[test]
+fn without_acpi_cpus_come_but_do_not_go() {
+    let cpu = json!({"driver": "qemu64-x86_64-cpu", "id": "c", "socket-id": 0, "core-id": 1, "thread-id": 0});
+    let none = ("GenericError".to_owned(), "command is not supported, missing ACPI device".to_owned());
+    let program = Program::start(&["-M", "pc,acpi=off", "-accel", "tcg", "-smp", "1,maxcpus=2"]);
+    let mut qmp = program.qmp();
+    assert_eq!(qmp.error("query-acpi-ospm-status", &json!({})), none);
+    let _ = qmp.ok("device_add", &cpu);
+    assert_eq!(qmp.error("device_del", &json!({"id": "c"})).1, "CPU hot unplug not supported without ACPI");
+    // ICH9 has the device with or without tables.
+    let program = Program::start(&["-M", "q35,acpi=off", "-accel", "tcg", "-smp", "1,maxcpus=2"]);
+    let mut qmp = program.qmp();
+    assert_eq!(qmp.ok("query-acpi-ospm-status", &json!({})).as_array().map(Vec::len), Some(2));
+    let _ = qmp.ok("device_add", &cpu);
+    let _ = qmp.ok("device_del", &json!({"id": "c"}));
+}
+
+/// The guest sees its caches shared as `smp-cache` says: leaf 4 as the first CPU of QEMU 11.1.2 read it
+/// (`guest-cpuid-smp-cache.json`).
+#[test]
+fn caches_are_shared_as_the_machine_says() {
+    let cases: Value =
+        serde_json::from_str(include_str!("../../target-i386/tests/fixtures/guest-cpuid-smp-cache.json"))
+            .expect("a fixture");
+    let mut compared = 0;
+    for case in cases.as_array().into_iter().flatten() {
+        let text = |key: &str| case[key].as_str().unwrap_or_default();
+        let (cpu, smp, wishes) = (text("cpu"), text("smp"), text("cache"));
+        if cpu != "Haswell" || !smp.contains("dies=2") || case.get("error").is_some() {
+            continue;
+        }
+        let mut machine = "pc".to_owned();
+        for (at, wish) in wishes.split_whitespace().enumerate() {
+            let (cache, level) = wish.split_once('=').expect("a wish");
+            machine += &format!(",smp-cache.{at}.cache={cache},smp-cache.{at}.topology={level}");
+        }
+        let program = Program::start(&["-M", &machine, "-accel", "tcg", "-cpu", cpu, "-smp", smp]);
+        let mut qmp = program.qmp();
+        let table = qmp.ok("x-query-cpuid", &json!({"qom-path": "/machine/unattached/device[0]"}));
+        for row in case["rows"].as_array().into_iter().flatten().filter(|row| row[0] == 4) {
+            let mut ours = table["cpuid"].as_array().into_iter().flatten();
+            let ours = ours.find(|ours| ours["leaf"] == 4 && ours["subleaf"] == row[1]).expect("a row");
+            for (at, register) in ["eax", "ebx", "ecx", "edx"].into_iter().enumerate() {
+                assert_eq!(ours[register], row[at + 2], "{machine} -smp {smp}: leaf 4.{} {register}", row[1]);
+            }
+            compared += 1;
+        }
+        let shown = get(&mut qmp, "/machine", "smp-cache");
+        let caches: Vec<&Value> = shown.as_array().into_iter().flatten().map(|one| &one["cache"]).collect();
+        assert_eq!(caches, ["l1d", "l1i", "l2", "l3"]);
+    }
+    assert!(compared >= 32, "{compared}");
+}
+
+/// A guest runs in memory that is an object's, also where that lies in two pieces.
+#[test]
+fn a_guest_runs_in_a_memory_backend() {
+    if !kvm_or_skip("a_guest_runs_in_a_memory_backend") {
+        return;
+    }
+    for machine in ["pc", "q35", "pc,max-ram-below-4g=1M,i8042=off"] {
+        let program = Program::start(&[
+            "-M",
+            &format!("{machine},memory-backend=ram"),
+            "-accel",
+            "kvm",
+            "-object",
+            "memory-backend-ram,id=ram,size=64M,dump=off",
+        ]);
+        let _ = program.wait_console("cpu 0: up", 1);
+    }
+}
