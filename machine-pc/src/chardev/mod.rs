@@ -7,6 +7,7 @@
 
 mod console;
 mod endpoint;
+pub mod fd_set;
 pub mod object;
 mod open;
 pub mod spec;

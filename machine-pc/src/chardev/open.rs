@@ -1,6 +1,6 @@
 //! Opening what a [`ChardevSpec`](super::spec::ChardevSpec) describes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::net::{SocketAddr as InetAddress, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
@@ -11,6 +11,7 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use super::endpoint::{Endpoint, Listener, SocketFile, Stream, tcp_stream, unix_stream};
+use super::fd_set::{self, Access};
 use super::spec::{ChardevBackend, SocketAddress, SocketSpec};
 use super::{stdio, sys};
 
@@ -112,9 +113,8 @@ pub(crate) fn open(backend: &ChardevBackend) -> Result<Endpoint, OpenError> {
 }
 
 fn open_file(path: &Path, append: bool) -> Result<File, OpenError> {
-    let mut options = OpenOptions::new();
-    options.create(true).write(true).append(append).truncate(!append);
-    options.open(path).map_err(|source| OpenError::File { path: path.to_owned(), source })
+    fd_set::open(path, Access::Write { append })
+        .map_err(|source| OpenError::File { path: path.to_owned(), source })
 }
 
 /// The text of an address as the reference shows it.

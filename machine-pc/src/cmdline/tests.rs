@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::chardev::spec::{ChardevBackend, MonitorMode, SocketAddress};
+use crate::run_actions::{RebootAction, ShutdownAction};
 
 fn parse(words: &str) -> CommandLine {
     let line = CommandLine::parse(words.split_whitespace());
@@ -156,7 +157,9 @@ fn help_comes_in_a_fixed_order() {
         ("-chardev help", "Available chardev backend types: \n"),
         ("-display help", "Available display backend types:\nnone\n"),
     ] {
-        let Request::Print(text) = parse(words).request else { panic!("{words}") };
+        let (Request::Print(text) | Request::PrintAndFail(text)) = parse(words).request else {
+            panic!("{words}")
+        };
         assert!(text.starts_with(start), "{words}: {text}");
     }
 }
@@ -225,7 +228,8 @@ fn the_rest_is_what_it_says() {
     let uuid =
         [0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0];
     assert_eq!(line.uuid, Some(uuid));
-    assert!(line.no_shutdown && line.no_reboot && line.no_defaults && line.daemonize);
+    assert_eq!((line.actions.shutdown, line.actions.reboot), (ShutdownAction::Pause, RebootAction::Shutdown));
+    assert!(line.no_defaults && line.daemonize);
     assert_eq!(line.pidfile, Some("/run/p".into()));
     assert_eq!(line.bios, Some("b.bin".into()));
     assert_eq!(line.messages, MessageOptions { timestamp: true, guest_name: false });
@@ -405,7 +409,8 @@ fn word() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn every_command_line_is_answered(words in prop::collection::vec(word(), 0..12)) {
-        match CommandLine::parse(words.clone()) {
+        let no_file = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+        match CommandLine::parse_with(words.clone(), no_file) {
             Ok(line) => {
                 prop_assert_eq!(stdio_conflict(&line.chardevs), None);
                 for monitor in &line.monitors {
