@@ -1,7 +1,7 @@
 //! Options about what this program has none of: graphics, audio, network. What asks for nothing is accepted.
 
 use qom::text::opts;
-use qom::text::{ParameterError, identifier, keyval, parse_bool};
+use qom::text::{ParameterError, identifier, keyval, number, parse_bool};
 use serde_json::{Map, Value};
 
 use super::build::{Builder, Step};
@@ -81,6 +81,46 @@ fn not_accepted(name: &str, value: &str) -> ErrorKind {
     ParameterError::NotAccepted { name: name.to_owned(), value: value.to_owned() }.into()
 }
 
+/// A text, or what is said of anything else in its place.
+fn text_of<'a>(name: &str, value: &'a Value, json: bool, kind: &'static str) -> Result<&'a str, ErrorKind> {
+    let name = || name.to_owned();
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Object(_) if !json => Err(ParameterError::UnexpectedMembers { name: name() }.into()),
+        _ => Err(ParameterError::WrongKind { name: name(), expected: kind }.into()),
+    }
+}
+
+fn check_bool(name: &str, value: &Value, json: bool) -> Result<(), ErrorKind> {
+    if json && value.is_boolean() {
+        return Ok(());
+    }
+    let kind = if json { "boolean" } else { "string" };
+    match text_of(name, value, json, kind) {
+        Ok(text) if !json && parse_bool(text).is_some() => Ok(()),
+        Ok(_) if json => Err(ParameterError::WrongKind { name: name.to_owned(), expected: kind }.into()),
+        Ok(_) => Err(ParameterError::Expects { name: name.to_owned(), expected: "'on' or 'off'" }.into()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A number of 32 bits. QEMU names one that is too large without the structures around it.
+fn check_number(name: &str, key: &str, value: &Value, json: bool) -> Result<(), ErrorKind> {
+    let expects = |name: &str, expected| ParameterError::Expects { name: name.to_owned(), expected };
+    let number = match value {
+        Value::Number(number) if json => number.as_i64(),
+        _ if json => return Err(expects(name, "uint64").into()),
+        value => {
+            let text = text_of(name, value, json, "string")?;
+            Some(number::signed(text).map_err(|_| expects(name, "integer"))?)
+        }
+    };
+    match number.map(u32::try_from) {
+        Some(Ok(_)) => Ok(()),
+        _ => Err(expects(key, "uint32_t").into()),
+    }
+}
+
 /// Holds settings against their table.
 fn check_settings(
     settings: &Map<String, Value>,
@@ -90,38 +130,20 @@ fn check_settings(
 ) -> Result<(), ErrorKind> {
     for (key, value) in settings {
         let name = format!("{prefix}{key}");
-        let Some((_, setting)) = table.iter().find(|(known, _)| known == key) else {
-            return Err(ParameterError::Unexpected { name }.into());
-        };
-        let text = value.as_str();
-        let fits = match setting {
-            Setting::Direction => match value {
-                Value::Object(members) => {
-                    check_settings(members, DIRECTION, &format!("{name}."), json)?;
-                    true
+        match table.iter().find(|(known, _)| known == key).map(|(_, setting)| setting) {
+            None => return Err(ParameterError::Unexpected { name }.into()),
+            Some(Setting::Number) => check_number(&name, key, value, json)?,
+            Some(Setting::Bool) => check_bool(&name, value, json)?,
+            Some(Setting::Format) => {
+                let format = text_of(&name, value, json, "string")?;
+                if !FORMATS.contains(&format) {
+                    return Err(not_accepted(key, format));
                 }
+            }
+            Some(Setting::Direction) => match value {
+                Value::Object(members) => check_settings(members, DIRECTION, &format!("{name}."), json)?,
                 _ => return Err(ParameterError::WrongKind { name, expected: "object" }.into()),
             },
-            Setting::Format => match text {
-                Some(text) if !FORMATS.contains(&text) => return Err(not_accepted(key, text)),
-                text => text.is_some(),
-            },
-            Setting::Bool if json => value.is_boolean(),
-            Setting::Bool => text.is_some_and(|text| parse_bool(text).is_some()),
-            Setting::Number if json => value.as_u64().is_some_and(|number| u32::try_from(number).is_ok()),
-            Setting::Number => {
-                text.and_then(qom::text::parse_u64).is_some_and(|number| u32::try_from(number).is_ok())
-            }
-        };
-        if !fits {
-            let expected = match setting {
-                Setting::Bool if json => "boolean",
-                Setting::Bool => "'on' or 'off'",
-                Setting::Number if json => "uint64",
-                Setting::Number => "integer",
-                Setting::Format | Setting::Direction => "string",
-            };
-            return Err(ParameterError::Expects { name, expected }.into());
         }
     }
     Ok(())
@@ -172,9 +194,6 @@ impl Builder {
         location: &str,
     ) -> Result<(), Failure> {
         let at = |error: ErrorKind| Failure::at(location, error);
-        if !tree.contains_key("driver") {
-            return Err(at(missing("driver").into()));
-        }
         let id = take_name(&mut tree, "id").map_err(at)?;
         check_driver(&mut tree, json).map_err(at)?;
         if !self.audiodevs.insert(id.clone()) {
@@ -210,34 +229,21 @@ impl Builder {
 
     /// What all displays can be told; only OpenGL would be missed.
     fn display_setting(&mut self, key: &str, value: &Value, json: bool) -> Result<(), ErrorKind> {
-        let name = key.to_owned();
         match key {
             "full-screen" | "window-close" | "show-cursor" => {
-                let (fits, expected) = if json {
-                    (value.is_boolean(), "boolean")
-                } else {
-                    (value.as_str().is_some_and(|text| parse_bool(text).is_some()), "'on' or 'off'")
-                };
-                if !fits {
-                    return Err(if json {
-                        ParameterError::WrongKind { name, expected }.into()
-                    } else {
-                        ParameterError::Expects { name, expected }.into()
-                    });
-                }
+                check_bool(key, value, json)?;
                 if key == "window-close" {
                     let text = "window-close is only valid for GTK and SDL, ignoring option";
                     self.warn_at(None, text.to_owned());
                 }
                 Ok(())
             }
-            "gl" => match value.as_str() {
-                Some("off") => Ok(()),
-                Some("on" | "core" | "es") => Err(ErrorKind::NoOpenGl),
-                Some(text) => Err(not_accepted("gl", text)),
-                None => Err(wrong_kind("gl").into()),
+            "gl" => match text_of(key, value, json, "string")? {
+                "off" => Ok(()),
+                "on" | "core" | "es" => Err(ErrorKind::NoOpenGl),
+                text => Err(not_accepted("gl", text)),
             },
-            _ => Err(ParameterError::Unexpected { name }.into()),
+            _ => Err(ParameterError::Unexpected { name: key.to_owned() }.into()),
         }
     }
 
@@ -254,8 +260,9 @@ impl Builder {
         }
         match opts.get("type") {
             Some("none") => Ok(()),
+            None => Err(at(missing("type").into())),
             Some(kind) if !NETWORKS.contains(&kind) => Err(at(not_accepted("type", kind))),
-            _ => Err(at(ErrorKind::NotSupported { reason: "there is no network" })),
+            Some(_) => Err(at(ErrorKind::NotSupported { reason: "there is no network" })),
         }
     }
 }

@@ -95,17 +95,17 @@ impl Builder {
     }
 }
 
-/// Whether the text starts as `strptime` wants it for `%Y-%m-%d`; QEMU looks no further.
+/// Whether the text starts with three numbers as `scanf` reads `%d-%d-%d`; QEMU looks no further at the form.
 fn starts_with_date(text: &str) -> bool {
-    let mut parts = text.splitn(3, '-');
-    let whole = |part: Option<&str>, digits: usize| {
-        part.is_some_and(|part| {
-            (1..=digits).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
-        })
+    let number = |text: &str| {
+        let digits = text.trim_ascii_start().trim_start_matches(['+', '-']);
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
     };
-    whole(parts.next(), 4)
-        && whole(parts.next(), 2)
-        && parts.next().is_some_and(|day| day.starts_with(|first: char| first.is_ascii_digit()))
+    let mut parts = text.splitn(3, '-');
+    let mut next = || parts.next().unwrap_or_default();
+    number(next())
+        && number(next())
+        && next().trim_ascii_start().starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// The letters of devices to boot from: as many as a PC's firmware can tell apart.

@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 use super::boot::RTC_OPTIONS;
 use super::build::Builder;
 use super::chardev::CHARDEV_OPTIONS;
-use super::device::GLOBAL_OPTIONS;
+use super::device::{GLOBAL_OPTIONS, missing};
 use super::error::{ErrorKind, Failure};
 use super::process::{ACTION_OPTIONS, ADD_FD_OPTIONS, OVERCOMMIT_OPTIONS, SANDBOX_OPTIONS};
 use super::table::{self, Support};
@@ -50,7 +50,7 @@ const REFUSED: &[&str] = &[
     "numa",
     "option-rom",
     "plugin",
-    "semihosting-config",
+    "run-with",
     "smbios",
     "tpmdev",
     "vnc",
@@ -78,7 +78,7 @@ const PROVIDED: &[&str] = &[
 ];
 
 /// Groups of which there is one set of options, which has no ID.
-const SINGLE: &[&str] = &["action", "memory", "msg", "name", "rtc"];
+const SINGLE: &[&str] = &["action", "memory", "name", "rtc"];
 
 /// How files are read while the command line is.
 #[derive(Debug, Clone, Copy)]
@@ -204,10 +204,12 @@ impl Group {
     fn tree(self) -> Result<Map<String, Value>, ErrorKind> {
         let id = self.id.map(|id| ("id".to_owned(), id));
         let mut words = Vec::new();
+        let element = |key: &str| key.starts_with(|first: char| first.is_ascii_digit());
+        if self.pairs.iter().any(|(key, _)| element(key)) {
+            let all = id.is_none() && self.pairs.iter().all(|(key, _)| element(key));
+            return Err(if all { ErrorKind::ConfigList } else { ErrorKind::ConfigMixedList });
+        }
         for (key, value) in id.into_iter().chain(self.pairs) {
-            if key.starts_with(|first: char| first.is_ascii_digit()) {
-                return Err(ErrorKind::ConfigList);
-            }
             if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
                 return Err(ParameterError::Invalid { name: key }.into());
             }
@@ -258,7 +260,7 @@ impl Builder {
             let tree = group.tree().map_err(at)?;
             return match name.as_str() {
                 "object" => self.add_object(tree, Form::Keyval, place).map(drop),
-                "audiodev" => self.audiodev_tree(tree, false, place),
+                "audiodev" => self.audiodev_tree(tree, false, location),
                 "machine" => self.machine.machine_tree(tree, location),
                 "smp-opts" => self.machine.property_tree("smp", tree, location),
                 _ => self.machine.property_tree("boot", tree, location),
@@ -270,6 +272,7 @@ impl Builder {
         let opts = Opts { pairs: group.pairs, id: group.id, ..Opts::default() };
         let check = |table: &[OptDescription]| opts.check(table).map_err(|error| at(error.error.into()));
         match name.as_str() {
+            "accel" if opts.get("accel").is_none() => Err(Failure::at(place, missing("accel"))),
             "accel" => self.accelerator_opts(opts, place).map(drop),
             "action" => {
                 check(ACTION_OPTIONS)?;
@@ -285,7 +288,12 @@ impl Builder {
                 check(CHARDEV_OPTIONS)?;
                 self.chardev_opts(opts, place).map_err(at)
             }
-            "device" => self.device_opts(opts, place),
+            "device" => {
+                if let Some(id) = opts.id.as_ref().filter(|id| self.devices.has_id(id)) {
+                    return Err(at(ErrorKind::DuplicateId { id: id.clone(), group: "device" }));
+                }
+                self.device_opts(opts, place)
+            }
             "global" => {
                 check(GLOBAL_OPTIONS)?;
                 self.global_opts(&opts, place)
@@ -308,7 +316,7 @@ impl Builder {
                 self.name_opts(&opts, place);
                 Ok(())
             }
-            "net" | "netdev" | "nic" => self.network_opts(&opts, location),
+            "net" | "netdev" | "nic" => self.network_opts(&opts, place),
             "overcommit" => {
                 check(OVERCOMMIT_OPTIONS)?;
                 self.overcommit_opts(&opts, place)
@@ -355,7 +363,7 @@ impl Builder {
             "accel" => Ok(self.set_accelerator(id, key, value)),
             _ => Ok(false),
         };
-        if done.map_err(|error| at(error.into()))? {
+        if done.map_err(|error| at(ErrorKind::SetParameter(error)))? {
             Ok(())
         } else {
             Err(at(ErrorKind::NothingToSet { group: group.to_owned(), id: id.to_owned() }))

@@ -32,6 +32,11 @@ impl Devices {
         self.help.take()
     }
 
+    /// Whether there is a device of that ID.
+    pub(super) fn has_id(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
     /// Whether a device of that type is asked for.
     pub(super) fn has_driver(&self, driver: &str) -> bool {
         self.drivers.contains(driver)

@@ -215,6 +215,9 @@ pub enum ErrorKind {
     /// An argument that is both a value and a structure.
     #[error("Cannot mix scalar and non-scalar keys")]
     ConfigMixed,
+    /// Some arguments are elements of a list, and others are not.
+    #[error("Cannot mix list and non-list keys")]
+    ConfigMixedList,
     /// No such group.
     #[error("There is no option group '{group}'")]
     NoOptionGroup {
@@ -227,6 +230,9 @@ pub enum ErrorKind {
         /// The argument.
         text: String,
     },
+    /// `-set` of an argument that the option does not take. QEMU leaves out what it otherwise adds for a person.
+    #[error(transparent)]
+    SetParameter(ParameterError),
     /// `-set` of what is not flat.
     #[error("-set is not supported with {group}")]
     SetNotSupported {
