@@ -26,7 +26,7 @@
 mod absent;
 mod boot;
 mod build;
-mod chardev;
+pub(crate) mod chardev;
 mod config;
 mod defaults;
 mod device;

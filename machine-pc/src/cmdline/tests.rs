@@ -115,9 +115,9 @@ fn what_is_not_there_is_refused_with_its_reason() {
         ("-net nic", "qom: -net nic: not supported: there is no network\n"),
         ("-vga std", "qom: standard VGA not available\n"),
         (
-            "-chardev ringbuf,id=r",
-            "qom: -chardev ringbuf,id=r: 'ringbuf' is not supported: \
-             character devices are stdio, null, file, pty and plain sockets\n",
+            "-chardev udp,id=r",
+            "qom: -chardev udp,id=r: 'udp' is not supported: \
+             character devices are stdio, null, file, pipe, pty, ringbuf and plain sockets\n",
         ),
     ] {
         assert_eq!(refused(words), report, "{words}");
