@@ -15,10 +15,10 @@ use serde_json::{Map, Value};
 use target_i386::cpu::cpu_models;
 
 use crate::accel::AccelChoice;
-use crate::chardev::fd_set;
+use crate::chardev::{OpenError, fd_set};
 use crate::cmdline::{
-    CommandLine, DeviceOption, DeviceProperties, MONITOR_TYPES, ObjectOption, Request, help_text,
-    version_text,
+    ChardevPlace, CommandLine, DeviceOption, DeviceProperties, MONITOR_TYPES, ObjectOption, Request,
+    help_text, version_text,
 };
 use crate::process::{Process, ProcessError};
 use crate::report::{self, PROGRAM};
@@ -94,7 +94,7 @@ pub enum Failure {
     },
     /// A character device, or a user of one.
     #[error(transparent)]
-    Chardev(crate::chardev::OpenError),
+    Chardev(OpenError),
     /// Two monitor commands of one name: a mistake in the program.
     #[error(transparent)]
     Commands(#[from] qmp::DuplicateCommand),
@@ -175,6 +175,19 @@ fn execute(line: CommandLine) -> Result<(), Failure> {
             Some(process) => run::run(&qom, line, process),
             None => Ok(()),
         },
+    }
+}
+
+/// A character device cannot be opened. If more follows from that, it is the failure, and the reason is told at once.
+pub(crate) fn chardev_failure(error: OpenError, place: Option<&ChardevPlace>) -> Failure {
+    let Some(ChardevPlace { location, consequence }) = place else { return Failure::Chardev(error) };
+    let failure = |reason| Failure::Option { location: location.clone(), reason };
+    match consequence {
+        None => failure(error.to_string()),
+        Some(consequence) => {
+            report::error(failure(error.to_string()));
+            failure(consequence.clone())
+        }
     }
 }
 

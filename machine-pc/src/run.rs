@@ -10,7 +10,9 @@ use crate::chardev;
 use crate::cmdline::{CommandLine, SerialSpec};
 use crate::main_loop::{Handle, MainLoop};
 use crate::process::Process;
-use crate::program::{Failure, add_devices, machine_spec, read_objects, warn_of_unused_globals};
+use crate::program::{
+    Failure, add_devices, chardev_failure, machine_spec, read_objects, warn_of_unused_globals,
+};
 use crate::report::{self, Prefix};
 use crate::serial::SerialPort;
 use crate::startup::{self, Connections, StartError};
@@ -99,7 +101,9 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
         let mut chardev = asked.clone();
         // A console that shares a monitor's terminal: the monitor is attached last and so has the keys.
         chardev.mux |= line.serials.contains(&SerialSpec::OutputOf(chardev.id.clone()));
-        let connection = main_loop.add_chardev(&chardev).map_err(Failure::Chardev)?;
+        let connection = main_loop
+            .add_chardev(&chardev)
+            .map_err(|error| chardev_failure(error, line.chardev_places.get(&asked.id)))?;
         chardev::object::show(qom, asked, connection).map_err(StartError::Object)?;
     }
     let console = console(&line)?;

@@ -97,7 +97,9 @@ pub enum OpenError {
 /// The system's text for an error, without Rust's `(os error N)`.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
-    text.rsplit_once(" (os error ").map_or(text.clone(), |(text, _)| text.to_owned())
+    // What the standard library puts in front where it looks up a name.
+    let text = text.trim_start_matches("failed to lookup address information: ");
+    text.rsplit_once(" (os error ").map_or(text, |(text, _)| text).to_owned()
 }
 
 /// Opens a backend.
@@ -252,6 +254,10 @@ fn resolve(
         addresses.push(InetAddress::from(([0, 0, 0, 0], number)));
     }
     addresses.retain(|address| if address.is_ipv4() { ipv4 } else { ipv6 });
+    if addresses.is_empty() {
+        let text = "Address family for hostname not supported";
+        return Err(failed(io::Error::new(io::ErrorKind::AddrNotAvailable, text)));
+    }
     Ok(addresses)
 }
 

@@ -470,12 +470,12 @@ mod tests {
             ("socket,host=x,port=1,to=x", "Parameter 'to' expects a number"),
             ("socket,host=x,port=1,to=70000", "Value '70000' is too large for parameter 'to'"),
             (
-                "ringbuf",
-                "'ringbuf' is not supported: character devices are stdio, null, file, pty and plain sockets",
+                "udp",
+                "'udp' is not supported: character devices are stdio, null, file, pipe, pty, ringbuf and plain sockets",
             ),
             (
                 "socket,path=x,telnet=on",
-                "'telnet' is not supported: character devices are stdio, null, file, pty and plain sockets",
+                "'telnet' is not supported: character devices are stdio, null, file, pipe, pty, ringbuf and plain sockets",
             ),
         ] {
             assert_eq!(long(text), Err(message.to_owned()), "{text}");

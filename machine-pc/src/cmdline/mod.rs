@@ -39,6 +39,7 @@ mod object;
 mod process;
 mod table;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -77,6 +78,8 @@ pub struct CommandLine {
     pub globals: Vec<GlobalOption>,
     /// Character devices, in the order in which they are to be opened.
     pub chardevs: Vec<ChardevSpec>,
+    /// Where each of them was asked for, by ID; those that nobody asked for have no place.
+    pub chardev_places: HashMap<String, ChardevPlace>,
     /// Serial ports, the first one being COM1.
     pub serials: Vec<SerialSpec>,
     /// Monitors, in order.
@@ -234,6 +237,15 @@ pub enum SerialSpec {
     Chardev(String),
     /// The port's output goes where this character device's goes; its input stays with the device's user.
     OutputOf(String),
+}
+
+/// Where a character device was asked for, for messages about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChardevPlace {
+    /// The option as it was written.
+    pub location: String,
+    /// What follows if it cannot be opened, in words.
+    pub consequence: Option<String>,
 }
 
 /// `-boot`: kept with the machine. There is nothing to boot from but firmware.

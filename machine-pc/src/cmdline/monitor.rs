@@ -16,7 +16,7 @@ use super::chardev::{self, CHARDEV_HELP, CHARDEV_OPTIONS, ChardevError};
 use super::defaults::stdio_conflict;
 use super::error::{ErrorKind, Failure};
 use super::help::parameter;
-use super::{Request, SerialSpec};
+use super::{ChardevPlace, Request, SerialSpec};
 use crate::chardev::spec::{ChardevBackend, ChardevSpec, MonitorMode, MonitorSpec};
 
 /// A character device that was described.
@@ -237,6 +237,8 @@ impl Builder {
             let at = |error: ErrorKind| Failure::at(&location, error);
             let id = id.ok_or_else(|| at(ChardevError::NoId.into()))?;
             let spec = chardev::from_opts(&id, &opts).map_err(|error| at(error.into()))?;
+            let place = ChardevPlace { location: location.clone(), consequence: None };
+            self.line.chardev_places.insert(id, place);
             self.open(spec).map_err(at)?;
         }
         Ok(())
@@ -314,6 +316,8 @@ impl Builder {
         let opts = chardev::short_form(text, true).map_err(|error| because(error.into()))?;
         let opts = opts.ok_or_else(|| Failure::at(location, useless()))?;
         let spec = chardev::from_opts(&id, &opts).map_err(|error| because(error.into()))?;
+        let consequence = Some(useless().to_string());
+        self.line.chardev_places.insert(id.clone(), ChardevPlace { location: location.clone(), consequence });
         self.open(spec).map_err(because)?;
         if text.starts_with("mon:") {
             let monitor =

@@ -323,5 +323,12 @@ impl MainLoop {
     }
 }
 
+impl Drop for MainLoop {
+    fn drop(&mut self) {
+        // Commands may still have the table; the chardevs end with the loop.
+        self.chardevs.close();
+    }
+}
+
 #[cfg(test)]
 mod tests;

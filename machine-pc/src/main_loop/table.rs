@@ -119,6 +119,12 @@ impl Chardevs {
         Ok(Self(Rc::new(RefCell::new(table))))
     }
 
+    /// Closes all.
+    pub(super) fn close(&self) {
+        let slots = std::mem::take(&mut self.0.borrow_mut().slots);
+        drop(slots);
+    }
+
     /// How many places there are.
     pub(super) fn places(&self) -> usize {
         self.0.borrow().slots.len()
