@@ -29,6 +29,25 @@ fn a_recorded_session_gets_the_same_replies() {
     assert_eq!(finished.status, Some(0), "{finished:?}");
 }
 
+/// A program with a terminal of its own, ended when dropped.
+struct Running(std::process::Child);
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = std::process::Command::new(tests::binary());
+        command.args(["-accel", "tcg", "-display", "none"]).args(arguments);
+        let null = std::process::Stdio::null;
+        Self(command.stdin(null()).stdout(null()).stderr(null()).spawn().expect("the program starts"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn filename(qmp: &mut Qmp, label: &str) -> String {
     let chardevs = qmp.ok("query-chardev", &json!({}));
     let chardev = chardevs.as_array().expect("a list").iter().find(|chardev| chardev["label"] == label);
@@ -43,14 +62,14 @@ impl Hmp {
         let stream = UnixStream::connect(path).expect("the socket is there");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         let mut hmp = Self(stream);
-        assert!(hmp.answer().starts_with("QEMU "), "a banner");
+        assert!(hmp.answer().starts_with("qom-system "), "a banner");
         hmp
     }
 
     fn answer(&mut self) -> String {
         let mut text = Vec::new();
         let mut byte = [0];
-        while !text.ends_with(b"(qemu) ") {
+        while !text.ends_with(b"(qom) ") {
             assert_eq!(self.0.read(&mut byte).expect("text"), 1, "{}", String::from_utf8_lossy(&text));
             text.push(byte[0]);
         }
@@ -125,23 +144,8 @@ fn a_console_and_a_monitor_share_a_chardev() {
     let at = |name: &str| directory.path().join(name);
     let shared = format!("socket,id=s,path={},server=on,wait=off,mux=on", at("s").display());
     let qmp = format!("unix:{},server=on,wait=off", at("qmp").display());
-    let mut child = std::process::Command::new(tests::binary())
-        .args([
-            "-accel",
-            "tcg",
-            "-display",
-            "none",
-            "-chardev",
-            &shared,
-            "-serial",
-            "chardev:s",
-            "-monitor",
-            "chardev:s",
-        ])
-        .args(["-qmp", &qmp])
-        .stdin(std::process::Stdio::null())
-        .spawn()
-        .expect("the program starts");
+    let mut child =
+        Running::start(&["-chardev", &shared, "-serial", "chardev:s", "-monitor", "chardev:s", "-qmp", &qmp]);
     let mut session = Qmp::connect(&at("qmp"));
     assert_eq!(filename(&mut session, "s"), "mux");
     assert!(filename(&mut session, "s-base").starts_with("disconnected:unix:"));
@@ -152,7 +156,7 @@ fn a_console_and_a_monitor_share_a_chardev() {
     let text = hmp.line("info version");
     assert!(!text.contains("VM status"), "{text}");
     let _ = session.ok("quit", &json!({}));
-    assert_eq!(child.wait().expect("an end").code(), Some(0));
+    assert_eq!(child.0.wait().expect("an end").code(), Some(0));
 }
 
 #[test]
@@ -193,22 +197,8 @@ fn a_console_can_be_moved_while_the_machine_runs() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str| directory.path().join(name);
     let qmp = format!("unix:{},server=on,wait=off", at("qmp").display());
-    let mut child = std::process::Command::new(tests::binary())
-        .args([
-            "-accel",
-            "tcg",
-            "-display",
-            "none",
-            "-chardev",
-            "ringbuf,id=r,size=4k",
-            "-serial",
-            "chardev:r",
-            "-qmp",
-            &qmp,
-        ])
-        .stdin(std::process::Stdio::null())
-        .spawn()
-        .expect("the program starts");
+    let ring = ["-chardev", "ringbuf,id=r,size=4k", "-serial", "chardev:r"];
+    let mut child = Running::start(&[&ring[..], &["-qmp", &qmp]].concat());
     let mut session = Qmp::connect(&at("qmp"));
     assert_eq!(session.error("chardev-remove", &json!({"id": "r"})).1, "Chardev 'r' is busy");
     let file = at("log").display().to_string();
@@ -223,7 +213,7 @@ fn a_console_can_be_moved_while_the_machine_runs() {
     assert!(listed.contains("{\"name\":\"r\",\"type\":\"child<chardev-file>\"}"), "{listed}");
     assert!(Path::new(&file).exists());
     let _ = session.ok("quit", &json!({}));
-    assert_eq!(child.wait().expect("an end").code(), Some(0));
+    assert_eq!(child.0.wait().expect("an end").code(), Some(0));
 }
 
 #[test]
