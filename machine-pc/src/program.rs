@@ -4,7 +4,7 @@
 //! standard error after the program's name. Errors end the program with status 1.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -15,10 +15,12 @@ use serde_json::{Map, Value};
 use target_i386::cpu::cpu_models;
 
 use crate::accel::AccelChoice;
+use crate::chardev::{OpenError, fd_set};
 use crate::cmdline::{
-    CommandLine, DeviceOption, DeviceProperties, MONITOR_TYPES, ObjectOption, Request, help_text,
-    version_text,
+    ChardevPlace, CommandLine, DeviceOption, DeviceProperties, MONITOR_TYPES, ObjectOption, Request,
+    help_text, version_text,
 };
+use crate::process::{Process, ProcessError};
 use crate::report::{self, PROGRAM};
 use crate::startup::{self, MachineSpec, StartError};
 use crate::{listings, run};
@@ -42,6 +44,7 @@ pub fn main(words: impl IntoIterator<Item = String>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // Why was reported for each accelerator on its own.
         Err(Failure::Start(StartError::Accel(crate::accel::AccelError::None))) => ExitCode::FAILURE,
+        Err(Failure::Help) => ExitCode::FAILURE,
         Err(failure) => {
             report::error(failure);
             ExitCode::FAILURE
@@ -69,6 +72,15 @@ pub enum Failure {
         /// Why.
         source: qom::user_creatable::AddError,
     },
+    /// The process cannot be what is asked for.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// Nothing can be logged.
+    #[error(transparent)]
+    Log(#[from] crate::trace::LogError),
+    /// Help was printed, and that is all that can be done.
+    #[error("nothing but help was asked for")]
+    Help,
     /// A file or socket.
     #[error("{what}: {}", crate::os_error::text(source))]
     Io {
@@ -79,7 +91,7 @@ pub enum Failure {
     },
     /// A character device, or a user of one.
     #[error(transparent)]
-    Chardev(crate::chardev::OpenError),
+    Chardev(OpenError),
     /// Two monitor commands of one name: a mistake in the program.
     #[error(transparent)]
     Commands(#[from] qmp::DuplicateCommand),
@@ -106,10 +118,17 @@ fn execute(line: CommandLine) -> Result<(), Failure> {
         Request::Help => return print(&help_text(PROGRAM, QEMU_VERSION)),
         Request::Version => return print(&version_text(PROGRAM, QEMU_VERSION)),
         Request::Print(text) => return print(text),
+        Request::PrintAndFail(text) => return print(text).and(Err(Failure::Help)),
         Request::DumpHost(path) => return dump_host(path),
         Request::AcceleratorHelp => return print(&listings::accelerators()),
         _ => {}
     }
+    add_fds(&line)?;
+    crate::trace::start(&line.log)?;
+    let mut process = match line.request {
+        Request::Run => Some(Process::start(&line)?),
+        _ => None,
+    };
     let choices: Vec<AccelChoice> = line
         .accelerators
         .iter()
@@ -149,11 +168,51 @@ fn execute(line: CommandLine) -> Result<(), Failure> {
                 reason: format!("'{driver}' is not a valid device model name"),
             }),
         },
-        _ => return run::run(&qom, line),
+        _ => {
+            return match &mut process {
+                Some(process) => run::run(&qom, line, process),
+                None => Ok(()),
+            };
+        }
     };
     // The process ends: to take all types apart would be a fifth of its time.
     std::mem::forget(qom);
     listed
+}
+
+/// A character device cannot be opened. If more follows from that, it is the failure, and the reason is told at once.
+pub(crate) fn chardev_failure(error: OpenError, place: Option<&ChardevPlace>) -> Failure {
+    let Some(ChardevPlace { location, consequence }) = place else { return Failure::Chardev(error) };
+    let failure = |reason| Failure::Option { location: location.clone(), reason };
+    match consequence {
+        None => failure(error.to_string()),
+        Some(consequence) => {
+            report::error(failure(error.to_string()));
+            failure(consequence.clone())
+        }
+    }
+}
+
+/// Puts inherited descriptors into their sets.
+fn add_fds(line: &CommandLine) -> Result<(), Failure> {
+    for added in &line.add_fds {
+        fd_set::add(added.fd, added.set, added.opaque.clone()).map_err(|error| Failure::Option {
+            location: added.location.clone(),
+            reason: error.to_string(),
+        })?;
+    }
+    fd_set::close_originals(line.add_fds.iter().map(|added| added.fd));
+    Ok(())
+}
+
+/// The firmware image of `-bios`: the file of that path, or the first of that name in the directories of `-L`.
+fn firmware(line: &CommandLine) -> Option<PathBuf> {
+    let path = line.bios.as_ref()?;
+    if path.exists() {
+        return Some(path.clone());
+    }
+    let found = line.data_directories.iter().map(|directory| directory.join(path)).find(|path| path.exists());
+    Some(found.unwrap_or_else(|| path.clone()))
 }
 
 /// The part of the command line that the machine is made from.
@@ -164,7 +223,7 @@ pub(crate) fn machine_spec(line: &CommandLine) -> MachineSpec {
         cpu: line.cpu.clone(),
         smp: line.smp.clone(),
         ram_size: line.memory_size,
-        firmware: line.bios.clone(),
+        firmware: firmware(line),
         globals: line
             .globals
             .iter()

@@ -9,11 +9,14 @@ use crate::accel::KvmAccel;
 use crate::chardev;
 use crate::cmdline::{CommandLine, SerialSpec};
 use crate::main_loop::{Handle, MainLoop};
-use crate::program::{Failure, add_devices, machine_spec, read_objects, warn_of_unused_globals};
+use crate::process::Process;
+use crate::program::{
+    Failure, add_devices, chardev_failure, machine_spec, read_objects, warn_of_unused_globals,
+};
 use crate::report::{self, Prefix};
 use crate::serial::SerialPort;
 use crate::startup::{self, Connections, StartError};
-use crate::vm::{Vm, VmPolicy};
+use crate::vm::Vm;
 use crate::vm_event::VmEvent;
 
 /// How many of a guest's `_OST` reports may wait for the main loop. A guest that makes more of them faster than they are
@@ -78,12 +81,7 @@ fn console(line: &CommandLine) -> Result<Option<String>, Failure> {
 ///
 /// # Errors
 /// [`Failure`]: why there is no machine. The end of a machine that ran is no failure.
-pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine) -> Result<(), Failure> {
-    if line.daemonize {
-        let reason =
-            "this program does not put itself in the background yet; let a service manager do it".to_owned();
-        return Err(Failure::Option { location: "-daemonize".to_owned(), reason });
-    }
+pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) -> Result<(), Failure> {
     report::set_prefix(Prefix {
         timestamp: line.messages.timestamp,
         guest_name: line.name.guest.clone().filter(|_| line.messages.guest_name),
@@ -103,7 +101,9 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine) -> Result<(), Failure> 
         let mut chardev = asked.clone();
         // A console that shares a monitor's terminal: the monitor is attached last and so has the keys.
         chardev.mux |= line.serials.contains(&SerialSpec::OutputOf(chardev.id.clone()));
-        let connection = main_loop.add_chardev(&chardev).map_err(Failure::Chardev)?;
+        let connection = main_loop
+            .add_chardev(&chardev)
+            .map_err(|error| chardev_failure(error, line.chardev_places.get(&asked.id)))?;
         chardev::object::show(qom, asked, connection).map_err(StartError::Object)?;
     }
     let console = console(&line)?;
@@ -135,7 +135,7 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine) -> Result<(), Failure> 
     if let Some(port) = machine.as_ref().and_then(|machine| machine.board()?.serial().cloned()) {
         let _ = serial.set(port);
     }
-    add_devices(qom, line.devices)?;
+    add_devices(qom, std::mem::take(&mut line.devices))?;
     warn_of_unused_globals(qom);
     qom.pass_over_globals();
 
@@ -149,23 +149,14 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine) -> Result<(), Failure> 
         report::info(format_args!("{accel}: CPUs have the features {features}, and no guest code is run"));
     }
     let mut context = Context::new(qom.clone(), Commands::linked()?);
-    let policy = VmPolicy { no_shutdown: line.no_shutdown, no_reboot: line.no_reboot };
-    let mut vm = Vm::new(machine, kvm, policy, context.events().clone());
+    let mut vm = Vm::new(machine, kvm, line.actions, context.events().clone());
     context.insert::<Box<dyn RunControl>>(Box::new(vm.clone()));
     context.insert(vm.clone());
-    if let Some(path) = &line.pidfile {
-        std::fs::write(path, format!("{}\n", std::process::id()))
-            .map_err(io(&format!("cannot create PID file {}", path.display())))?;
-    }
     if !line.stopped
         && let Err(error) = vm.cont()
     {
         report::error(error);
     }
-    let outcome = main_loop.run(&mut context).map_err(io("main loop"));
-    if let Some(path) = &line.pidfile {
-        // It may be gone already, which is as good.
-        let _ = std::fs::remove_file(path);
-    }
-    outcome
+    process.ready(line.logs() && line.log.file.is_none())?;
+    main_loop.run(&mut context).map_err(io("main loop"))
 }

@@ -13,22 +13,14 @@ use serde::Serialize;
 
 use crate::machine::PcMachine;
 use crate::machine::board::Board;
+use crate::run_actions::{RebootAction, RunActions, ShutdownAction};
 use crate::vm_event::VmEvent;
-
-/// What the user wants where the reference has a choice.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct VmPolicy {
-    /// A guest's shutdown stops the machine and does not end the program (`-no-shutdown`).
-    pub no_shutdown: bool,
-    /// A guest's reset is a shutdown (`-no-reboot`).
-    pub no_reboot: bool,
-}
 
 #[derive(Debug)]
 struct Inner {
     machine: Option<Obj<PcMachine>>,
     kvm: bool,
-    policy: VmPolicy,
+    actions: Cell<RunActions>,
     events: EventSender,
     state: Cell<RunState>,
     shutdown: Cell<Option<ShutdownCause>>,
@@ -67,11 +59,11 @@ pub struct OstInfo {
 
 impl Vm {
     /// A machine that is built and has not run. Without `machine` there is nothing to run.
-    pub fn new(machine: Option<Obj<PcMachine>>, kvm: bool, policy: VmPolicy, events: EventSender) -> Self {
+    pub fn new(machine: Option<Obj<PcMachine>>, kvm: bool, actions: RunActions, events: EventSender) -> Self {
         Self(Rc::new(Inner {
             machine,
             kvm,
-            policy,
+            actions: Cell::new(actions),
             events,
             state: Cell::new(RunState::Prelaunch),
             shutdown: Cell::new(None),
@@ -120,12 +112,22 @@ impl Vm {
         Ok(())
     }
 
+    /// What is done where the user has a choice.
+    pub fn actions(&self) -> RunActions {
+        self.0.actions.get()
+    }
+
+    /// Says what is to be done from now on.
+    pub fn set_actions(&self, actions: RunActions) {
+        self.0.actions.set(actions);
+    }
+
     /// Acts on what a vCPU reported.
     pub fn handle(&self, event: VmEvent) {
         match event {
             VmEvent::ResetRequest(cause) => {
                 tracing::debug!(?cause, "the guest resets the machine");
-                if self.0.policy.no_reboot {
+                if self.0.actions.get().reboot == RebootAction::Shutdown {
                     self.guest_shutdown(ShutdownCause::GuestReset);
                 } else {
                     self.reset(ShutdownCause::GuestReset);
@@ -153,7 +155,7 @@ impl Vm {
     fn guest_shutdown(&self, cause: ShutdownCause) {
         self.0.events.emit(&events::Shutdown::new(cause));
         self.stop_as(RunState::Shutdown);
-        if !self.0.policy.no_shutdown {
+        if self.0.actions.get().shutdown == ShutdownAction::Poweroff {
             self.0.shutdown.set(Some(cause));
         }
     }

@@ -2,11 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+
+use super::open::OpenError;
+use super::ring::Ring;
 
 /// Something connected: two directions that may be one descriptor.
 #[derive(Debug)]
@@ -15,17 +18,36 @@ pub(crate) struct Stream {
     output: Option<File>,
     /// Both directions are one socket, and `output` holds it.
     one: bool,
+    /// Where output goes if there is nothing else.
+    ring: Option<Ring>,
 }
 
 impl Stream {
     /// A socket or terminal that is read and written through one descriptor, which does not block.
     pub(crate) fn socket(fd: OwnedFd) -> Self {
-        Self { input: None, output: Some(File::from(fd)), one: true }
+        Self { input: None, output: Some(File::from(fd)), one: true, ring: None }
     }
 
     /// Two descriptors, or only one direction.
     pub(crate) fn pair(input: Option<File>, output: Option<File>) -> Self {
-        Self { input, output, one: false }
+        Self { input, output, one: false, ring: None }
+    }
+
+    /// Memory that is written only.
+    pub(crate) fn memory(ring: Ring) -> Self {
+        Self { input: None, output: None, one: false, ring: Some(ring) }
+    }
+
+    /// The memory that is written, if it is that.
+    pub(crate) fn ring(&self) -> Option<&Ring> {
+        self.ring.as_ref()
+    }
+
+    /// The addresses of both ends of a TCP connection.
+    pub(crate) fn tcp_addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let socket = rustix::net::getsockname(self.output.as_ref().filter(|_| self.one)?).ok()?;
+        let peer = rustix::net::getpeername(self.output.as_ref()?).ok()?;
+        Some((socket.try_into().ok()?, peer?.try_into().ok()?))
     }
 
     fn reader(&self) -> Option<&File> {
@@ -54,6 +76,9 @@ impl Stream {
 
     /// Writes; without an output everything is taken and dropped.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(ring) = &self.ring {
+            ring.write(bytes);
+        }
         loop {
             match self.output.as_ref().map_or(Ok(bytes.len()), |mut output| output.write(bytes)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -88,6 +113,14 @@ impl Listener {
             Ok(stream) => Ok(Some(stream)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// The address that a TCP socket listens at.
+    pub(crate) fn tcp_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Unix(_) => None,
+            Self::Tcp { listener, .. } => listener.local_addr().ok(),
         }
     }
 
@@ -128,6 +161,8 @@ pub(crate) struct SocketFile {
 impl SocketFile {
     pub(super) fn new(path: PathBuf) -> Self {
         let identity = std::fs::symlink_metadata(&path).ok().map(|file| (file.dev(), file.ino()));
+        // A daemon goes to another directory later.
+        let path = std::path::absolute(&path).unwrap_or(path);
         Self { path, identity }
     }
 }
@@ -149,8 +184,8 @@ pub(crate) enum Endpoint {
     Listening { listener: Listener, file: Option<SocketFile> },
     /// Connected once.
     Connected(Stream),
-    /// To be connected later.
-    Disconnected,
+    /// To be connected later, because of this.
+    Disconnected(OpenError),
     /// The controlling end of a pseudo-terminal; others come to the other end and go.
     Pty { control: Stream, name: PathBuf, link: Option<PathBuf> },
 }

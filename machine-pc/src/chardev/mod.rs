@@ -7,8 +7,10 @@
 
 mod console;
 mod endpoint;
+pub mod fd_set;
 pub mod object;
 mod open;
+mod ring;
 pub mod spec;
 mod stdio;
 mod sys;
@@ -17,4 +19,5 @@ pub(crate) use console::ConsoleBuffer;
 pub use console::ConsoleSink;
 pub(crate) use endpoint::{Endpoint, Stream};
 pub use open::OpenError;
-pub(crate) use open::open;
+pub(crate) use open::{open, open_log};
+pub use ring::Ring;

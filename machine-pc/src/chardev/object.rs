@@ -67,6 +67,9 @@ plain! {
     pty: "chardev-pty", "chardev";
     stdio: "chardev-stdio", "chardev-fd";
     file: "chardev-file", "chardev-fd";
+    pipe: "chardev-pipe", "chardev-fd";
+    ringbuf: "chardev-ringbuf", "chardev";
+    memory: "chardev-memory", "chardev-ringbuf";
 }
 
 /// What works on plain descriptors.
@@ -84,6 +87,9 @@ qom::register_types!(
     fd,
     stdio,
     file,
+    pipe,
+    ringbuf,
+    memory,
 );
 
 /// The type of the objects of a backend.
@@ -92,6 +98,9 @@ fn type_name(backend: &ChardevBackend) -> &'static str {
         ChardevBackend::Null => "chardev-null",
         ChardevBackend::Stdio { .. } => "chardev-stdio",
         ChardevBackend::File { .. } => "chardev-file",
+        ChardevBackend::Pipe { .. } => "chardev-pipe",
+        ChardevBackend::Ringbuf { memory: false, .. } => "chardev-ringbuf",
+        ChardevBackend::Ringbuf { memory: true, .. } => "chardev-memory",
         ChardevBackend::Socket(_) => ChardevSocket::TYPE_NAME,
         ChardevBackend::Pty { .. } => "chardev-pty",
     }
@@ -119,6 +128,17 @@ pub fn show(qom: &Qom, spec: &ChardevSpec, connection: Connection) -> Result<(),
         return Err(error.into());
     }
     Ok(())
+}
+
+/// Takes away what [`show`] put below `/chardevs`.
+pub fn hide(qom: &Qom, id: &str) {
+    for name in [format!("{CONTAINER}/{id}"), format!("{CONTAINER}/{id}-base")] {
+        if let Ok(object) = qom.resolve(&name)
+            && object.class().is_a("chardev")
+        {
+            object.unparent();
+        }
+    }
 }
 
 #[cfg(test)]

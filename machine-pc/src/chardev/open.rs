@@ -1,17 +1,19 @@
 //! Opening what a [`ChardevSpec`](super::spec::ChardevSpec) describes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::net::{SocketAddr as InetAddress, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use super::endpoint::{Endpoint, Listener, SocketFile, Stream, tcp_stream, unix_stream};
-use super::spec::{ChardevBackend, SocketAddress, SocketSpec};
+use super::fd_set::{self, Access};
+use super::ring::Ring;
+use super::spec::{ChardevBackend, ChardevLog, SocketAddress, SocketSpec};
 use super::{stdio, sys};
 
 /// Why a chardev cannot be opened. Each text stands alone after the option that asked for it.
@@ -58,6 +60,17 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
+    /// The copy of what is written.
+    #[error("Could not create '{}': {}", path.display(), reason(source))]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A pseudo-terminal.
+    #[error("Failed to create PTY: {}", reason(.0))]
+    Pty(io::Error),
     /// An inherited descriptor that is not what it should be.
     #[error("File descriptor '{fd}' is not a socket")]
     Descriptor {
@@ -84,7 +97,9 @@ pub enum OpenError {
 /// The system's text for an error, without Rust's `(os error N)`.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
-    text.rsplit_once(" (os error ").map_or(text.clone(), |(text, _)| text.to_owned())
+    // What the standard library puts in front where it looks up a name.
+    let text = text.trim_start_matches("failed to lookup address information: ");
+    text.rsplit_once(" (os error ").map_or(text, |(text, _)| text).to_owned()
 }
 
 /// Opens a backend.
@@ -92,15 +107,24 @@ pub(crate) fn open(backend: &ChardevBackend) -> Result<Endpoint, OpenError> {
     let stream = match backend {
         ChardevBackend::Null => Stream::pair(None, None),
         ChardevBackend::Stdio { .. } => Stream::pair(Some(stdio::input()?), Some(stdio::output()?)),
-        ChardevBackend::File { path, append } => Stream::pair(None, Some(open_file(path, *append)?)),
+        ChardevBackend::File { path, append, input } => {
+            let output = open_file(path, Access::Write { append: *append })?;
+            let input = input.as_deref().map(|path| open_file(path, Access::Read)).transpose()?;
+            Stream::pair(input, Some(output))
+        }
+        ChardevBackend::Pipe { path } => {
+            let (input, output) = open_pipe(path)?;
+            Stream::pair(Some(input), Some(output))
+        }
+        ChardevBackend::Ringbuf { size, .. } => Stream::memory(Ring::new(*size)),
         ChardevBackend::Socket(socket) if socket.server => return listen(socket),
         ChardevBackend::Socket(socket) => match connect(socket) {
             Ok(stream) => stream,
-            Err(_) if socket.reconnect_ms > 0 => return Ok(Endpoint::Disconnected),
+            Err(error) if socket.reconnect_ms > 0 => return Ok(Endpoint::Disconnected(error)),
             Err(error) => return Err(error),
         },
         ChardevBackend::Pty { path } => {
-            let (control, name) = sys::open_pty()?;
+            let (control, name) = sys::open_pty().map_err(OpenError::Pty)?;
             if let Some(link) = path {
                 let failed = |source| OpenError::File { path: link.clone(), source };
                 std::os::unix::fs::symlink(&name, link).map_err(failed)?;
@@ -111,10 +135,33 @@ pub(crate) fn open(backend: &ChardevBackend) -> Result<Endpoint, OpenError> {
     Ok(Endpoint::Connected(stream))
 }
 
-fn open_file(path: &Path, append: bool) -> Result<File, OpenError> {
-    let mut options = OpenOptions::new();
-    options.create(true).write(true).append(append).truncate(!append);
-    options.open(path).map_err(|source| OpenError::File { path: path.to_owned(), source })
+/// Opens the file that gets a copy of what is written.
+pub(crate) fn open_log(log: &ChardevLog) -> Result<File, OpenError> {
+    fd_set::open(&log.path, Access::Write { append: log.append })
+        .map_err(|source| OpenError::Log { path: log.path.clone(), source })
+}
+
+/// Opens the FIFOs of a pipe for input and output. Both directions of each are opened, so that nobody needs to be there yet.
+fn open_pipe(path: &Path) -> Result<(File, File), OpenError> {
+    let open = |path: &Path| {
+        let mut options = File::options();
+        options.read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
+    };
+    let with = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        open(name.as_ref())
+    };
+    if let (Ok(input), Ok(output)) = (with(".in"), with(".out")) {
+        return Ok((input, output));
+    }
+    let failed = |source| OpenError::File { path: path.to_owned(), source };
+    let both = open(path).map_err(failed)?;
+    Ok((both.try_clone().map_err(failed)?, both))
+}
+
+fn open_file(path: &Path, access: Access) -> Result<File, OpenError> {
+    fd_set::open(path, access).map_err(|source| OpenError::File { path: path.to_owned(), source })
 }
 
 /// The text of an address as the reference shows it.
@@ -207,6 +254,10 @@ fn resolve(
         addresses.push(InetAddress::from(([0, 0, 0, 0], number)));
     }
     addresses.retain(|address| if address.is_ipv4() { ipv4 } else { ipv6 });
+    if addresses.is_empty() {
+        let text = "Address family for hostname not supported";
+        return Err(failed(io::Error::new(io::ErrorKind::AddrNotAvailable, text)));
+    }
     Ok(addresses)
 }
 

@@ -50,6 +50,20 @@ pub enum ChardevBackend {
         path: PathBuf,
         /// Keep what the file holds already instead of truncating it (`append=on`).
         append: bool,
+        /// File that input comes from (`input-path=`).
+        input: Option<PathBuf>,
+    },
+    /// Two FIFOs, `PATH.in` and `PATH.out`, or one at `PATH` for both directions.
+    Pipe {
+        /// What their names start with.
+        path: PathBuf,
+    },
+    /// Memory that keeps what was written last (`ringbuf`; `memory` is its older name).
+    Ringbuf {
+        /// How much, in bytes: a power of two.
+        size: u64,
+        /// It was asked for as `memory`.
+        memory: bool,
     },
     /// A stream socket.
     Socket(SocketSpec),
@@ -67,11 +81,17 @@ impl ChardevBackend {
             Self::Stdio { .. } => "stdio",
             Self::Null => "null",
             Self::File { .. } => "file",
+            Self::Pipe { .. } => "pipe",
+            Self::Ringbuf { memory: false, .. } => "ringbuf",
+            Self::Ringbuf { memory: true, .. } => "memory",
             Self::Socket(_) => "socket",
             Self::Pty { .. } => "pty",
         }
     }
 }
+
+/// Size of a ring whose user names none, in bytes.
+pub const DEFAULT_RING_BYTES: u64 = 64 << 10;
 
 /// A stream socket, listening or connecting.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
@@ -16,6 +16,20 @@ pub(super) fn duplicate_inherited(fd: i32) -> io::Result<OwnedFd> {
     // there; nothing is closed through it.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
     borrowed.try_clone_to_owned()
+}
+
+/// Whether the parent process left a descriptor open for us. What this process opens itself is closed when another program is run.
+pub(super) fn is_inherited(fd: i32) -> bool {
+    // SAFETY: F_GETFD reads a flag of the descriptor's number, whatever it is, and touches no memory.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+    flags != -1 && flags & libc::FD_CLOEXEC == 0
+}
+
+/// A descriptor that the parent process left open for us, now ours alone; none if there is none such.
+pub(super) fn take_inherited(fd: i32) -> Option<OwnedFd> {
+    // SAFETY: the descriptor is open and was not opened by this process, as all that the standard library opens is closed on
+    // exec; so nothing here owns it.
+    is_inherited(fd).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// A new pseudo-terminal: the controlling end, which does not block, and the name of the other.

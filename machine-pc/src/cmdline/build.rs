@@ -1,19 +1,22 @@
 //! The steps of reading, and the options that need no more than a few lines.
 
+use std::collections::{HashMap, HashSet};
+
 use qom::text::keyval;
 use qom::text::opts::{self, OptDescription, OptKind, Opts, OptsError};
 use qom::text::parameter::ParameterError;
-use serde_json::{Map, Value};
 
+use super::config::FileReader;
 use super::defaults::Terminal;
 use super::device::Devices;
 use super::error::{CommandLineError, ErrorKind, Failure, Warning};
-use super::help::{parameter, parameters_help};
+use super::help::parameter;
 use super::machine::MachineTree;
 use super::monitor::Monitors;
 use super::object::Objects;
+use super::process::{ProcessOptions, help_of};
 use super::table::{self, OptionId, Support};
-use super::{CommandLine, Request};
+use super::{CommandLine, Request, boot};
 use crate::chardev::spec::MonitorMode;
 
 /// One option as it was written.
@@ -33,6 +36,15 @@ pub(super) struct Builder {
     pub(super) devices: Devices,
     pub(super) objects: Objects,
     pub(super) terminal: Terminal,
+    pub(super) process: ProcessOptions,
+    pub(super) kernel: boot::Kernel,
+    /// `-rtc`, all of them.
+    pub(super) rtc: Opts,
+    /// IDs of audio that nothing is played on.
+    pub(super) audiodevs: HashSet<String>,
+    /// `-accel` with an ID: its place among the accelerators.
+    pub(super) accelerator_ids: HashMap<String, usize>,
+    pub(super) files: FileReader,
     /// What is wrong with the last `-vga`.
     vga: Option<ErrorKind>,
 }
@@ -40,8 +52,8 @@ pub(super) struct Builder {
 /// `Some` ends the reading: there is something to print at once.
 pub(super) type Step = Result<Option<Request>, Failure>;
 
-pub(super) fn parse(words: &[String]) -> Result<CommandLine, CommandLineError> {
-    let mut builder = Builder::default();
+pub(super) fn parse(words: &[String], files: FileReader) -> Result<CommandLine, CommandLineError> {
+    let mut builder = Builder { files, ..Builder::default() };
     match builder.run(words) {
         Ok(()) => Ok(builder.line),
         Err(Failure(reports)) => {
@@ -74,13 +86,13 @@ fn split(words: &[String]) -> Result<Vec<Written<'_>>, Failure> {
     Ok(options)
 }
 
-const NAME_OPTIONS: &[OptDescription] = &[
+pub(super) const NAME_OPTIONS: &[OptDescription] = &[
     parameter("guest", OptKind::String, ""),
     parameter("process", OptKind::String, ""),
     parameter("debug-threads", OptKind::Bool, ""),
 ];
 
-const MESSAGE_OPTIONS: &[OptDescription] = &[
+pub(super) const MESSAGE_OPTIONS: &[OptDescription] = &[
     parameter("timestamp", OptKind::Bool, "Puts the time in front of messages"),
     parameter("guest-name", OptKind::Bool, "Puts the guest's name in front of messages, if it has one"),
 ];
@@ -99,6 +111,12 @@ impl Builder {
                 return Ok(());
             }
         }
+        // The order is that in which QEMU finds errors.
+        self.check_kernel()?;
+        if let Some(request) = self.finish_process()? {
+            self.line.request = request;
+            return Ok(());
+        }
         // Help about the machine comes first, then about CPUs, devices and character devices.
         let cpu_help = self.line.cpu.as_deref().is_some_and(keyval::is_help).then_some(Request::CpuHelp);
         let help =
@@ -107,7 +125,7 @@ impl Builder {
             self.line.request = request;
             return self.machine.finish_for_help(&mut self.line);
         }
-        // The order is that in which QEMU finds errors.
+        self.finish_rtc()?;
         self.check_nographic()?;
         if let Some(error) = self.vga.take() {
             return Err(Failure::nowhere(error));
@@ -153,8 +171,38 @@ impl Builder {
             OptionId::QmpPretty => self.qmp(argument, location, true)?,
             OptionId::Mon => self.mon(argument, location)?,
             OptionId::Stopped => line.stopped = true,
-            OptionId::NoShutdown => line.no_shutdown = true,
-            OptionId::NoReboot => line.no_reboot = true,
+            OptionId::NoShutdown => self.note_action("shutdown", "pause", location),
+            OptionId::NoReboot => self.note_action("reboot", "shutdown", location),
+            OptionId::Action => return self.action(argument, location),
+            OptionId::WatchdogAction => self.note_action("watchdog", argument, location),
+            OptionId::AddFd => return self.add_fd(argument, location),
+            OptionId::Append => self.kernel.append = true,
+            OptionId::Initrd => self.kernel.initrd = true,
+            OptionId::Shim => self.kernel.shim = true,
+            OptionId::Kernel => self.kernel.kernel = Some(location.to_owned()),
+            OptionId::Audio => return self.audio(argument, location),
+            OptionId::Audiodev => return self.audiodev(argument, location),
+            OptionId::Boot => return self.machine.boot(argument, location),
+            OptionId::LogFile => {
+                if !is_log_file(argument) {
+                    return Err(Failure::nowhere(ErrorKind::LogTemplate { path: argument.to_owned() }));
+                }
+                line.log.file = Some(argument.into());
+            }
+            OptionId::LogItems => self.log_items(argument),
+            OptionId::DataDirectory if keyval::is_help(argument) => {
+                let directories: String =
+                    line.data_directories.iter().map(|path| format!("{}\n", path.display())).collect();
+                return Ok(Some(Request::Print(directories)));
+            }
+            OptionId::DataDirectory => line.data_directories.push(argument.into()),
+            OptionId::Overcommit => return self.overcommit(argument, location),
+            OptionId::ReadConfig => self.read_config(argument, location)?,
+            OptionId::Rtc => return self.rtc(argument, location),
+            OptionId::RunWith => return self.run_with(argument, location),
+            OptionId::Sandbox => return self.sandbox(argument, location),
+            OptionId::Set => self.set(argument, location)?,
+            OptionId::Trace => return self.trace(argument, location),
             OptionId::NoDefaults => line.no_defaults = true,
             OptionId::NoUserConfig => {}
             OptionId::Nographic => self.terminal.nographic = true,
@@ -170,7 +218,7 @@ impl Builder {
                 self.terminal.parallel_option = true;
                 only_none(argument, location, "there is no parallel port")?;
             }
-            OptionId::Net | OptionId::Nic => only_none(argument, location, "there is no network")?,
+            OptionId::Net | OptionId::Nic => return self.network(argument, location),
         }
         Ok(None)
     }
@@ -194,14 +242,14 @@ impl Builder {
     pub(super) fn common_options(
         &mut self,
         argument: &str,
-        implied_key: &str,
+        implied_key: Option<&str>,
         table: &[OptDescription],
         location: &str,
     ) -> Result<Opts, Failure> {
-        if opts::parse(argument, Some(implied_key)).id.is_some() {
+        if opts::parse(argument, implied_key).id.is_some() {
             return Err(Failure::at(location, ParameterError::Invalid { name: "id".to_owned() }));
         }
-        self.options(argument, Some(implied_key), table, location)
+        self.options(argument, implied_key, table, location)
     }
 
     /// Keeps the warnings of options that have, or have not, an error.
@@ -212,11 +260,20 @@ impl Builder {
     }
 
     pub(super) fn warn(&mut self, location: &str, text: String) {
-        self.line.warnings.push(Warning { location: location.to_owned(), text });
+        self.warn_at(Some(location), text);
+    }
+
+    pub(super) fn warn_at(&mut self, location: Option<&str>, text: String) {
+        self.line.warnings.push(Warning { location: location.map(str::to_owned), text });
     }
 
     fn name(&mut self, argument: &str, location: &str) -> Result<(), Failure> {
-        let opts = self.common_options(argument, "guest", NAME_OPTIONS, location)?;
+        let opts = self.common_options(argument, Some("guest"), NAME_OPTIONS, location)?;
+        self.name_opts(&opts, location);
+        Ok(())
+    }
+
+    pub(super) fn name_opts(&mut self, opts: &Opts, location: &str) {
         let name = &mut self.line.name;
         let given = |key: &str, old: Option<String>| opts.get(key).map(str::to_owned).or(old);
         name.guest = given("guest", name.guest.take());
@@ -226,14 +283,18 @@ impl Builder {
                 "Ignoring deprecated 'debug-threads=no' option, thread naming is unconditionally enabled";
             self.warn(location, text.to_owned());
         }
-        Ok(())
     }
 
     fn message(&mut self, argument: &str, location: &str) -> Step {
         let opts = self.options(argument, None, MESSAGE_OPTIONS, location)?;
         if opts.help {
-            return Ok(Some(Request::Print(parameters_help("msg", MESSAGE_OPTIONS))));
+            return Ok(help_of("msg", MESSAGE_OPTIONS));
         }
+        self.message_opts(&opts);
+        Ok(None)
+    }
+
+    pub(super) fn message_opts(&mut self, opts: &Opts) {
         let messages = &mut self.line.messages;
         if let Ok(Some(timestamp)) = opts.get_bool("timestamp") {
             messages.timestamp = timestamp;
@@ -241,36 +302,15 @@ impl Builder {
         if let Ok(Some(guest_name)) = opts.get_bool("guest-name") {
             messages.guest_name = guest_name;
         }
-        Ok(None)
-    }
-
-    fn display(&mut self, argument: &str, location: &str) -> Step {
-        if keyval::is_help(argument) {
-            return Ok(Some(Request::Print("Available display backend types:\nnone\n".to_owned())));
-        }
-        let at = |error: ErrorKind| Failure::at(location, error);
-        let tree = keyval::parse(argument, Some("type")).map_err(|error| at(error.into()))?;
-        let name = |name: &str| name.to_owned();
-        match tree.get("type") {
-            Some(Value::String(kind)) if kind == "none" => {}
-            Some(Value::String(kind)) => {
-                return Err(at(
-                    ParameterError::NotAccepted { name: name("type"), value: kind.clone() }.into()
-                ));
-            }
-            Some(_) => return Err(at(ParameterError::UnexpectedMembers { name: name("type") }.into())),
-            None => return Err(at(ParameterError::Missing { name: name("type") }.into())),
-        }
-        if let Some(key) = other_key(&tree, "type") {
-            return Err(at(ParameterError::Unexpected { name: name(key) }.into()));
-        }
-        self.terminal.display_none = true;
-        Ok(None)
     }
 }
 
-fn other_key<'a>(tree: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
-    tree.keys().map(String::as_str).find(|other| *other != key)
+/// Whether a log file's name has at most one place for the process's number, and no other.
+fn is_log_file(name: &str) -> bool {
+    match name.split_once('%') {
+        None => true,
+        Some((_, rest)) => rest.strip_prefix('d').is_some_and(|rest| !rest.contains('%')),
+    }
 }
 
 fn only_none(argument: &str, location: &str, reason: &'static str) -> Result<(), Failure> {

@@ -9,10 +9,12 @@
 
 use std::path::PathBuf;
 
-use qom::text::ParameterError;
 use qom::text::opts::{self, OptDescription, OptKind, Opts};
+use qom::text::{ParameterError, size};
 
-use crate::chardev::spec::{ChardevBackend, ChardevLog, ChardevSpec, SocketAddress, SocketSpec};
+use crate::chardev::spec::{
+    ChardevBackend, ChardevLog, ChardevSpec, DEFAULT_RING_BYTES, SocketAddress, SocketSpec,
+};
 
 /// Why options are no character device.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +36,9 @@ pub enum ChardevError {
         name: String,
     },
     /// A backend or a property of one that QEMU has and this program has not.
-    #[error("'{name}' is not supported: character devices are stdio, null, file, pty and plain sockets")]
+    #[error(
+        "'{name}' is not supported: character devices are stdio, null, file, pipe, pty, ringbuf and plain sockets"
+    )]
     NotSupported {
         /// The backend or option given.
         name: String,
@@ -51,6 +55,15 @@ pub enum ChardevError {
     /// A file without its path.
     #[error("chardev: file: no filename given")]
     NoFileName,
+    /// A pipe without its path.
+    #[error("chardev: pipe: no device path given")]
+    NoPipeName,
+    /// The type that backends on plain descriptors have in common.
+    #[error("Parameter 'driver' expects a non-abstract device type")]
+    AbstractBackend,
+    /// A ring of an odd size.
+    #[error("size of ringbuf chardev must be power of two")]
+    RingSize,
     /// A host without its port.
     #[error("chardev: socket: no port given")]
     NoPort,
@@ -92,7 +105,7 @@ const fn opt(name: &'static str, kind: OptKind) -> OptDescription {
 
 /// The options of all backends. QEMU checks names against one table for all, so that an option of another
 /// backend is accepted and ignored; the same is done here.
-pub(super) const CHARDEV_OPTIONS: &[OptDescription] = &[
+pub(crate) const CHARDEV_OPTIONS: &[OptDescription] = &[
     opt("backend", OptKind::String),
     opt("path", OptKind::String),
     opt("input-path", OptKind::String),
@@ -136,13 +149,10 @@ const OTHER_BACKENDS: &[&str] = &[
     "braille",
     "dbus",
     "hub",
-    "memory",
     "msmouse",
     "mux",
     "parallel",
-    "pipe",
     "qemu-vdagent",
-    "ringbuf",
     "serial",
     "spiceport",
     "spicevmc",
@@ -152,22 +162,33 @@ const OTHER_BACKENDS: &[&str] = &[
     "wctablet",
 ];
 
+/// The backends that there are.
+pub(crate) const BACKENDS: &[&str] = &["file", "memory", "null", "pipe", "pty", "ringbuf", "socket", "stdio"];
+
 /// The answer to `-chardev help`.
-pub(super) const CHARDEV_HELP: &str =
-    "Available chardev backend types: \n  file\n  null\n  pty\n  socket\n  stdio\n";
+pub(crate) const CHARDEV_HELP: &str = "Available chardev backend types: \n  file\n  memory\n  null\n  pipe\n  pty\n  ringbuf\n  socket\n  stdio\n";
 
 /// Turns checked options into a character device.
-pub(super) fn from_opts(id: &str, opts: &Opts) -> Result<ChardevSpec, ChardevError> {
+pub(crate) fn from_opts(id: &str, opts: &Opts) -> Result<ChardevSpec, ChardevError> {
     let flag = |key: &str, default: bool| opts.get_bool(key).map(|value| value.unwrap_or(default));
     let backend = match opts.get("backend") {
         None => return Err(ChardevError::NoBackend { id: id.to_owned() }),
         Some("stdio") => ChardevBackend::Stdio { signal: flag("signal", true)? },
         Some("null") => ChardevBackend::Null,
         Some("file") => {
-            refuse_option(opts, "input-path")?;
             let path = opts.get("path").ok_or(ChardevError::NoFileName)?;
-            ChardevBackend::File { path: path.into(), append: flag("append", false)? }
+            let input = opts.get("input-path").map(PathBuf::from);
+            ChardevBackend::File { path: path.into(), append: flag("append", false)?, input }
         }
+        Some("pipe") => {
+            let path = opts.get("path").ok_or(ChardevError::NoPipeName)?;
+            ChardevBackend::Pipe { path: path.into() }
+        }
+        Some(name @ ("ringbuf" | "memory")) => {
+            let size = opts.get("size").map(|text| size::parameter("size", text)).transpose()?.unwrap_or(0);
+            ring(size, name == "memory")?
+        }
+        Some("fd") => return Err(ChardevError::AbstractBackend),
         Some("pty") => ChardevBackend::Pty { path: opts.get("path").map(PathBuf::from) },
         Some("socket") => ChardevBackend::Socket(socket(opts)?),
         Some(name) if OTHER_BACKENDS.contains(&name) => {
@@ -180,6 +201,15 @@ pub(super) fn from_opts(id: &str, opts: &Opts) -> Result<ChardevSpec, ChardevErr
         None => None,
     };
     Ok(ChardevSpec { id: id.to_owned(), backend, mux: flag("mux", false)?, logfile: log })
+}
+
+/// A ring of so many bytes, or of the usual size for 0.
+pub(crate) fn ring(size: u64, memory: bool) -> Result<ChardevBackend, ChardevError> {
+    let size = if size == 0 { DEFAULT_RING_BYTES } else { size };
+    if !size.is_power_of_two() {
+        return Err(ChardevError::RingSize);
+    }
+    Ok(ChardevBackend::Ringbuf { size, memory })
 }
 
 fn refuse_option(opts: &Opts, name: &str) -> Result<(), ChardevError> {
@@ -397,7 +427,7 @@ mod tests {
             })
         );
         let logged = long("file,path=a,append=on,logfile=l,logappend=on").unwrap();
-        assert_eq!(logged.backend, ChardevBackend::File { path: "a".into(), append: true });
+        assert_eq!(logged.backend, ChardevBackend::File { path: "a".into(), append: true, input: None });
         assert_eq!(logged.logfile, Some(ChardevLog { path: "l".into(), append: true }));
         let Ok(ChardevSpec { backend: ChardevBackend::Socket(tcp), .. }) =
             long("socket,host=h,port=1,delay=off,to=9")
@@ -440,12 +470,12 @@ mod tests {
             ("socket,host=x,port=1,to=x", "Parameter 'to' expects a number"),
             ("socket,host=x,port=1,to=70000", "Value '70000' is too large for parameter 'to'"),
             (
-                "ringbuf",
-                "'ringbuf' is not supported: character devices are stdio, null, file, pty and plain sockets",
+                "udp",
+                "'udp' is not supported: character devices are stdio, null, file, pipe, pty, ringbuf and plain sockets",
             ),
             (
                 "socket,path=x,telnet=on",
-                "'telnet' is not supported: character devices are stdio, null, file, pty and plain sockets",
+                "'telnet' is not supported: character devices are stdio, null, file, pipe, pty, ringbuf and plain sockets",
             ),
         ] {
             assert_eq!(long(text), Err(message.to_owned()), "{text}");

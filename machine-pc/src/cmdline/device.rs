@@ -6,13 +6,14 @@
 use std::collections::HashSet;
 
 use qom::text::keyval;
-use qom::text::opts::{self, OptDescription, OptKind};
+use qom::text::opts::{self, OptDescription, OptKind, Opts};
 use qom::text::{ParameterError, identifier};
 use serde_json::Value;
 
 use super::build::{Builder, Step};
 use super::error::{ErrorKind, Failure};
-use super::help::{parameter, parameters_help};
+use super::help::parameter;
+use super::process::help_of;
 use super::{CommandLine, DeviceOption, DeviceProperties, GlobalOption, Request, json};
 
 /// Devices on the way.
@@ -31,6 +32,11 @@ impl Devices {
         self.help.take()
     }
 
+    /// Whether there is a device of that ID.
+    pub(super) fn has_id(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
     /// Whether a device of that type is asked for.
     pub(super) fn has_driver(&self, driver: &str) -> bool {
         self.drivers.contains(driver)
@@ -46,16 +52,43 @@ impl Devices {
         Ok(())
     }
 
+    /// Sets a property of the device of an ID that was described in text; whether there is one.
+    pub(super) fn set(&mut self, id: &str, key: &str, value: &str) -> bool {
+        for device in &mut self.options {
+            if let DeviceOption { id: Some(known), properties: DeviceProperties::Text(properties), .. } =
+                device
+                && known == id
+            {
+                if key == "driver" {
+                    value.clone_into(&mut device.driver);
+                    self.drivers.insert(value.to_owned());
+                } else {
+                    put(properties, key.to_owned(), value.to_owned());
+                }
+                return true;
+            }
+        }
+        false
+    }
+
     fn ask(&mut self, request: Request) {
         self.help.get_or_insert(request);
     }
 }
 
-const GLOBAL_OPTIONS: &[OptDescription] = &[
+pub(super) const GLOBAL_OPTIONS: &[OptDescription] = &[
     parameter("driver", OptKind::String, ""),
     parameter("property", OptKind::String, ""),
     parameter("value", OptKind::String, ""),
 ];
+
+/// Sets the value of a key, which stays in its place.
+fn put(properties: &mut Vec<(String, String)>, key: String, value: String) {
+    match properties.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, old)) => *old = value,
+        None => properties.push((key, value)),
+    }
+}
 
 pub(super) fn missing(name: &str) -> ParameterError {
     ParameterError::Missing { name: name.to_owned() }
@@ -66,7 +99,10 @@ impl Builder {
         if json::is_json(argument) {
             return self.json_device(argument, location);
         }
-        let opts = opts::parse(argument, Some("driver"));
+        self.device_opts(opts::parse(argument, Some("driver")), location)
+    }
+
+    pub(super) fn device_opts(&mut self, opts: Opts, location: &str) -> Result<(), Failure> {
         if let Some(id) = &opts.id {
             identifier::check(id).map_err(|error| Failure::at(location, error))?;
         }
@@ -89,10 +125,7 @@ impl Builder {
         };
         let mut properties: Vec<(String, String)> = Vec::new();
         for (key, value) in opts.pairs.into_iter().filter(|(key, _)| key != "driver") {
-            match properties.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, old)) => *old = value,
-                None => properties.push((key, value)),
-            }
+            put(&mut properties, key, value);
         }
         self.add_device(driver, opts.id, DeviceProperties::Text(properties), location)
     }
@@ -144,16 +177,22 @@ impl Builder {
         }
         let opts = self.options(argument, None, GLOBAL_OPTIONS, &location)?;
         if opts.help {
-            return Ok(Some(Request::Print(parameters_help("global", GLOBAL_OPTIONS))));
+            return Ok(help_of("global", GLOBAL_OPTIONS));
         }
+        self.global_opts(&opts, &location)?;
+        Ok(None)
+    }
+
+    pub(super) fn global_opts(&mut self, opts: &Opts, location: &str) -> Result<(), Failure> {
         let (Some(driver), Some(property), Some(value)) =
             (opts.get("driver"), opts.get("property"), opts.get("value"))
         else {
-            return Err(Failure::at(&location, ErrorKind::IncompleteGlobal));
+            return Err(Failure::at(location, ErrorKind::IncompleteGlobal));
         };
         let [driver, property, value] = [driver, property, value].map(str::to_owned);
+        let location = location.to_owned();
         self.line.globals.push(GlobalOption { driver, property, value, location });
-        Ok(None)
+        Ok(())
     }
 }
 

@@ -118,6 +118,135 @@ pub enum ErrorKind {
         /// The argument.
         text: String,
     },
+    /// `-overcommit mem-lock=` with something else.
+    #[error("parameter 'mem-lock' expects one of 'on', 'off', 'on-fault'")]
+    InvalidMemoryLock,
+    /// A set of system calls that is neither refused nor allowed.
+    #[error("invalid argument for {name}")]
+    InvalidSandboxArgument {
+        /// The set.
+        name: &'static str,
+    },
+    /// `-add-fd` without a descriptor.
+    #[error("fd option is required and must be non-negative")]
+    FdRequired,
+    /// `-add-fd` of what the program uses itself.
+    #[error("fd cannot be a standard I/O stream")]
+    StandardFd,
+    /// What goes with a kernel, without one.
+    #[error("{option} only allowed with -kernel option")]
+    OnlyWithKernel {
+        /// The option.
+        option: &'static str,
+    },
+    /// A value that `-rtc` does not know.
+    #[error("invalid option value '{value}'")]
+    InvalidOptionValue {
+        /// The value given.
+        value: String,
+    },
+    /// `-rtc base=` is no date.
+    #[error("invalid datetime format\nvalid formats: '2006-06-17T16:01:21' or '2006-06-17'")]
+    InvalidDate,
+    /// `-boot` with a letter that is no device.
+    #[error("Invalid boot device '{device}'")]
+    InvalidBootDevice {
+        /// The letter.
+        device: char,
+    },
+    /// `-boot` with a letter twice.
+    #[error("Boot device '{device}' was given twice")]
+    BootDeviceTwice {
+        /// The letter.
+        device: char,
+    },
+    /// `-D` with a percent sign that is not the process's number.
+    #[error("Bad logfile template: {path}")]
+    LogTemplate {
+        /// The argument.
+        path: String,
+    },
+    /// `-trace events=` of a file that cannot be read.
+    #[error("{path}: {reason}")]
+    TraceEvents {
+        /// The file.
+        path: String,
+        /// What the host said.
+        reason: String,
+    },
+    /// A display that QEMU has.
+    #[error("Display '{name}' is not available.")]
+    DisplayNotAvailable {
+        /// The display.
+        name: String,
+    },
+    /// `-display none,gl=on`.
+    #[error("OpenGL is not supported by display backend 'none'")]
+    NoOpenGl,
+    /// Two of `-audiodev` with one ID.
+    #[error("attempt to add duplicate property '{id}' to object (type 'container')")]
+    DuplicateAudiodev {
+        /// The ID.
+        id: String,
+    },
+    /// A configuration file that cannot be opened.
+    #[error("Could not open '{path}': {reason}")]
+    ConfigOpen {
+        /// The file.
+        path: String,
+        /// What the host said.
+        reason: String,
+    },
+    /// A configuration file that cannot be read.
+    #[error("Cannot read config file: {reason}")]
+    ConfigRead {
+        /// What the host said.
+        reason: String,
+    },
+    /// A line of a configuration file that is nothing.
+    #[error("parse error")]
+    ConfigSyntax,
+    /// An argument in front of the first heading.
+    #[error("no group defined")]
+    NoConfigGroup,
+    /// A group that is a list.
+    #[error("Lists cannot be at top level of a configuration section")]
+    ConfigList,
+    /// An argument that is both a value and a structure.
+    #[error("Cannot mix scalar and non-scalar keys")]
+    ConfigMixed,
+    /// Some arguments are elements of a list, and others are not.
+    #[error("Cannot mix list and non-list keys")]
+    ConfigMixedList,
+    /// No such group.
+    #[error("There is no option group '{group}'")]
+    NoOptionGroup {
+        /// The name given.
+        group: String,
+    },
+    /// `-set` with something else.
+    #[error("can't parse: \"{text}\"")]
+    SetSyntax {
+        /// The argument.
+        text: String,
+    },
+    /// `-set` of an argument that the option does not take. QEMU leaves out what it otherwise adds for a person.
+    #[error(transparent)]
+    SetParameter(ParameterError),
+    /// `-set` of what is not flat.
+    #[error("-set is not supported with {group}")]
+    SetNotSupported {
+        /// The group.
+        group: String,
+    },
+    /// `-set` of what was not given.
+    #[error("there is no {group} \"{id}\" defined")]
+    NothingToSet {
+        /// The group.
+        group: String,
+        /// The ID.
+        id: String,
+    },
     /// The argument of `-serial` is of no use.
     #[error("could not connect serial device to character backend '{text}'")]
     SerialBackend {
@@ -161,15 +290,18 @@ impl Display for Report {
 /// Something to say that does not stop the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// The option as it was written, with its argument.
-    pub location: String,
+    /// The option as it was written, with its argument; none if no single option is meant.
+    pub location: Option<String>,
     /// The text; may have several lines.
     pub text: String,
 }
 
 impl Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: warning: {}", self.location, self.text)
+        if let Some(location) = &self.location {
+            write!(f, "{location}: ")?;
+        }
+        write!(f, "warning: {}", self.text)
     }
 }
 

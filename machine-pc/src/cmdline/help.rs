@@ -70,6 +70,15 @@ pub(super) fn parameters_help(group: &str, table: &[OptDescription]) -> String {
     text
 }
 
+/// The answer to `-d help`.
+pub(super) fn log_items_help() -> String {
+    format!(
+        "Log items (comma separated):\n{:<HELP_COLUMN$}log what these parts of the program do\n\n\
+         Use \"-d trace:help\" to get a list of trace events.\n\n",
+        "trace:PATTERN"
+    )
+}
+
 /// One parameter of a table.
 pub(super) const fn parameter(name: &'static str, kind: OptKind, help: &'static str) -> OptDescription {
     OptDescription { name, kind, help }

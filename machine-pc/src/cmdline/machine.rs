@@ -9,6 +9,7 @@ use qom::text::parameter::ParameterError;
 use qom::text::{identifier, opts, size};
 use serde_json::{Map, Value};
 
+use super::boot::{boot_help, boot_options};
 use super::build::{Builder, Step};
 use super::error::{ErrorKind, Failure};
 use super::help::{parameter, smp_help};
@@ -22,7 +23,7 @@ pub(super) struct MachineTree {
     help: bool,
 }
 
-const MEMORY_OPTIONS: &[OptDescription] = &[
+pub(super) const MEMORY_OPTIONS: &[OptDescription] = &[
     parameter("size", OptKind::Size, ""),
     parameter("slots", OptKind::Number, ""),
     parameter("maxmem", OptKind::Size, ""),
@@ -49,6 +50,31 @@ impl MachineTree {
         }
         self.merge("smp", smp.tree).map_err(at)?;
         Ok(None)
+    }
+
+    pub(super) fn boot(&mut self, argument: &str, location: &str) -> Step {
+        let at = |error: KeyvalError| Failure::at(location, error);
+        let boot = keyval::parse_with_help(argument, Some("order")).map_err(at)?;
+        if boot.help {
+            return Ok(Some(boot_help()));
+        }
+        self.merge("boot", boot.tree).map_err(at)?;
+        Ok(None)
+    }
+
+    /// Machine properties from a configuration file.
+    pub(super) fn machine_tree(&mut self, tree: Map<String, Value>, location: &str) -> Result<(), Failure> {
+        keyval::merge(&mut self.tree, tree).map_err(|error| Failure::at(location, error))
+    }
+
+    /// A machine property that is a structure, from a configuration file.
+    pub(super) fn property_tree(
+        &mut self,
+        property: &str,
+        tree: Map<String, Value>,
+        location: &str,
+    ) -> Result<(), Failure> {
+        self.merge(property, tree).map_err(|error| Failure::at(location, error))
     }
 
     pub(super) fn enable_kvm(&mut self) {
@@ -86,6 +112,9 @@ impl MachineTree {
     /// Hands over everything.
     pub(super) fn finish(&mut self, line: &mut CommandLine) -> Result<(), Failure> {
         line.machine.type_name = take_text(&mut self.tree, "type")?;
+        if let Some(boot) = take_object(&mut self.tree, "boot")? {
+            line.boot = boot_options(&boot).map_err(Failure::nowhere)?;
+        }
         if let Some(smp) = take_object(&mut self.tree, "smp")? {
             line.smp = SmpConfiguration::from_properties(&smp).map_err(Failure::nowhere)?;
         }
@@ -159,7 +188,12 @@ fn memory_size(memory: &Map<String, Value>) -> Result<Option<u64>, Failure> {
 
 impl Builder {
     pub(super) fn memory(&mut self, argument: &str, location: &str) -> Step {
-        let opts = self.common_options(argument, "size", MEMORY_OPTIONS, location)?;
+        let opts = self.common_options(argument, Some("size"), MEMORY_OPTIONS, location)?;
+        self.memory_opts(&opts, location)?;
+        Ok(None)
+    }
+
+    pub(super) fn memory_opts(&mut self, opts: &Opts, location: &str) -> Result<(), Failure> {
         if opts.get("slots").is_some() || opts.get("maxmem").is_some() {
             return Err(Failure::at(location, NO_MEMORY_HOTPLUG));
         }
@@ -169,11 +203,14 @@ impl Builder {
             let members = Map::from_iter([("size".to_owned(), Value::from(format!("{text}{unit}")))]);
             self.machine.merge("memory", members).map_err(|error| Failure::at(location, error))?;
         }
-        Ok(None)
+        Ok(())
     }
 
     pub(super) fn accelerator(&mut self, argument: &str, location: &str) -> Step {
-        let opts: Opts = opts::parse(argument, Some("accel"));
+        self.accelerator_opts(opts::parse(argument, Some("accel")), location)
+    }
+
+    pub(super) fn accelerator_opts(&mut self, opts: Opts, location: &str) -> Step {
         if let Some(id) = &opts.id {
             identifier::check(id).map_err(|error| Failure::at(location, error))?;
         }
@@ -183,6 +220,12 @@ impl Builder {
             return Ok(Some(Request::AcceleratorHelp));
         }
         let name = name.to_owned();
+        if let Some(id) = opts.id {
+            let place = self.line.accelerators.len();
+            if self.accelerator_ids.insert(id.clone(), place).is_some() {
+                return Err(Failure::at(location, ErrorKind::DuplicateId { id, group: "accel" }));
+            }
+        }
         let properties = opts.pairs.into_iter().filter(|(key, _)| key != "accel").collect();
         self.line.accelerators.push(AcceleratorOption {
             name,
@@ -190,5 +233,19 @@ impl Builder {
             location: Some(location.to_owned()),
         });
         Ok(None)
+    }
+
+    /// Sets a property of the accelerator of an ID; whether there is one.
+    pub(super) fn set_accelerator(&mut self, id: &str, key: &str, value: &str) -> bool {
+        let place = self.accelerator_ids.get(id).copied();
+        let Some(accelerator) = place.and_then(|place| self.line.accelerators.get_mut(place)) else {
+            return false;
+        };
+        if key == "accel" {
+            value.clone_into(&mut accelerator.name);
+        } else {
+            accelerator.properties.push((key.to_owned(), value.to_owned()));
+        }
+        true
     }
 }

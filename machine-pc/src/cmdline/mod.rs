@@ -7,7 +7,7 @@
 //! 2. each option's argument is read, in order, into plain values;
 //! 3. character devices, serial ports and monitors are brought together, and the defaults worked out.
 //!
-//! Nothing is done here: no file is opened, no accelerator tried, no type looked up, nothing printed. What
+//! Nothing is done here: no file is opened but one that has options in it (`-readconfig`), no accelerator tried, no type looked up, nothing printed. What
 //! to do is in [`CommandLine::request`]; a request for help wins over errors of the third step, as in QEMU.
 //!
 //! # The terminal
@@ -23,8 +23,11 @@
 //! * `-nographic` is QEMU's: serial port and monitor share standard input and output through a
 //!   multiplexer.
 
+mod absent;
+mod boot;
 mod build;
-mod chardev;
+pub(crate) mod chardev;
+mod config;
 mod defaults;
 mod device;
 mod error;
@@ -33,9 +36,11 @@ mod json;
 mod machine;
 mod monitor;
 mod object;
+mod process;
 mod table;
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -46,7 +51,9 @@ pub use help::{help_text, version_text};
 pub(crate) use object::MONITOR_TYPES;
 
 use crate::chardev::spec::{ChardevSpec, MonitorSpec};
+use crate::run_actions::RunActions;
 use crate::smp::SmpConfiguration;
+use crate::trace::LogOptions;
 
 /// What the command line says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,6 +78,8 @@ pub struct CommandLine {
     pub globals: Vec<GlobalOption>,
     /// Character devices, in the order in which they are to be opened.
     pub chardevs: Vec<ChardevSpec>,
+    /// Where each of them was asked for, by ID; those that nobody asked for have no place.
+    pub chardev_places: HashMap<String, ChardevPlace>,
     /// Serial ports, the first one being COM1.
     pub serials: Vec<SerialSpec>,
     /// Monitors, in order.
@@ -83,10 +92,22 @@ pub struct CommandLine {
     pub uuid: Option<[u8; 16]>,
     /// `-S`: CPUs wait for a monitor's `cont`.
     pub stopped: bool,
-    /// `-no-shutdown`: stop where the guest's power-off would end the program.
-    pub no_shutdown: bool,
-    /// `-no-reboot`: exit where the guest would be reset.
-    pub no_reboot: bool,
+    /// What happens when the guest powers off, resets, …: `-action`, `-no-shutdown`, `-no-reboot`.
+    pub actions: RunActions,
+    /// `-boot`.
+    pub boot: BootOptions,
+    /// Descriptors to put into sets, in order: `-add-fd`.
+    pub add_fds: Vec<AddFd>,
+    /// System calls to be refused: one for each `-sandbox on`.
+    pub sandboxes: Vec<Sandbox>,
+    /// `-overcommit mem-lock=`.
+    pub memory_lock: MemoryLock,
+    /// `-run-with exit-with-parent=`.
+    pub exit_with_parent: bool,
+    /// `-d`, `-D`, `-trace`.
+    pub log: LogOptions,
+    /// `-L`: where to look for firmware images, in order.
+    pub data_directories: Vec<PathBuf>,
     /// `-nodefaults`.
     pub no_defaults: bool,
     /// `-daemonize`.
@@ -111,6 +132,8 @@ pub enum Request {
     Version,
     /// Print this text.
     Print(String),
+    /// Print this text and end with status 1, as QEMU does after the help of some options.
+    PrintAndFail(String),
     /// Write the host file of this machine here; `-` is standard output.
     DumpHost(PathBuf),
     /// List the accelerators.
@@ -216,6 +239,72 @@ pub enum SerialSpec {
     OutputOf(String),
 }
 
+/// Where a character device was asked for, for messages about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChardevPlace {
+    /// The option as it was written.
+    pub location: String,
+    /// What follows if it cannot be opened, in words.
+    pub consequence: Option<String>,
+}
+
+/// `-boot`: kept with the machine. There is nothing to boot from but firmware.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BootOptions {
+    /// Devices to boot from, a letter each, none twice.
+    pub order: Option<String>,
+    /// The same, for the first boot only.
+    pub once: Option<String>,
+    /// Show a menu.
+    pub menu: Option<bool>,
+    /// A picture to show.
+    pub splash: Option<String>,
+    /// How long to show it, in milliseconds.
+    pub splash_time: Option<i64>,
+    /// When to boot again after a failure, in milliseconds; -1 for never.
+    pub reboot_timeout: Option<i64>,
+    /// Boot from nothing else.
+    pub strict: Option<bool>,
+}
+
+/// `-add-fd`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddFd {
+    /// The descriptor's number, above 2. That it was inherited is not known yet.
+    pub fd: i32,
+    /// The set that gets a duplicate; none if it was left out, which is an error.
+    pub set: Option<u32>,
+    /// A text that describes it.
+    pub opaque: Option<String>,
+    /// The option for messages.
+    pub location: String,
+}
+
+/// `-sandbox on`: which system calls are refused besides those that no emulator has a use for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Those that exist for old programs.
+    pub obsolete: bool,
+    /// Those that change the process's user and group.
+    pub elevate_privileges: bool,
+    /// Those that make processes and run programs.
+    pub spawn: bool,
+    /// Those that change priorities and affinities.
+    pub resource_control: bool,
+}
+
+/// `-overcommit mem-lock=`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MemoryLock {
+    /// Memory may be swapped.
+    #[default]
+    Off,
+    /// All memory stays in RAM.
+    On,
+    /// All memory stays in RAM once it was touched.
+    OnFault,
+}
+
 /// `-name`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NameOptions {
@@ -244,8 +333,23 @@ impl CommandLine {
         I: IntoIterator,
         I::Item: Into<String>,
     {
+        Self::parse_with(words, config::read)
+    }
+
+    /// The same, with another way to read the files that options name (`-readconfig`, `-trace events=`).
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_with<I>(
+        words: I,
+        read: fn(&Path) -> std::io::Result<Vec<u8>>,
+    ) -> Result<Self, CommandLineError>
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
         let words: Vec<String> = words.into_iter().map(Into::into).collect();
-        build::parse(&words)
+        build::parse(&words, config::FileReader(read))
     }
 }
 

@@ -16,7 +16,7 @@ use super::chardev::{self, CHARDEV_HELP, CHARDEV_OPTIONS, ChardevError};
 use super::defaults::stdio_conflict;
 use super::error::{ErrorKind, Failure};
 use super::help::parameter;
-use super::{Request, SerialSpec};
+use super::{ChardevPlace, Request, SerialSpec};
 use crate::chardev::spec::{ChardevBackend, ChardevSpec, MonitorMode, MonitorSpec};
 
 /// A character device that was described.
@@ -99,6 +99,18 @@ impl Monitors {
         }
     }
 
+    /// Sets an option of the character device of an ID; whether there is one.
+    pub(super) fn set_chardev(&mut self, id: &str, key: &str, value: &str) -> Result<bool, ParameterError> {
+        let chardev = self.chardevs.iter_mut().find(|chardev| chardev.id.as_deref() == Some(id));
+        chardev.map_or(Ok(false), |chardev| set(&mut chardev.opts, key, value, CHARDEV_OPTIONS))
+    }
+
+    /// Sets an option of the `-mon` of an ID; whether there is one.
+    pub(super) fn set_mon(&mut self, id: &str, key: &str, value: &str) -> Result<bool, ParameterError> {
+        let mon = self.mons.iter_mut().find(|(opts, _)| opts.id.as_deref() == Some(id));
+        mon.map_or(Ok(false), |(opts, _)| set(opts, key, value, MON_OPTIONS))
+    }
+
     fn add_chardev(&mut self, id: &str, opts: Opts, location: &str) -> Result<(), ErrorKind> {
         if !self.chardev_ids.insert(id.to_owned()) {
             return Err(ErrorKind::DuplicateId { id: id.to_owned(), group: "chardev" });
@@ -108,7 +120,16 @@ impl Monitors {
     }
 }
 
-const MON_OPTIONS: &[OptDescription] = &[
+/// Sets one option, if its table has it and the value fits.
+fn set(opts: &mut Opts, key: &str, value: &str, table: &[OptDescription]) -> Result<bool, ParameterError> {
+    let pair = (key.to_owned(), value.to_owned());
+    let added = Opts { pairs: vec![pair.clone()], ..Opts::default() };
+    added.check(table).map_err(|error| error.error)?;
+    opts.pairs.push(pair);
+    Ok(true)
+}
+
+pub(super) const MON_OPTIONS: &[OptDescription] = &[
     parameter("mode", OptKind::String, ""),
     parameter("chardev", OptKind::String, ""),
     parameter("pretty", OptKind::Bool, ""),
@@ -121,11 +142,15 @@ impl Builder {
             self.monitors.chardev_help = true;
             return Ok(());
         }
+        self.chardev_opts(opts, location).map_err(|error| Failure::at(location, error))
+    }
+
+    pub(super) fn chardev_opts(&mut self, opts: Opts, location: &str) -> Result<(), ErrorKind> {
         let Some(id) = opts.id.clone() else {
             self.monitors.chardevs.push(ChardevOption { id: None, opts, location: location.to_owned() });
             return Ok(());
         };
-        self.monitors.add_chardev(&id, opts, location).map_err(|error| Failure::at(location, error))
+        self.monitors.add_chardev(&id, opts, location)
     }
 
     pub(super) fn serial(&mut self, argument: &str, location: &str) {
@@ -193,8 +218,12 @@ impl Builder {
         if !std::mem::replace(&mut self.monitors.mon_option, true) {
             self.warn(location, advice.to_owned());
         }
-        self.monitors.monitor_option = true;
         let opts = self.options(argument, Some("chardev"), MON_OPTIONS, location)?;
+        self.mon_opts(opts, location)
+    }
+
+    pub(super) fn mon_opts(&mut self, opts: Opts, location: &str) -> Result<(), Failure> {
+        self.monitors.monitor_option = true;
         if let Some(id) = &opts.id {
             self.monitors.name_monitor(id).map_err(|error| Failure::at(location, error))?;
         }
@@ -208,6 +237,8 @@ impl Builder {
             let at = |error: ErrorKind| Failure::at(&location, error);
             let id = id.ok_or_else(|| at(ChardevError::NoId.into()))?;
             let spec = chardev::from_opts(&id, &opts).map_err(|error| at(error.into()))?;
+            let place = ChardevPlace { location: location.clone(), consequence: None };
+            self.line.chardev_places.insert(id, place);
             self.open(spec).map_err(at)?;
         }
         Ok(())
@@ -285,6 +316,8 @@ impl Builder {
         let opts = chardev::short_form(text, true).map_err(|error| because(error.into()))?;
         let opts = opts.ok_or_else(|| Failure::at(location, useless()))?;
         let spec = chardev::from_opts(&id, &opts).map_err(|error| because(error.into()))?;
+        let consequence = Some(useless().to_string());
+        self.line.chardev_places.insert(id.clone(), ChardevPlace { location: location.clone(), consequence });
         self.open(spec).map_err(because)?;
         if text.starts_with("mon:") {
             let monitor =

@@ -63,7 +63,7 @@ impl Builder {
         self.add_object(values.collect(), Form::Options, location)
     }
 
-    fn add_object(&mut self, mut values: Map<String, Value>, form: Form, location: &str) -> Step {
+    pub(super) fn add_object(&mut self, mut values: Map<String, Value>, form: Form, location: &str) -> Step {
         let monitor = values.get("qom-type").and_then(Value::as_str).map(str::to_owned);
         match monitor.filter(|name| MONITOR_TYPES.contains(&name.as_str())) {
             Some(kind) => {

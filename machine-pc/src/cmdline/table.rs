@@ -42,6 +42,26 @@ pub(super) enum OptionId {
     Daemonize,
     Pidfile,
     Message,
+    Action,
+    WatchdogAction,
+    AddFd,
+    Append,
+    Initrd,
+    Kernel,
+    Shim,
+    Audio,
+    Audiodev,
+    Boot,
+    LogFile,
+    LogItems,
+    DataDirectory,
+    Overcommit,
+    ReadConfig,
+    Rtc,
+    RunWith,
+    Sandbox,
+    Set,
+    Trace,
 }
 
 /// Whether an option can be given.
@@ -174,11 +194,55 @@ pub(super) const SECTIONS: &[Section] = &[
                     "also as driver=driver,property=property,value=value",
                 ],
             ),
+            with(
+                &["set"],
+                "group.id.arg=value",
+                OptionId::Set,
+                &["set an argument of an option given before, such as chardev.serial0.path=file"],
+            ),
+            with(
+                &["readconfig"],
+                "file",
+                OptionId::ReadConfig,
+                &["read options from a file of [group \"id\"] headings and arg = \"value\" lines"],
+            ),
         ],
     },
     Section {
-        title: "Firmware",
-        options: &[with(&["bios"], "file", OptionId::Bios, &["map this firmware image"])],
+        title: "Firmware and clock",
+        options: &[
+            with(&["bios"], "file", OptionId::Bios, &["map this firmware image"]),
+            with(
+                &["L"],
+                "path",
+                OptionId::DataDirectory,
+                &["look for firmware images in this directory too ('-L help' lists them)"],
+            ),
+            with(
+                &["boot"],
+                "[order=]drives[,once=drives][,menu=on|off][,strict=on|off][,splash=file]...",
+                OptionId::Boot,
+                &[
+                    "drives: 'a' and 'b' floppy, 'c' hard disk, 'd' CD-ROM, 'n' to 'p' network;",
+                    "kept with the machine; there is nothing to boot from but the firmware image",
+                ],
+            ),
+            with(
+                &["kernel"],
+                "file",
+                OptionId::Kernel,
+                &["not supported yet, nor are -initrd, -append and -shim"],
+            ),
+            with(&["initrd"], "file", OptionId::Initrd, &["goes with -kernel"]),
+            with(&["append"], "text", OptionId::Append, &["goes with -kernel"]),
+            with(&["shim"], "file", OptionId::Shim, &["goes with -kernel"]),
+            with(
+                &["rtc"],
+                "[base=utc][,clock=host][,driftfix=none|slew]",
+                OptionId::Rtc,
+                &["there is no real-time clock; what would have to be shown on one is refused"],
+            ),
+        ],
     },
     Section {
         title: "Character devices and monitors",
@@ -191,7 +255,9 @@ pub(super) const SECTIONS: &[Section] = &[
                     "define a character device; backends and their properties:",
                     "stdio[,signal=on|off]",
                     "null",
-                    "file,path=path[,append=on|off]",
+                    "file,path=path[,append=on|off][,input-path=path]",
+                    "pipe,path=path",
+                    "ringbuf[,size=bytes]",
                     "pty[,path=path]",
                     "socket,path=path[,server=on|off][,wait=on|off][,abstract=on|off][,tight=on|off]",
                     "      [,reconnect-ms=milliseconds]",
@@ -225,6 +291,15 @@ pub(super) const SECTIONS: &[Section] = &[
                 OptionId::Mon,
                 &["put a monitor on a character device defined with -chardev"],
             ),
+            with(
+                &["add-fd"],
+                "fd=fd,set=set[,opaque=opaque]",
+                OptionId::AddFd,
+                &[
+                    "add an inherited file descriptor to a set; /dev/fdset/set is then the path of",
+                    "a file that is opened through it",
+                ],
+            ),
         ],
     },
     Section {
@@ -237,6 +312,18 @@ pub(super) const SECTIONS: &[Section] = &[
                 &["stop instead of exiting when the guest powers off"],
             ),
             flag(&["no-reboot"], OptionId::NoReboot, &["exit instead of rebooting"]),
+            with(
+                &["action"],
+                "[reboot=reset|shutdown][,shutdown=poweroff|pause]...",
+                OptionId::Action,
+                &[
+                    "reboot: what a reset by the guest does",
+                    "shutdown: what a power-off by the guest does",
+                    "panic=pause|shutdown|exit-failure|none, watchdog=reset|shutdown|poweroff|",
+                    "inject-nmi|pause|debug|none: no device here reports either",
+                ],
+            ),
+            with(&["watchdog-action"], "action", OptionId::WatchdogAction, &["as -action watchdog=action"]),
             flag(&["nodefaults"], OptionId::NoDefaults, &["no default serial port and monitor"]),
             flag(
                 &["no-user-config"],
@@ -254,6 +341,13 @@ pub(super) const SECTIONS: &[Section] = &[
                 OptionId::Nographic,
                 &["serial port and monitor share the terminal (Ctrl-a c switches)"],
             ),
+            with(&["audio"], "none", OptionId::Audio, &["there is no audio"]),
+            with(
+                &["audiodev"],
+                "none,id=id[,prop=value[,...]]",
+                OptionId::Audiodev,
+                &["audio that nothing is played on; the argument may be a JSON object"],
+            ),
             with(&["vga"], "none", OptionId::Vga, &["there is no graphics card"]),
             with(&["net"], "none", OptionId::Net, &["there is no network"]),
             with(&["nic"], "none", OptionId::Nic, &["there is no network"]),
@@ -268,18 +362,47 @@ pub(super) const SECTIONS: &[Section] = &[
                     "guest-name: put the guest's name in front of messages",
                 ],
             ),
+            with(
+                &["overcommit"],
+                "[mem-lock=on|off|on-fault][,cpu-pm=off]",
+                OptionId::Overcommit,
+                &["mem-lock: keep all memory of the program in RAM, at once or once it was touched"],
+            ),
+            with(
+                &["run-with"],
+                "[exit-with-parent=on|off]",
+                OptionId::RunWith,
+                &["exit-with-parent: end with the process that started this one"],
+            ),
+            with(
+                &["sandbox"],
+                "on[,obsolete=allow|deny][,elevateprivileges=allow|deny|children]...",
+                OptionId::Sandbox,
+                &[
+                    "have the kernel refuse system calls that this program has no need of",
+                    "obsolete, elevateprivileges, spawn, resourcecontrol: refuse those too",
+                    "[,spawn=allow|deny][,resourcecontrol=allow|deny]",
+                ],
+            ),
+            with(
+                &["trace"],
+                "[[enable=]pattern][,events=file][,file=file]",
+                OptionId::Trace,
+                &["log what these parts of the program do ('-trace help' lists them)"],
+            ),
+            with(&["d"], "item1,...", OptionId::LogItems, &["log these items ('-d help' lists them)"]),
+            with(&["D"], "file", OptionId::LogFile, &["log to this file instead of standard error"]),
         ],
     },
 ];
 
 const NO_DISKS: &str = "there are no disks";
 const NO_GRAPHICS: &str = "there is no graphics";
-const NO_AUDIO: &str = "there is no audio";
+pub(super) const NO_AUDIO: &str = "there is no audio";
 const NO_NETWORK: &str = "there is no network";
-const NO_LINUX_BOOT: &str = "a kernel cannot be booted directly";
+pub(super) const NO_LINUX_BOOT: &str = "a kernel cannot be booted directly";
 const NO_MIGRATION: &str = "there is no migration";
 const NO_NUMA: &str = "there is no NUMA";
-const NO_CONFIG: &str = "there are no configuration files";
 const NO_TCG: &str = "guest code is not translated";
 const NO_SUCH_DEVICE: &str = "there is no such device";
 const NO_FIRMWARE_DATA: &str = "nothing is passed to firmware";
@@ -289,17 +412,9 @@ const NOT_YET: &str = "it is not implemented";
 /// QEMU's other options: name, whether it takes an argument, why it is refused.
 pub(super) const REFUSED: &[(&str, bool, &str)] = &[
     ("acpitable", true, NO_FIRMWARE_DATA),
-    ("action", true, NOT_YET),
-    ("add-fd", true, NOT_YET),
-    ("append", true, NO_LINUX_BOOT),
-    ("audio", true, NO_AUDIO),
-    ("audiodev", true, NO_AUDIO),
     ("blockdev", true, NO_DISKS),
-    ("boot", true, NO_FIRMWARE_DATA),
     ("cdrom", true, NO_DISKS),
     ("compat", true, NOT_YET),
-    ("D", true, NOT_YET),
-    ("d", true, NOT_YET),
     ("debugcon", true, NO_SUCH_DEVICE),
     ("dfilter", true, NO_TCG),
     ("drive", true, NO_DISKS),
@@ -320,12 +435,9 @@ pub(super) const REFUSED: &[(&str, bool, &str)] = &[
     ("hdd", true, NO_DISKS),
     ("icount", true, NO_TCG),
     ("incoming", true, NO_MIGRATION),
-    ("initrd", true, NO_LINUX_BOOT),
     ("iscsi", true, NO_DISKS),
     ("jitdump", false, NO_TCG),
     ("k", true, NO_GRAPHICS),
-    ("kernel", true, NO_LINUX_BOOT),
-    ("L", true, NOT_YET),
     ("loadvm", true, NO_MIGRATION),
     ("mem-path", true, NO_MEMORY_CHOICE),
     ("mem-prealloc", false, NO_MEMORY_CHOICE),
@@ -335,7 +447,6 @@ pub(super) const REFUSED: &[(&str, bool, &str)] = &[
     ("numa", true, NO_NUMA),
     ("only-migratable", false, NO_MIGRATION),
     ("option-rom", true, NO_FIRMWARE_DATA),
-    ("overcommit", true, NOT_YET),
     ("perfmap", false, NO_TCG),
     ("pflash", true, NO_DISKS),
     ("plugin", true, NO_TCG),
@@ -343,27 +454,19 @@ pub(super) const REFUSED: &[(&str, bool, &str)] = &[
     ("prom-env", true, NO_FIRMWARE_DATA),
     ("qtest", true, NOT_YET),
     ("qtest-log", true, NOT_YET),
-    ("readconfig", true, NO_CONFIG),
-    ("rtc", true, NOT_YET),
-    ("run-with", true, NOT_YET),
     ("s", false, NOT_YET),
-    ("sandbox", true, NOT_YET),
     ("sd", true, NO_DISKS),
     ("seed", true, NOT_YET),
     ("semihosting", false, NO_TCG),
     ("semihosting-config", true, NO_TCG),
-    ("set", true, NO_CONFIG),
-    ("shim", true, NO_LINUX_BOOT),
     ("smbios", true, NO_FIRMWARE_DATA),
     ("snapshot", false, NO_DISKS),
     ("spice", true, NO_GRAPHICS),
     ("tpmdev", true, NO_SUCH_DEVICE),
-    ("trace", true, NOT_YET),
     ("usb", false, NO_SUCH_DEVICE),
     ("usbdevice", true, NO_SUCH_DEVICE),
     ("virtfs", true, NO_DISKS),
     ("vnc", true, NO_GRAPHICS),
-    ("watchdog-action", true, NO_SUCH_DEVICE),
     ("win2k-hack", false, NO_DISKS),
     ("xen-attach", false, NO_SUCH_DEVICE),
     ("xen-domid", true, NO_SUCH_DEVICE),

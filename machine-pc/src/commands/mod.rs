@@ -1,7 +1,10 @@
 //! The monitor commands about PCs, their CPUs and what users make on the host's side.
 //! Those about any object or machine are in the `qmp` crate.
 
+mod actions;
 mod backends;
+mod chardev_backend;
+mod chardevs;
 mod cpu_add;
 mod cpu_models;
 mod cpuid;

@@ -24,6 +24,7 @@ mod mixer;
 mod port;
 mod queue;
 mod signals;
+mod table;
 
 use std::collections::VecDeque;
 use std::io;
@@ -35,13 +36,14 @@ use qmp::hmp::Echo;
 use qmp::{Context, Event, RunControl, ShutdownCause};
 
 use crate::chardev::object::Connection;
-use crate::chardev::spec::{ChardevBackend, ChardevSpec, MonitorMode, MonitorSpec};
-use crate::chardev::{ConsoleBuffer, ConsoleSink, OpenError, open};
+use crate::chardev::spec::{ChardevSpec, MonitorMode, MonitorSpec};
+use crate::chardev::{ConsoleBuffer, ConsoleSink, OpenError};
 use frontend::Frontend;
 use port::{Port, Ready};
 pub use queue::Handle;
 use queue::Queue;
 use signals::Signals;
+pub use table::{ChangeError, Chardevs, RemoveError, RingError};
 
 /// Tokens of what is no chardev.
 const WAKE: Token = Token(0);
@@ -76,7 +78,7 @@ pub struct MainLoop {
     poll: Poll,
     queue: Arc<Queue>,
     signals: Signals,
-    ports: Vec<Port>,
+    chardevs: Chardevs,
     stopping: bool,
 }
 
@@ -89,7 +91,8 @@ impl MainLoop {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
         let signals = Signals::new(poll.registry(), SIGNAL)?;
-        Ok(Self { poll, queue: Queue::new(waker), signals, ports: Vec::new(), stopping: false })
+        let chardevs = Chardevs::new(poll.registry())?;
+        Ok(Self { poll, queue: Queue::new(waker), signals, chardevs, stopping: false })
     }
 
     /// A way to reach the loop from any thread.
@@ -103,19 +106,7 @@ impl MainLoop {
     /// # Errors
     /// [`OpenError`].
     pub fn add_chardev(&mut self, spec: &ChardevSpec) -> Result<Connection, OpenError> {
-        if self.ports.iter().any(|port| port.id() == spec.id) {
-            return Err(OpenError::Duplicate(spec.id.clone()));
-        }
-        let is_stdio = |backend: &ChardevBackend| matches!(backend, ChardevBackend::Stdio { .. });
-        if is_stdio(&spec.backend) && self.ports.iter().any(|port| is_stdio(port.backend())) {
-            return Err(OpenError::StdioTaken);
-        }
-        let endpoint = open(&spec.backend)?;
-        let first = FIRST_PORT + TOKENS_PER_PORT * self.ports.len();
-        let port = Port::new(spec.clone(), endpoint, first, self.poll.registry())?;
-        let connection = port.connection().clone();
-        self.ports.push(port);
-        Ok(connection)
+        self.chardevs.add(spec)
     }
 
     /// Puts a monitor on a chardev.
@@ -123,20 +114,20 @@ impl MainLoop {
     /// # Errors
     /// [`OpenError::NotFound`], or [`OpenError::InUse`] for a second frontend of one that is not shared.
     pub fn add_monitor(&mut self, spec: &MonitorSpec) -> Result<(), OpenError> {
-        let port = self.port(&spec.chardev)?;
-        let frontend = match spec.mode {
-            MonitorMode::Control { pretty } => Frontend::qmp(pretty),
-            MonitorMode::Readline => {
-                Frontend::hmp(if port.is_terminal() { Echo::Terminal } else { Echo::Lines })
+        self.port(&spec.chardev, |port| {
+            let frontend = match spec.mode {
+                MonitorMode::Control { pretty } => Frontend::qmp(pretty),
+                MonitorMode::Readline => {
+                    Frontend::hmp(if port.is_terminal() { Echo::Terminal } else { Echo::Lines })
+                }
+            };
+            port.attach(frontend);
+            // A client that is connected already (standard input, an inherited socket) is greeted at once, as in the reference:
+            // it learns the version while the machine is being made.
+            if matches!(spec.mode, MonitorMode::Control { .. }) {
+                port.flush();
             }
-        };
-        port.attach(frontend);
-        // A client that is connected already (standard input, an inherited socket) is greeted at once, as in the reference:
-        // it learns the version while the machine is being made.
-        if matches!(spec.mode, MonitorMode::Control { .. }) {
-            port.flush();
-        }
-        Ok(())
+        })
     }
 
     /// Puts the guest's console on a chardev. `input` is called on the loop's thread; when it has not taken all,
@@ -146,9 +137,9 @@ impl MainLoop {
     /// As [`add_monitor`](Self::add_monitor).
     pub fn add_console(&mut self, chardev: &str, input: ConsoleInput) -> Result<ConsoleSink, OpenError> {
         let queue = self.queue.clone();
-        let port = self.port(chardev)?;
         let buffer = ConsoleBuffer::new(move || queue.console_output());
-        port.attach(Frontend::console(buffer.clone(), input));
+        let console = Frontend::console(buffer.clone(), input);
+        self.port(chardev, |port| port.attach(console))?;
         Ok(ConsoleSink::new(buffer))
     }
 
@@ -157,24 +148,24 @@ impl MainLoop {
     /// # Errors
     /// [`OpenError::NotFound`] if the chardev does not exist or has no console.
     pub fn set_console_input(&mut self, chardev: &str, input: ConsoleInput) -> Result<(), OpenError> {
-        let missing = || OpenError::NotFound(chardev.to_owned());
-        let port = self.ports.iter_mut().find(|port| port.id() == chardev).ok_or_else(missing)?;
-        if port.set_console_input(input) { Ok(()) } else { Err(missing()) }
+        match self.chardevs.named(chardev, |port| port.set_console_input(input)) {
+            Some(true) => Ok(()),
+            _ => Err(OpenError::NotFound(chardev.to_owned())),
+        }
     }
 
-    fn port(&mut self, chardev: &str) -> Result<&mut Port, OpenError> {
-        let port = self
-            .ports
-            .iter_mut()
-            .find(|port| port.id() == chardev)
-            .ok_or_else(|| OpenError::NotFound(chardev.to_owned()))?;
-        if port.accepts_frontend() { Ok(port) } else { Err(OpenError::InUse(chardev.to_owned())) }
+    /// Does something with a chardev that takes a user.
+    fn port<R>(&mut self, chardev: &str, act: impl FnOnce(&mut Port) -> R) -> Result<R, OpenError> {
+        let acted = self.chardevs.named(chardev, |port| port.accepts_frontend().then(|| act(port)));
+        acted
+            .ok_or_else(|| OpenError::NotFound(chardev.to_owned()))?
+            .ok_or_else(|| OpenError::InUse(chardev.to_owned()))
     }
 
     /// All chardevs.
     #[must_use]
     pub fn chardevs(&self) -> Vec<ChardevInfo> {
-        self.ports.iter().map(Port::info).collect()
+        self.chardevs.infos()
     }
 
     /// Blocks until every chardev with `wait` has its first client, as the start of the program does. `announce` is
@@ -184,17 +175,19 @@ impl MainLoop {
     /// The system's.
     pub fn wait_for_clients(&mut self, mut announce: impl FnMut(&str)) -> io::Result<()> {
         let mut events = Events::with_capacity(16);
-        for at in 0..self.ports.len() {
-            if !self.ports[at].waits() {
+        for at in 0..self.chardevs.places() {
+            let waits = |this: &Self| this.chardevs.at(at, |port| port.waits()) == Some(true);
+            if !waits(self) {
                 continue;
             }
-            announce(&self.ports[at].info().filename);
-            while self.ports[at].waits() {
+            self.chardevs.at(at, |port| announce(&port.filename()));
+            while waits(self) {
                 self.poll(&mut events, None)?;
-                for port in &mut self.ports {
-                    port.accept(self.poll.registry());
+                let registry = self.poll.registry();
+                self.chardevs.each(|_, port| {
+                    port.accept(registry);
                     port.flush();
-                }
+                });
                 if self.signals.pending().is_some() {
                     return Ok(());
                 }
@@ -216,9 +209,7 @@ impl MainLoop {
                 }
                 continue;
             };
-            if let Some(port) = self.ports.get_mut(at / TOKENS_PER_PORT) {
-                port.note(at % TOKENS_PER_PORT, event);
-            }
+            self.chardevs.at(at / TOKENS_PER_PORT, |port| port.note(at % TOKENS_PER_PORT, event));
         }
         Ok(())
     }
@@ -231,6 +222,7 @@ impl MainLoop {
     pub fn run(&mut self, context: &mut Context) -> io::Result<()> {
         let wake = self.handle();
         context.event_queue().set_wake(move || wake.wake());
+        context.insert(self.chardevs.clone());
         let mut events = Events::with_capacity(64);
         let mut buffer = vec![0; READ_BYTES];
         let mut ready: VecDeque<usize> = VecDeque::new();
@@ -243,7 +235,7 @@ impl MainLoop {
             }
             self.serve_posted(context);
             ready.clear();
-            for at in 0..self.ports.len() {
+            for at in 0..self.chardevs.places() {
                 if self.serve(at, context, &mut buffer) {
                     ready.push_back(at);
                 }
@@ -255,19 +247,22 @@ impl MainLoop {
 
     /// When a chardev wants to be served without input, from now.
     fn next_deadline(&self) -> Option<Duration> {
-        let deadline = self.ports.iter().filter_map(Port::deadline).min()?;
+        let mut deadlines = Vec::new();
+        self.chardevs.each(|_, port| deadlines.extend(port.deadline()));
+        let deadline = deadlines.into_iter().min()?;
         Some(deadline.saturating_duration_since(Instant::now()))
     }
 
     /// Serves one chardev; whether it has more to do at once.
     fn serve(&mut self, at: usize, context: &mut Context, buffer: &mut [u8]) -> bool {
-        let port = &mut self.ports[at];
-        if !port.is_due() {
+        if self.chardevs.at(at, |port| port.is_due()) != Some(true) {
             return false;
         }
+        let Some(mut port) = self.chardevs.take(at) else { return false };
         let mut emitted = Vec::new();
         let more = port.serve(self.poll.registry(), context, buffer, &mut emitted);
         self.stopping |= port.take_exit_request(context);
+        self.chardevs.put(at, port);
         self.deliver(&emitted, Some(at));
         more == Ready::More
     }
@@ -277,12 +272,12 @@ impl MainLoop {
         if events.is_empty() {
             return;
         }
-        for (at, port) in self.ports.iter_mut().enumerate() {
+        self.chardevs.each(|at, port| {
             if except != Some(at) {
                 events.iter().for_each(|event| port.event(event));
                 port.flush();
             }
-        }
+        });
     }
 
     fn serve_posted(&mut self, context: &mut Context) {
@@ -291,10 +286,10 @@ impl MainLoop {
         }
         self.deliver(&context.event_queue().take(), None);
         if self.queue.take_console_output() {
-            self.ports.iter_mut().for_each(Port::console_output);
+            self.chardevs.each(|_, port| port.console_output());
         }
         if self.queue.take_console_room() {
-            self.ports.iter_mut().for_each(Port::console_has_room);
+            self.chardevs.each(|_, port| port.console_has_room());
         }
         self.stopping |= self.queue.is_stopping();
     }
@@ -310,17 +305,28 @@ impl MainLoop {
     /// The last output, within [`LAST_WORDS`].
     fn finish(&mut self, context: &mut Context) -> io::Result<()> {
         self.serve_posted(context);
-        self.ports.iter_mut().for_each(Port::console_output);
+        self.chardevs.each(|_, port| port.console_output());
         let end = Instant::now() + LAST_WORDS;
         let mut events = Events::with_capacity(16);
         loop {
-            self.ports.iter_mut().for_each(Port::finish);
+            let mut more = false;
+            self.chardevs.each(|_, port| {
+                port.finish();
+                more |= port.has_output();
+            });
             let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || !self.ports.iter().any(Port::has_output) {
+            if left.is_zero() || !more {
                 return Ok(());
             }
             self.poll(&mut events, Some(left))?;
         }
+    }
+}
+
+impl Drop for MainLoop {
+    fn drop(&mut self) {
+        // Commands may still have the table; the chardevs end with the loop.
+        self.chardevs.close();
     }
 }
 

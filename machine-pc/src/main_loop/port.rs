@@ -3,7 +3,7 @@
 //! With one frontend, bytes go straight between it and the backend. Where several share a chardev, output goes
 //! through a [`Mixer`], and Ctrl-A begins a command to the chardev itself.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
@@ -13,12 +13,14 @@ use mio::{Interest, Registry, Token};
 use qmp::{Context, Event, RunControl, ShutdownCause};
 use vmm_sys_util::terminal::Terminal;
 
+mod naming;
+
 use super::ConsoleInput;
 use super::frontend::Frontend;
 use super::mixer::Mixer;
 use crate::chardev::object::Connection;
-use crate::chardev::spec::{ChardevBackend, ChardevSpec, SocketAddress};
-use crate::chardev::{Endpoint, OpenError, Stream, open};
+use crate::chardev::spec::{ChardevBackend, ChardevSpec};
+use crate::chardev::{Endpoint, OpenError, Ring, Stream, open, open_log};
 
 /// What begins a command to the chardev itself: Ctrl-A.
 const ESCAPE: u8 = 0x01;
@@ -34,7 +36,8 @@ pub(super) enum Ready {
 #[derive(Debug)]
 pub(super) struct Port {
     spec: ChardevSpec,
-    endpoint: Endpoint,
+    /// What clients come to; none for a chardev that is connected once, or connects itself.
+    endpoint: Option<Endpoint>,
     /// Who is connected.
     stream: Option<Stream>,
     /// The same, for everybody to see.
@@ -77,17 +80,12 @@ impl Port {
     ) -> Result<Self, OpenError> {
         let log = match &spec.logfile {
             None => None,
-            Some(log) => {
-                let mut options = OpenOptions::new();
-                options.create(true).write(true).append(log.append).truncate(!log.append);
-                let failed = |source| OpenError::File { path: log.path.clone(), source };
-                Some(options.open(&log.path).map_err(failed)?)
-            }
+            Some(log) => Some(open_log(log)?),
         };
         let waits = matches!(&spec.backend, ChardevBackend::Socket(socket) if socket.server && socket.wait);
         let mut port = Self {
             spec,
-            endpoint: Endpoint::Disconnected,
+            endpoint: None,
             stream: None,
             connection: Connection::default(),
             first_token,
@@ -116,14 +114,18 @@ impl Port {
                     name.display(),
                     port.spec.id
                 ));
-                port.endpoint = Endpoint::Pty { control: Stream::pair(None, None), name, link };
+                port.endpoint = Some(Endpoint::Pty { control: Stream::pair(None, None), name, link });
                 port.connected(control, registry)?;
             }
             Endpoint::Listening { listener, file } => {
                 registry.register(&mut SourceFd(&listener.fd()), Token(first_token), Interest::READABLE)?;
-                port.endpoint = Endpoint::Listening { listener, file };
+                port.endpoint = Some(Endpoint::Listening { listener, file });
             }
-            Endpoint::Disconnected => port.plan_reconnect(),
+            Endpoint::Disconnected(why) => {
+                let id = &port.spec.id;
+                crate::report::error(format_args!("Unable to connect character device {id}: {why}"));
+                port.plan_reconnect();
+            }
         }
         Ok(port)
     }
@@ -184,28 +186,30 @@ impl Port {
         }
     }
 
-    pub(super) fn info(&self) -> super::ChardevInfo {
-        let address = match &self.spec.backend {
-            ChardevBackend::Socket(socket) => {
-                let server = if socket.server { ",server=on" } else { "" };
-                match &socket.address {
-                    SocketAddress::Unix { path, .. } => format!("unix:{}{server}", path.display()),
-                    SocketAddress::Tcp { host, port, .. } => format!("tcp:{host}:{port}{server}"),
-                    SocketAddress::Fd(_) => format!("unix:{server}"),
-                }
-            }
-            ChardevBackend::Pty { .. } => match &self.endpoint {
-                Endpoint::Pty { name, .. } => format!("pty:{}", name.display()),
-                _ => "pty".to_owned(),
-            },
-            other => other.name().to_owned(),
-        };
-        let filename = if self.stream.is_some() { address } else { format!("disconnected:{address}") };
-        super::ChardevInfo {
-            label: self.spec.id.clone(),
-            filename,
-            frontend_open: !self.frontends.is_empty(),
-        }
+    pub(super) fn has_frontend(&self) -> bool {
+        !self.frontends.is_empty()
+    }
+
+    pub(super) fn has_monitor(&self) -> bool {
+        self.frontends.iter().any(|frontend| !frontend.is_console())
+    }
+
+    /// Whether several users may share it.
+    pub(super) fn is_shared(&self) -> bool {
+        self.spec.mux
+    }
+
+    /// The memory that it writes to, if it is that.
+    pub(super) fn ring(&self) -> Option<&Ring> {
+        self.stream.as_ref()?.ring()
+    }
+
+    /// Takes over the users of another one, which had no other backend's clients to tell.
+    pub(super) fn take_frontends(&mut self, other: &mut Self) {
+        self.frontends = std::mem::take(&mut other.frontends);
+        self.pending = std::mem::take(&mut other.pending);
+        self.set_focus(0);
+        self.due = true;
     }
 
     pub(super) fn waits(&self) -> bool {
@@ -295,7 +299,7 @@ impl Port {
         if self.stream.is_some() || !self.acceptable {
             return;
         }
-        let Endpoint::Listening { listener, .. } = &self.endpoint else { return };
+        let Some(Endpoint::Listening { listener, .. }) = &self.endpoint else { return };
         match listener.accept() {
             Ok(None) => self.acceptable = false,
             Ok(Some(stream)) => {
@@ -381,7 +385,7 @@ impl Port {
     fn input_error(&mut self, error: &io::Error) {
         self.readable = false;
         self.hung_up = false;
-        let pty = matches!(self.endpoint, Endpoint::Pty { .. });
+        let pty = matches!(self.endpoint, Some(Endpoint::Pty { .. }));
         match error.raw_os_error() {
             _ if error.kind() == io::ErrorKind::WouldBlock => {}
             // Nobody has the other end of the terminal open.
@@ -396,7 +400,10 @@ impl Port {
             // What is written still arrives; a line without an end is a line.
             (
                 Some(stream),
-                ChardevBackend::Stdio { .. } | ChardevBackend::File { .. } | ChardevBackend::Null,
+                ChardevBackend::Stdio { .. }
+                | ChardevBackend::File { .. }
+                | ChardevBackend::Null
+                | ChardevBackend::Ringbuf { .. },
             ) => {
                 stream.close_input();
                 if let Some(Frontend::Hmp { session: Some(session), .. }) = self.frontends.get_mut(self.focus)
@@ -565,7 +572,7 @@ impl Drop for Port {
         if self.raw_terminal && io::stdin().lock().set_canon_mode().is_err() {
             tracing::warn!("cannot restore the terminal's mode");
         }
-        if let Endpoint::Pty { link: Some(link), .. } = &self.endpoint {
+        if let Some(Endpoint::Pty { link: Some(link), .. }) = &self.endpoint {
             // It points to a terminal that is going away; somebody may have removed it already.
             let _ = std::fs::remove_file(link);
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use qmp::{Commands, Error, EventType, KvmInfo, RunState};
 
 use super::*;
-use crate::chardev::spec::{SocketAddress, SocketSpec};
+use crate::chardev::spec::{ChardevBackend, SocketAddress, SocketSpec};
 
 /// A machine that only knows whether it runs.
 #[derive(Debug)]
@@ -401,7 +401,7 @@ fn a_file_gets_the_consoles_output() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out");
     let mut main_loop = MainLoop::new().unwrap();
-    let backend = ChardevBackend::File { path: path.clone(), append: false };
+    let backend = ChardevBackend::File { path: path.clone(), append: false, input: None };
     let spec = ChardevSpec { id: "f".to_owned(), backend, mux: false, logfile: None };
     main_loop.add_chardev(&spec).unwrap();
     let mut sink = main_loop.add_console("f", Box::new(<[u8]>::len)).unwrap();

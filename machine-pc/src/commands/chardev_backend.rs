@@ -1,0 +1,214 @@
+//! What `chardev-add` says of a backend (QAPI `ChardevBackend`). Members stand in QAPI's order, in which errors are found.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::chardev::spec::{ChardevBackend, ChardevLog, ChardevSpec, SocketAddress, SocketSpec};
+use crate::cmdline::chardev::{ChardevError, ring};
+
+/// The backend and its settings.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all = "kebab-case")]
+pub(super) enum Backend {
+    File(FileData),
+    Pipe(PipeData),
+    Socket(SocketData),
+    Pty(PtyData),
+    Null(NullData),
+    Stdio(StdioData),
+    Ringbuf(RingData),
+    Memory(RingData),
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct NullData {
+    logfile: Option<PathBuf>,
+    logappend: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct FileData {
+    logfile: Option<PathBuf>,
+    logappend: Option<bool>,
+    #[serde(rename = "in")]
+    input: Option<PathBuf>,
+    out: PathBuf,
+    append: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PipeData {
+    logfile: Option<PathBuf>,
+    logappend: Option<bool>,
+    device: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PtyData {
+    logfile: Option<PathBuf>,
+    logappend: Option<bool>,
+    path: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct StdioData {
+    logfile: Option<PathBuf>,
+    logappend: Option<bool>,
+    signal: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RingData {
+    logfile: Option<PathBuf>,
+    logappend: Option<bool>,
+    size: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct SocketData {
+    logfile: Option<PathBuf>,
+    logappend: Option<bool>,
+    addr: Address,
+    tls_creds: Option<String>,
+    tls_authz: Option<String>,
+    server: Option<bool>,
+    wait: Option<bool>,
+    nodelay: Option<bool>,
+    telnet: Option<bool>,
+    tn3270: Option<bool>,
+    websocket: Option<bool>,
+    reconnect_ms: Option<i64>,
+}
+
+/// QAPI `SocketAddressLegacy`.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all = "kebab-case")]
+enum Address {
+    Inet(InetAddress),
+    Unix(UnixAddress),
+    Fd(FdAddress),
+}
+
+#[derive(Debug, Deserialize)]
+struct InetAddress {
+    host: String,
+    port: String,
+    to: Option<u16>,
+    ipv4: Option<bool>,
+    ipv6: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+struct UnixAddress {
+    path: PathBuf,
+    #[serde(rename = "abstract")]
+    is_abstract: Option<bool>,
+    tight: Option<bool>,
+}
+
+/// A descriptor that was passed over the monitor. None can be, so it is always refused.
+#[derive(Debug, Deserialize)]
+struct FdAddress {
+    str: String,
+}
+
+/// Why there is no such backend.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BackendError {
+    /// As on the command line.
+    #[error(transparent)]
+    Chardev(#[from] ChardevError),
+    /// No TLS.
+    #[error("No TLS credentials with id '{0}'")]
+    NoCredentials(String),
+    /// TLS without credentials.
+    #[error("'tls_authz' option requires 'tls_creds' option")]
+    AuthorizationAlone,
+    /// No descriptor of that name was passed.
+    #[error("File descriptor named '{0}' has not been found")]
+    NoDescriptor(String),
+}
+
+impl SocketData {
+    fn backend(self) -> Result<ChardevBackend, BackendError> {
+        for (name, asked) in [("telnet", self.telnet), ("tn3270", self.tn3270), ("websocket", self.websocket)]
+        {
+            if asked == Some(true) {
+                return Err(ChardevError::NotSupported { name: name.to_owned() }.into());
+            }
+        }
+        let server = self.server.unwrap_or(true);
+        match (self.tls_creds, self.tls_authz) {
+            (Some(name), _) => return Err(BackendError::NoCredentials(name)),
+            (None, Some(_)) => return Err(BackendError::AuthorizationAlone),
+            (None, None) => {}
+        }
+        if server && self.reconnect_ms.is_some() {
+            return Err(ChardevError::ReconnectAsServer.into());
+        }
+        if !server && self.wait.is_some() {
+            return Err(ChardevError::WaitAsClient.into());
+        }
+        let address = match self.addr {
+            Address::Unix(UnixAddress { path, .. }) if path.as_os_str().is_empty() => {
+                return Err(ChardevError::EmptyPath.into());
+            }
+            Address::Unix(UnixAddress { path, is_abstract, tight }) => SocketAddress::Unix {
+                path,
+                is_abstract: is_abstract.unwrap_or(false),
+                tight: tight.unwrap_or(true),
+            },
+            Address::Inet(InetAddress { host, port, to, ipv4, ipv6 }) => {
+                SocketAddress::Tcp { host, port, to, ipv4, ipv6 }
+            }
+            Address::Fd(FdAddress { str }) => return Err(BackendError::NoDescriptor(str)),
+        };
+        Ok(ChardevBackend::Socket(SocketSpec {
+            address,
+            server,
+            // Nobody is kept waiting for a client: the monitor that asks would be.
+            wait: false,
+            reconnect_ms: self.reconnect_ms.and_then(|delay| u64::try_from(delay).ok()).unwrap_or(0),
+            nodelay: self.nodelay.unwrap_or(false),
+        }))
+    }
+}
+
+impl Backend {
+    /// The chardev of this name that is meant.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    pub(super) fn spec(self, id: &str) -> Result<ChardevSpec, BackendError> {
+        let ring = |size: Option<i64>, memory| {
+            let size = size.map_or(0, |size| u64::try_from(size).unwrap_or(u64::MAX));
+            ring(size, memory)
+        };
+        let (logfile, logappend, backend) = match self {
+            Self::File(FileData { logfile, logappend, input, out, append }) => {
+                let append = append.unwrap_or(false);
+                (logfile, logappend, ChardevBackend::File { path: out, append, input })
+            }
+            Self::Pipe(PipeData { logfile, logappend, device }) => {
+                (logfile, logappend, ChardevBackend::Pipe { path: device })
+            }
+            Self::Socket(mut data) => {
+                let (logfile, logappend) = (data.logfile.take(), data.logappend);
+                (logfile, logappend, data.backend()?)
+            }
+            Self::Pty(PtyData { logfile, logappend, path }) => {
+                (logfile, logappend, ChardevBackend::Pty { path })
+            }
+            Self::Null(NullData { logfile, logappend }) => (logfile, logappend, ChardevBackend::Null),
+            Self::Stdio(StdioData { logfile, logappend, signal }) => {
+                (logfile, logappend, ChardevBackend::Stdio { signal: signal.unwrap_or(true) })
+            }
+            Self::Ringbuf(RingData { logfile, logappend, size }) => (logfile, logappend, ring(size, false)?),
+            Self::Memory(RingData { logfile, logappend, size }) => (logfile, logappend, ring(size, true)?),
+        };
+        let logfile = logfile.map(|path| ChardevLog { path, append: logappend.unwrap_or(false) });
+        Ok(ChardevSpec { id: id.to_owned(), backend, mux: false, logfile })
+    }
+}

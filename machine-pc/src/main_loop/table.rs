@@ -1,0 +1,266 @@
+//! The chardevs of a main loop, which commands look at and change while one of them is being served.
+//!
+//! The chardev that is being served is taken out for that long; commands see what it was just before. It has a user, so nothing
+//! that they may do concerns it.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use mio::Registry;
+
+use super::port::Port;
+use super::{ChardevInfo, FIRST_PORT, TOKENS_PER_PORT};
+use crate::chardev::object::Connection;
+use crate::chardev::spec::{ChardevBackend, ChardevSpec};
+use crate::chardev::{OpenError, Ring, open};
+
+/// A place whose number is part of its chardev's tokens.
+#[derive(Debug)]
+enum Slot {
+    Free,
+    Here(Box<Port>),
+    /// Being served.
+    Away {
+        id: String,
+        stdio: bool,
+        infos: Vec<ChardevInfo>,
+    },
+}
+
+#[derive(Debug)]
+struct Table {
+    registry: Registry,
+    slots: Vec<Slot>,
+}
+
+/// All chardevs of a main loop; clones are of the same ones.
+#[derive(Debug, Clone)]
+pub struct Chardevs(Rc<RefCell<Table>>);
+
+/// Why a chardev cannot be changed as asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// There is none of that name.
+    #[error("Chardev '{0}' does not exist")]
+    NotFound(String),
+    /// Several users share it.
+    #[error("For mux or hub device hotswap is not supported yet")]
+    Mux,
+    /// A monitor uses it.
+    #[error("Chardev user does not support chardev hotswap")]
+    Monitor,
+    /// What it is to be cannot be opened.
+    #[error("Failed to add chardev '{id}': {source}")]
+    Open {
+        /// Its name.
+        id: String,
+        /// Why.
+        source: OpenError,
+    },
+}
+
+/// Why a chardev cannot be removed.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoveError {
+    /// There is none of that name.
+    #[error("Chardev '{0}' not found")]
+    NotFound(String),
+    /// It has a user.
+    #[error("Chardev '{0}' is busy")]
+    Busy(String),
+}
+
+/// Why there is no memory to read or write.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    /// There is no chardev of that name.
+    #[error("Device '{0}' not found")]
+    NotFound(String),
+    /// It is another backend.
+    #[error("{0} is not a ringbuf device")]
+    NoRing(String),
+}
+
+fn is_stdio(backend: &ChardevBackend) -> bool {
+    matches!(backend, ChardevBackend::Stdio { .. })
+}
+
+impl Table {
+    fn place(&self, id: &str) -> Option<usize> {
+        self.slots.iter().position(|slot| match slot {
+            Slot::Free => false,
+            Slot::Here(port) => port.id() == id,
+            Slot::Away { id: away, .. } => away == id,
+        })
+    }
+
+    /// Opens one for a place. Nothing changes if that fails.
+    fn open(&self, spec: &ChardevSpec, at: usize) -> Result<Port, OpenError> {
+        let stdio_user = |(place, slot): (usize, &Slot)| {
+            place != at
+                && match slot {
+                    Slot::Free => false,
+                    Slot::Here(port) => is_stdio(port.backend()),
+                    Slot::Away { stdio, .. } => *stdio,
+                }
+        };
+        if is_stdio(&spec.backend) && self.slots.iter().enumerate().any(stdio_user) {
+            return Err(OpenError::StdioTaken);
+        }
+        let endpoint = open(&spec.backend)?;
+        Port::new(spec.clone(), endpoint, FIRST_PORT + TOKENS_PER_PORT * at, &self.registry)
+    }
+}
+
+impl Chardevs {
+    pub(super) fn new(registry: &Registry) -> io::Result<Self> {
+        let table = Table { registry: registry.try_clone()?, slots: Vec::new() };
+        Ok(Self(Rc::new(RefCell::new(table))))
+    }
+
+    /// Closes all.
+    pub(super) fn close(&self) {
+        let slots = std::mem::take(&mut self.0.borrow_mut().slots);
+        drop(slots);
+    }
+
+    /// How many places there are.
+    pub(super) fn places(&self) -> usize {
+        self.0.borrow().slots.len()
+    }
+
+    /// Looks at the one in a place, if one is there.
+    pub(super) fn at<R>(&self, at: usize, look: impl FnOnce(&mut Port) -> R) -> Option<R> {
+        match self.0.borrow_mut().slots.get_mut(at) {
+            Some(Slot::Here(port)) => Some(look(port)),
+            _ => None,
+        }
+    }
+
+    /// Looks at all that are there, with their places.
+    pub(super) fn each(&self, mut look: impl FnMut(usize, &mut Port)) {
+        for (at, slot) in self.0.borrow_mut().slots.iter_mut().enumerate() {
+            if let Slot::Here(port) = slot {
+                look(at, port);
+            }
+        }
+    }
+
+    /// Looks at the one of a name.
+    pub(super) fn named<R>(&self, id: &str, look: impl FnOnce(&mut Port) -> R) -> Option<R> {
+        let at = self.0.borrow().place(id)?;
+        self.at(at, look)
+    }
+
+    /// Takes out the one in a place to serve it.
+    pub(super) fn take(&self, at: usize) -> Option<Box<Port>> {
+        let slot = &mut self.0.borrow_mut().slots[at];
+        match std::mem::replace(slot, Slot::Free) {
+            Slot::Here(port) => {
+                let stdio = is_stdio(port.backend());
+                *slot = Slot::Away { id: port.id().to_owned(), stdio, infos: port.infos() };
+                Some(port)
+            }
+            other => {
+                *slot = other;
+                None
+            }
+        }
+    }
+
+    /// Puts it back.
+    pub(super) fn put(&self, at: usize, port: Box<Port>) {
+        self.0.borrow_mut().slots[at] = Slot::Here(port);
+    }
+
+    /// Opens one more. Returns where it tells whether it is connected.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn add(&self, spec: &ChardevSpec) -> Result<Connection, OpenError> {
+        let mut table = self.0.borrow_mut();
+        if table.place(&spec.id).is_some() {
+            return Err(OpenError::Duplicate(spec.id.clone()));
+        }
+        let free = table.slots.iter().position(|slot| matches!(slot, Slot::Free));
+        let at = free.unwrap_or(table.slots.len());
+        let port = table.open(spec, at)?;
+        let connection = port.connection().clone();
+        let slot = Slot::Here(Box::new(port));
+        match free {
+            Some(at) => table.slots[at] = slot,
+            None => table.slots.push(slot),
+        }
+        Ok(connection)
+    }
+
+    /// Connects one to another backend; a guest's console stays on it.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; then it is as it was.
+    pub fn change(&self, spec: &ChardevSpec) -> Result<Connection, ChangeError> {
+        let mut table = self.0.borrow_mut();
+        let id = spec.id.clone();
+        let at = table.place(&id).ok_or_else(|| ChangeError::NotFound(id.clone()))?;
+        let Slot::Here(port) = &table.slots[at] else { return Err(ChangeError::Monitor) };
+        if port.is_shared() || spec.mux {
+            return Err(ChangeError::Mux);
+        }
+        if port.has_monitor() {
+            return Err(ChangeError::Monitor);
+        }
+        let mut new = table.open(spec, at).map_err(|source| ChangeError::Open { id, source })?;
+        if let Slot::Here(port) = &mut table.slots[at] {
+            new.take_frontends(port);
+        }
+        let connection = new.connection().clone();
+        table.slots[at] = Slot::Here(Box::new(new));
+        Ok(connection)
+    }
+
+    /// Closes one that nobody uses.
+    ///
+    /// # Errors
+    /// [`RemoveError`].
+    pub fn remove(&self, id: &str) -> Result<(), RemoveError> {
+        let mut table = self.0.borrow_mut();
+        let at = table.place(id).ok_or_else(|| RemoveError::NotFound(id.to_owned()))?;
+        match &table.slots[at] {
+            Slot::Here(port) if !port.has_frontend() => {
+                table.slots[at] = Slot::Free;
+                Ok(())
+            }
+            _ => Err(RemoveError::Busy(id.to_owned())),
+        }
+    }
+
+    /// Whether there is one of that name.
+    #[must_use]
+    pub fn contains(&self, id: &str) -> bool {
+        self.0.borrow().place(id).is_some()
+    }
+
+    /// All of them. One that is shared is two, as in the reference: what its users see, and with `-base` what that is connected to.
+    #[must_use]
+    pub fn infos(&self) -> Vec<ChardevInfo> {
+        let infos = |slot: &Slot| match slot {
+            Slot::Free => Vec::new(),
+            Slot::Here(port) => port.infos(),
+            Slot::Away { infos, .. } => infos.clone(),
+        };
+        self.0.borrow().slots.iter().flat_map(infos).collect()
+    }
+
+    /// The memory of a `ringbuf`.
+    ///
+    /// # Errors
+    /// [`RingError`].
+    pub fn ring(&self, id: &str) -> Result<Ring, RingError> {
+        if !self.contains(id) {
+            return Err(RingError::NotFound(id.to_owned()));
+        }
+        let ring = self.named(id, |port| port.ring().cloned()).flatten();
+        ring.ok_or_else(|| RingError::NoRing(id.to_owned()))
+    }
+}

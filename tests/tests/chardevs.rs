@@ -1,0 +1,268 @@
+//! Character devices and monitors over real sockets, pipes and pseudo-terminals.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tests::{PATIENCE, Program, Qmp, run_with_input};
+
+const NONE: &[&str] = &["-M", "none", "-accel", "tcg", "-nodefaults"];
+
+/// A session with the reference, command by command.
+#[test]
+fn a_recorded_session_gets_the_same_replies() {
+    let transcript = include_str!("../transcripts/chardevs.txt");
+    let sent: Vec<&str> = transcript.lines().filter_map(|line| line.strip_prefix("> ")).collect();
+    let expected: Vec<&str> = transcript.lines().filter_map(|line| line.strip_prefix("< ")).collect();
+    assert!(sent.len() > 80 && sent.len() == expected.len());
+    let input =
+        format!("{{\"execute\":\"qmp_capabilities\"}}\n{}\n{{\"execute\":\"quit\"}}\n", sent.join("\n"));
+    let arguments = ["-display", "none", "-chardev", "null,id=mx,mux=on", "-qmp", "stdio"];
+    let finished = run_with_input(&[NONE, &arguments].concat(), &input);
+    let replies = finished.stdout.lines().filter(|line| !line.contains("\"timestamp\"")).skip(2);
+    for ((command, expected), reply) in sent.iter().zip(&expected).zip(replies) {
+        assert_eq!(reply, *expected, "{command}");
+    }
+    assert_eq!(finished.status, Some(0), "{finished:?}");
+}
+
+/// A program with a terminal of its own, ended when dropped.
+struct Running(std::process::Child);
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = std::process::Command::new(tests::binary());
+        command.args(["-accel", "tcg", "-display", "none"]).args(arguments);
+        let null = std::process::Stdio::null;
+        Self(command.stdin(null()).stdout(null()).stderr(null()).spawn().expect("the program starts"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn filename(qmp: &mut Qmp, label: &str) -> String {
+    let chardevs = qmp.ok("query-chardev", &json!({}));
+    let chardev = chardevs.as_array().expect("a list").iter().find(|chardev| chardev["label"] == label);
+    chardev.expect("the chardev")["filename"].as_str().expect("text").to_owned()
+}
+
+/// A human monitor on a socket: sends a line and reads up to the next prompt.
+struct Hmp(UnixStream);
+
+impl Hmp {
+    fn connect(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).expect("the socket is there");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let mut hmp = Self(stream);
+        assert!(hmp.answer().starts_with("qom-system "), "a banner");
+        hmp
+    }
+
+    fn answer(&mut self) -> String {
+        let mut text = Vec::new();
+        let mut byte = [0];
+        while !text.ends_with(b"(qom) ") {
+            assert_eq!(self.0.read(&mut byte).expect("text"), 1, "{}", String::from_utf8_lossy(&text));
+            text.push(byte[0]);
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    fn line(&mut self, text: &str) -> String {
+        self.0.write_all(format!("{text}\n").as_bytes()).expect("a socket");
+        self.answer()
+    }
+}
+
+/// Several monitors of both kinds; clients come, go and come back.
+#[test]
+fn monitors_serve_whoever_comes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    let human = format!("unix:{},server=on,wait=off", at("hmp").display());
+    let other = format!("socket,id=c,path={},server=on,wait=off", at("other").display());
+    let program = Program::start(
+        &[NONE, &["-monitor", &human, "-chardev", &other, "-object", "monitor-qmp,id=m,chardev=c,pretty=on"]]
+            .concat(),
+    );
+    let mut qmp = program.qmp();
+    for round in 0..3 {
+        let mut hmp = Hmp::connect(&at("hmp"));
+        let text = hmp.line("info status");
+        assert!(text.contains("VM status: "), "{round}: {text}");
+        let text = hmp.line(&format!("chardev-add null,id=n{round}"));
+        assert!(!text.contains("Error"), "{text}");
+        assert_eq!(filename(&mut qmp, &format!("n{round}")), "null");
+        let mut pretty = BufReader::new(UnixStream::connect(at("other")).expect("a socket"));
+        let mut line = String::new();
+        pretty.read_line(&mut line).expect("a line");
+        assert_eq!(line, "{\r\n", "{round}");
+        let connected = format!("unix:{},server=on", at("other").display());
+        assert_eq!(filename(&mut qmp, "c"), connected);
+        drop(pretty);
+        drop(hmp);
+        // Seen once the loop has noticed that they went.
+        let start = std::time::Instant::now();
+        while filename(&mut qmp, "c") != format!("disconnected:{connected}") {
+            assert!(start.elapsed() < PATIENCE);
+        }
+    }
+    // The first session is not disturbed.
+    assert_eq!(qmp.ok("query-status", &json!({}))["status"], "running");
+}
+
+/// TCP listens where it is told, and tells both ends of a connection.
+#[test]
+fn tcp_shows_the_port_that_the_system_chose() {
+    let tcp = "socket,id=t,host=127.0.0.1,port=0,server=on,wait=off";
+    let program = Program::start(&[NONE, &["-chardev", tcp, "-mon", "chardev=t,mode=control"]].concat());
+    let mut qmp = program.qmp();
+    let name = filename(&mut qmp, "t");
+    let address = name.strip_prefix("disconnected:tcp:").and_then(|name| name.strip_suffix(",server=on"));
+    let address = address.unwrap_or_else(|| panic!("{name}")).to_owned();
+    assert!(address.starts_with("127.0.0.1:") && !address.ends_with(":0"), "{address}");
+    let client = TcpStream::connect(&address).expect("somebody listens");
+    let own = client.local_addr().expect("an address");
+    let mut line = String::new();
+    BufReader::new(&client).read_line(&mut line).expect("a greeting");
+    assert!(line.starts_with("{\"QMP\""), "{line}");
+    assert_eq!(filename(&mut qmp, "t"), format!("tcp:{address},server=on <-> {own}"));
+}
+
+/// Ctrl-A C moves the keys between the guest's console and the monitor that share a socket.
+#[test]
+fn a_console_and_a_monitor_share_a_chardev() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    let shared = format!("socket,id=s,path={},server=on,wait=off,mux=on", at("s").display());
+    let qmp = format!("unix:{},server=on,wait=off", at("qmp").display());
+    let mut child =
+        Running::start(&["-chardev", &shared, "-serial", "chardev:s", "-monitor", "chardev:s", "-qmp", &qmp]);
+    let mut session = Qmp::connect(&at("qmp"));
+    assert_eq!(filename(&mut session, "s"), "mux");
+    assert!(filename(&mut session, "s-base").starts_with("disconnected:unix:"));
+    let mut hmp = Hmp::connect(&at("s"));
+    assert!(hmp.line("info version").contains("11.1"));
+    // To the console, where the line goes to the guest; then back.
+    hmp.0.write_all(b"\x01cinfo status\n\x01c").expect("a socket");
+    let text = hmp.line("info version");
+    assert!(!text.contains("VM status"), "{text}");
+    let _ = session.ok("quit", &json!({}));
+    assert_eq!(child.0.wait().expect("an end").code(), Some(0));
+}
+
+#[test]
+fn a_pipe_is_two_fifos() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    for name in ["p.in", "p.out"] {
+        let made = std::process::Command::new("mkfifo").arg(at(name)).status().expect("mkfifo");
+        assert!(made.success());
+    }
+    let pipe = format!("pipe:{}", at("p").display());
+    let program = Program::start(&[NONE, &["-qmp", &pipe]].concat());
+    let mut output = BufReader::new(File::open(at("p.out")).expect("a FIFO"));
+    let mut input = File::options().write(true).open(at("p.in")).expect("a FIFO");
+    let mut line = String::new();
+    output.read_line(&mut line).expect("a greeting");
+    assert!(line.starts_with("{\"QMP\""), "{line}");
+    input.write_all(b"{\"execute\":\"qmp_capabilities\"}{\"execute\":\"query-chardev\"}").expect("a FIFO");
+    line.clear();
+    output.read_line(&mut line).expect("a reply");
+    line.clear();
+    output.read_line(&mut line).expect("a reply");
+    let reply: Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!(
+        reply["return"]
+            .as_array()
+            .and_then(|list| list.iter().find(|c| c["filename"] == "pipe"))
+            .map(|c| &c["label"]),
+        // The fixture's own monitor is the first.
+        Some(&json!("compat_monitor1"))
+    );
+    drop(program);
+}
+
+/// What the guest's console wrote is kept in memory and read by a monitor.
+#[test]
+fn a_console_can_be_moved_while_the_machine_runs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    let qmp = format!("unix:{},server=on,wait=off", at("qmp").display());
+    let ring = ["-chardev", "ringbuf,id=r,size=4k", "-serial", "chardev:r"];
+    let mut child = Running::start(&[&ring[..], &["-qmp", &qmp]].concat());
+    let mut session = Qmp::connect(&at("qmp"));
+    assert_eq!(session.error("chardev-remove", &json!({"id": "r"})).1, "Chardev 'r' is busy");
+    let file = at("log").display().to_string();
+    let backend = json!({"type": "file", "data": {"out": file}});
+    assert_eq!(session.ok("chardev-change", &json!({"id": "r", "backend": backend})), json!({}));
+    assert_eq!(filename(&mut session, "r"), "file");
+    assert_eq!(
+        session.error("ringbuf-read", &json!({"device": "r", "size": 1})).1,
+        "r is not a ringbuf device"
+    );
+    let listed = session.ok("qom-list", &json!({"path": "/chardevs"})).to_string();
+    assert!(listed.contains("{\"name\":\"r\",\"type\":\"child<chardev-file>\"}"), "{listed}");
+    assert!(Path::new(&file).exists());
+    let _ = session.ok("quit", &json!({}));
+    assert_eq!(child.0.wait().expect("an end").code(), Some(0));
+}
+
+#[test]
+fn a_new_pseudo_terminal_tells_its_name() {
+    let program = Program::start(NONE);
+    let mut qmp = program.qmp();
+    let added = qmp.ok("chardev-add", &json!({"id": "p", "backend": {"type": "pty", "data": {}}}));
+    let name = added["pty"].as_str().expect("a name").to_owned();
+    assert_eq!(filename(&mut qmp, "p"), format!("pty:{name}"));
+    assert!(Path::new(&name).exists());
+    let _ = qmp.ok("chardev-remove", &json!({"id": "p"}));
+    assert_eq!(qmp.error("chardev-remove", &json!({"id": "p"})).1, "Chardev 'p' not found");
+}
+
+/// A chardev that connects says so once, and goes on trying.
+#[test]
+fn a_connection_is_tried_until_somebody_listens() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("late");
+    let program = Program::start(NONE);
+    let mut qmp = program.qmp();
+    let data = json!({"addr": {"type": "unix", "data": {"path": path}}, "server": false, "reconnect-ms": 10});
+    let backend = json!({"type": "socket", "data": data});
+    assert_eq!(qmp.ok("chardev-add", &json!({"id": "s", "backend": backend})), json!({}));
+    for _ in 0..2 {
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let (client, _) = listener.accept().expect("a client");
+        drop((client, listener));
+        std::fs::remove_file(&path).expect("a socket");
+    }
+}
+
+/// Nothing is left of many chardevs that came and went.
+#[test]
+fn chardevs_come_and_go_without_leaks() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("s");
+    let program = Program::start(NONE);
+    let mut qmp = program.qmp();
+    let data = json!({"addr": {"type": "unix", "data": {"path": path}}, "server": true, "wait": false});
+    let backend = json!({"type": "socket", "data": data});
+    let mut once = || {
+        let _ = qmp.ok("chardev-add", &json!({"id": "s", "backend": backend}));
+        assert!(UnixStream::connect(&path).is_ok());
+        let _ = qmp.ok("chardev-remove", &json!({"id": "s"}));
+        assert!(!path.exists());
+    };
+    once();
+    let before = program.proc_count("fd");
+    (0..50).for_each(|_| once());
+    assert_eq!(program.proc_count("fd"), before);
+}
