@@ -258,3 +258,41 @@ fn a_managers_start_line_is_taken_as_it_is() {
     assert!(line.contains("\"label\": \"charmonitor\""), "{line}");
     assert_eq!(child.wait().expect("an end").code(), Some(0));
 }
+
+/// The program ends when the process that started it does.
+#[test]
+fn the_end_of_the_parent_is_the_end_of_the_program() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let pid_file = directory.path().join("pid");
+    let script = format!(
+        "{} -M none -accel tcg -display none -nodefaults -run-with exit-with-parent=on -pidfile {} 2>/dev/null & \
+         while [ ! -s {1} ]; do sleep 0.01; done; sleep 0.1",
+        binary().display(),
+        pid_file.display()
+    );
+    let shell = Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).status();
+    assert!(shell.expect("a shell").success());
+    let start = Instant::now();
+    // It takes its file along.
+    while pid_file.exists() {
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn memory_is_locked_where_the_system_allows_it() {
+    let finished = run_with_input(
+        &[NONE, &["-overcommit", "mem-lock=on-fault", "-qmp", "stdio"]].concat(),
+        "{\"execute\":\"qmp_capabilities\"}{\"execute\":\"quit\"}",
+    );
+    if finished.status == Some(1) {
+        let text = "qom-system-x86_64: mlockall: Cannot allocate memory\nlocking memory failed\n";
+        assert_eq!(finished.stderr.replace("Operation not permitted", "Cannot allocate memory"), text);
+        return;
+    }
+    let program = Program::start(&[NONE, &["-overcommit", "mem-lock=on-fault"]].concat());
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.pid())).expect("a process");
+    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).expect("a figure");
+    assert_ne!(locked.trim(), "0 kB");
+}

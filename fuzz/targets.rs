@@ -1,0 +1,136 @@
+//! What is done with bytes that come from outside, one function for each kind.
+//!
+//! A fuzzer calls them with bytes of its making (`fuzz_targets`), the workspace's tests with bytes of theirs
+//! (`tests/tests/fuzz_targets.rs`). None may panic, take memory without bound, or touch a file.
+
+use std::cell::RefCell;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use machine_pc::acpi::{CpuHotplug, CpuHotplugDevice, Gpe, HotplugMode, SlotInit};
+use machine_pc::cmdline::CommandLine;
+use machine_pc::io_bus::IoDevice;
+use machine_pc::irq::IrqLine;
+use machine_pc::reset_ports::{I8042, Port92, ResetControl};
+use machine_pc::serial::SerialPort;
+use qmp::json::Reader;
+use qmp::{Commands, Context, Session};
+use qom::text::{keyval as keyval_text, opts};
+
+/// The words of a command line, one a line. Files that options name are not there.
+pub(crate) fn command_line(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let no_file = |_: &Path| Err(io::ErrorKind::NotFound.into());
+    if let Err(error) = CommandLine::parse_with(text.lines(), no_file) {
+        assert!(error.report("qom").starts_with("qom: "));
+    }
+}
+
+/// Text in both of the forms of an option's argument.
+pub(crate) fn keyval(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for implied_key in [None, Some("type")] {
+        if let Ok(tree) = keyval_text::parse(&text, implied_key)
+            && let Some(written) = keyval_text::format(&tree)
+        {
+            assert_eq!(keyval_text::parse(&written, None), Ok(tree), "{written}");
+        }
+        let _ = opts::parse(&text, implied_key).check(&[]);
+    }
+}
+
+/// Bytes of JSON, up to their end or the first mistakes.
+pub(crate) fn json(bytes: &[u8]) {
+    let mut reader = Reader::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (used, _) = reader.feed(rest);
+        if used == 0 {
+            break;
+        }
+        rest = &rest[used..];
+    }
+}
+
+thread_local! {
+    static CONFIG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A configuration file.
+pub(crate) fn read_config(bytes: &[u8]) {
+    CONFIG.with(|config| bytes.clone_into(&mut config.borrow_mut()));
+    let file = |_: &Path| Ok(CONFIG.with(|config| config.borrow().clone()));
+    let _ = CommandLine::parse_with(["-readconfig", "file"], file);
+}
+
+/// What a client of QMP sends after negotiation. There is no machine and no chardev behind it.
+pub(crate) fn qmp(bytes: &[u8]) {
+    let Ok(types) = qom::Bootstrap::from_link_time() else { panic!("types") };
+    let Ok(accel) = types.create("tcg-accel") else { panic!("an accelerator") };
+    let Ok(types) = types.accel_ready(accel) else { panic!("an accelerator") };
+    let (Ok(qom), Ok(commands)) = (types.seal(), Commands::linked()) else { panic!("commands") };
+    let mut context = Context::new(qom, commands);
+    let mut session = Session::new(false);
+    let mut events = Vec::new();
+    for part in [b"{\"execute\":\"qmp_capabilities\"}", bytes] {
+        let mut rest = part;
+        while !rest.is_empty() {
+            let used = session.feed(rest, &mut context, &mut events);
+            rest = &rest[used..];
+            let written = session.output().len();
+            session.sent(written);
+            if used == 0 && written == 0 {
+                break;
+            }
+        }
+    }
+}
+
+/// A line that nobody listens to.
+struct NoLine;
+
+impl IrqLine for NoLine {
+    fn set_level(&self, _asserted: bool) {}
+}
+
+/// Reads and writes of a guest: eight bytes each, which are the device, its offset, the size and direction, a spare one, and four of
+/// the value.
+pub(crate) fn guest_registers(bytes: &[u8]) {
+    let line: Arc<dyn IrqLine> = Arc::new(NoLine);
+    let slots = || (0..4_u64).map(|id| SlotInit { arch_id: id, present: id < 2 });
+    let keyboard = I8042::new(Arc::new(|_| {}));
+    let hotplug = |mode| {
+        let gpe = Arc::new(Gpe::new(4, line.clone()));
+        CpuHotplugDevice::new(CpuHotplug::new(slots(), mode), gpe, Arc::new(|_| {}))
+    };
+    let devices: [(Arc<dyn IoDevice>, u64); 7] = [
+        (Arc::new(hotplug(HotplugMode::Modern)), 12),
+        (Arc::new(hotplug(HotplugMode::LegacyBitmap)), 32),
+        (Arc::new(Gpe::new(4, line.clone())), 4),
+        (keyboard.data_port(), 1),
+        (keyboard.command_port(), 1),
+        (Arc::new(SerialPort::new(Box::new(io::sink()), line.clone(), Arc::new(|| {}))), 8),
+        (Arc::new(Port92::new(Arc::new(|_| {}))), 1),
+    ];
+    let reset = ResetControl::new(0, Arc::new(|_| {}));
+    for access in bytes.chunks_exact(8) {
+        let &[device, offset, how, _, a, b, c, d] = access else { continue };
+        let value = u64::from(u32::from_le_bytes([a, b, c, d]));
+        let size = [1, 2, 4][usize::from(how % 3)];
+        let (device, len): (&dyn IoDevice, u64) = match devices.get(usize::from(device) % (devices.len() + 1))
+        {
+            Some((device, len)) => (&**device, *len),
+            None => (&reset, 1),
+        };
+        // As the bus promises: an access does not leave the range.
+        let size = if u64::from(size) > len { 1 } else { size };
+        let offset = u64::from(offset) % (len - u64::from(size) + 1);
+        if how < 128 {
+            let read = device.read(offset, size);
+            assert!(size == 8 || read >> (8 * u32::from(size)) == 0, "{read:#x} of {size} bytes");
+        } else {
+            device.write(offset, size, value & (u64::MAX >> (64 - 8 * u32::from(size))));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The fuzz targets, with bytes that are near what they read: they compile, and find nothing in a moment.
+
+use proptest::prelude::*;
+
+#[path = "../../fuzz/targets.rs"]
+mod targets;
+
+/// Pieces of what the targets read, so that bytes get past their first look.
+const PIECES: &[&str] = &[
+    "-machine\n",
+    "-smp\n",
+    "-set\n",
+    "chardev.a.b=c\n",
+    "-chardev\n",
+    "socket,",
+    "id=a,",
+    "path=/x,",
+    "=",
+    ",",
+    ".",
+    "help",
+    "on",
+    "?",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    "'",
+    ":",
+    "execute",
+    "qom-list",
+    "arguments",
+    "path",
+    "/machine",
+    "type",
+    "1e9",
+    "-0",
+    "null",
+    "\\u0000",
+    "[chardev \"c\"]\n",
+    "[machine]\n",
+    "[object]\n",
+    " backend = \"null\"\n",
+    " a.b = \"1\"\n",
+    "#\n",
+    "\n",
+    "\u{0}",
+    "\u{ff}",
+];
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        3 => prop::sample::select(PIECES).prop_map(|piece| piece.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..12),
+    ];
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn texts_are_answered(bytes in bytes()) {
+        targets::command_line(&bytes);
+        targets::keyval(&bytes);
+        targets::json(&bytes);
+        targets::read_config(&bytes);
+    }
+
+    #[test]
+    fn accesses_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        targets::guest_registers(&bytes);
+    }
+}
+
+proptest! {
+    // Each has a registry of types of its own.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(12) })]
+
+    #[test]
+    fn clients_are_answered(bytes in bytes()) {
+        targets::qmp(&bytes);
+    }
+}
+
+/// Every target has its program.
+#[test]
+fn targets_and_programs_are_the_same() {
+    let source = include_str!("../../fuzz/targets.rs");
+    let manifest = include_str!("../../fuzz/Cargo.toml");
+    let targets: Vec<&str> =
+        source.lines().filter_map(|line| line.strip_prefix("pub(crate) fn ")?.split('(').next()).collect();
+    assert_eq!(targets, ["command_line", "keyval", "json", "read_config", "qmp", "guest_registers"]);
+    for target in targets {
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{target}.rs\"")), "{target}");
+    }
+}
