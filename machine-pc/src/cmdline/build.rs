@@ -123,7 +123,8 @@ impl Builder {
             self.machine.help().or(cpu_help).or_else(|| self.devices.help()).or_else(|| self.monitors.help());
         if let Some(request) = help {
             self.line.request = request;
-            return self.machine.finish_for_help(&mut self.line);
+            self.machine.finish_for_help(&mut self.line);
+            return Ok(());
         }
         self.finish_rtc()?;
         self.check_nographic()?;
@@ -137,7 +138,7 @@ impl Builder {
         if self.line.cpu.as_deref() == Some("") {
             return Err(Failure::nowhere(ErrorKind::EmptyCpu));
         }
-        self.devices.finish(&mut self.line)?;
+        self.devices.finish(&mut self.line);
         self.add_defaults()
     }
 

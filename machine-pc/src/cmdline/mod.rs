@@ -185,9 +185,9 @@ pub struct AcceleratorOption {
 /// One `-device`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceOption {
-    /// Its type.
-    pub driver: String,
-    /// Its ID, well formed and the only one among devices.
+    /// Its type, if one is named.
+    pub driver: Option<String>,
+    /// Its ID. Of a device that is described in text it is well formed, and the only one among those.
     pub id: Option<String>,
     /// Its other properties.
     pub properties: DeviceProperties,

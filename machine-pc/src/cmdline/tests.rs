@@ -1,6 +1,7 @@
 //! Whole command lines: what is refused and how, what is accepted and as what.
 
 use proptest::prelude::*;
+use qom::Qom;
 
 use super::*;
 use crate::chardev::spec::{ChardevBackend, MonitorMode, SocketAddress};
@@ -18,10 +19,17 @@ fn refused(words: &str) -> String {
     }
 }
 
-fn sealed() -> std::sync::Arc<qom::Qom> {
+fn sealed() -> std::sync::Arc<Qom> {
     let types = qom::Bootstrap::from_link_time().unwrap();
     let accel = types.create("tcg-accel").unwrap();
     types.accel_ready(accel).unwrap().seal().unwrap()
+}
+
+/// What is said of objects and devices, whose types are known only later.
+fn judged_later(qom: &Qom, line: CommandLine) -> String {
+    let judged = crate::program::read_objects(qom, line.objects)
+        .and_then(|_| crate::program::add_devices(qom, line.devices));
+    judged.map_or_else(|error| format!("PROGRAM: {error}\n"), |()| "accepted".to_owned())
 }
 
 #[test]
@@ -35,11 +43,7 @@ fn refusals_read_like_the_reference() {
         let words: Vec<String> = serde_json::from_str(words).unwrap();
         let expected: String = serde_json::from_str(expected).unwrap();
         let report = match CommandLine::parse(words.clone()) {
-            // The types of objects are known only later.
-            Ok(line) => match crate::program::read_objects(&qom, line.objects) {
-                Ok(_) => "accepted".to_owned(),
-                Err(error) => format!("PROGRAM: {error}\n"),
-            },
+            Ok(line) => judged_later(&qom, line),
             Err(error) => error.report("PROGRAM"),
         };
         if report != expected {
@@ -85,10 +89,7 @@ fn configuration_files_are_judged_like_the_reference_does() {
         let expected: String = serde_json::from_str(expected).unwrap();
         std::fs::write(path, &text).unwrap();
         let report = match CommandLine::parse(["-M", "none", "-display", "none", "-S", "-readconfig", path]) {
-            Ok(line) => match crate::program::read_objects(&qom, line.objects) {
-                Ok(_) => "accepted".to_owned(),
-                Err(error) => format!("PROGRAM: {error}\n"),
-            },
+            Ok(line) => judged_later(&qom, line),
             Err(error) => error.report("PROGRAM"),
         };
         let report = report.replace(path, "FILE");
