@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Gives QEMU 11.1 and this program the same random command lines, and prints where they do otherwise.
 
-    tests/differential/command_lines.py [--minutes 60] [--seed N] [--cases N] [--only CASE]
+    tests/differential/command_lines.py [--minutes 60] [--seed N] [--cases N] [--only CASE] [--record FILE]
 
 Run by hand, with REFERENCE, SHARED and PROGRAM as `differential.py` has them; without the reference it says so and does
 nothing. A case is a machine type of any version and a handful of options, right or wrong (`lines.py`), and commands about
-CPUs if both programs run. It depends on nothing but the seed and its number, so `--only` asks it again. Compared are:
+CPUs if both programs run. It depends on nothing but the seed and its number, so `--only` asks it again. With `--record` the command lines that are answered alike
+are written to a file, with what the reference said of them; tests/transcripts/command-lines.txt is one. Compared are:
 
 * the exit status and what is printed on standard error;
 * query-hotpluggable-cpus, query-cpus-fast, a few other queries, and members and values of the machine and the last CPU;
@@ -43,7 +44,7 @@ NO_REGIONS = {"memory[0]", "memory[1]", "smram[0]", "memory", "smram"}
 EXPLAINED = (
     # Refused here with the reason, as there is nothing that would have an effect.
     "does not accept value 'on': there ", "does not accept value 'on': a virtual",
-    ": not supported: ", "not supported yet",
+    "not supported: ", "not supported yet",
 )
 QUERIES = ("query-hotpluggable-cpus", "query-cpus-fast", "query-status", "query-memdev",
            "query-iothreads", "query-kvm")
@@ -85,7 +86,7 @@ def member_differences(sessions, what, paths, not_here):
         yield from unlike(f"type of {name} of {what}", theirs.get(name), ours.get(name))
         if name in values and name in ours and name not in not_here | AS_IT_IS:
             value = plain(values[name])
-            value = "" if value == "/objects/pc.ram" else value
+            value = "" if value in ("/objects/pc.ram", "/objects/ram") else value
             yield from unlike(f"{name} of {what}", value, plain(values_here.get(name)))
 
 
@@ -98,7 +99,7 @@ def state_differences(sessions, when):
             cpus = [theirs, ours]
         theirs, ours = plain(theirs), plain(ours)
         if query == "query-memdev" and theirs:
-            theirs = [backend for backend in theirs if backend["id"] != "pc.ram"]
+            theirs = [backend for backend in theirs if backend["id"] not in ("pc.ram", "ram")]
         yield from unlike(f"{query} {when}", theirs, ours)
     yield from member_differences(sessions, f"the machine {when}", ["/machine"] * 2, NOT_HERE)
     if all(cpus):
@@ -125,7 +126,7 @@ def command_differences(lines, sessions, rng, model):
             return
 
 
-def differences(lines, rng):
+def differences(lines, rng, record):
     """A case's command line, and what differs."""
     arguments, model = lines.arguments(rng)
     sessions = [Told(program, arguments) for program in (REFERENCE, PROGRAM)]
@@ -142,11 +143,13 @@ def differences(lines, rng):
     (said, status), (said_here, status_here) = (session.end() for session in sessions)
     if status < 0:
         return arguments, [f"CRASHED: the reference, by signal {-status}"]
-    if any(part in line for line in said_here for part in EXPLAINED):
+    if any(part in line for line in said_here for part in EXPLAINED) or any("smbios-entry-point" in line for line in said):
         return arguments, []
     if said != said_here:
         found.append(f"printed {said} here {said_here}")
     found += unlike("status", status, status_here)
+    if record and not found:
+        print(json.dumps(arguments), json.dumps(said), status, sep="\t", file=record)
     return arguments, found
 
 
@@ -174,6 +177,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--cases", type=int, help="stop after this many")
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--record", type=argparse.FileType("w"), help="where to write what the reference says")
     parser.add_argument("--only", type=int, help="the number of a case to ask alone")
     options = parser.parse_args()
     try:
@@ -197,7 +201,7 @@ def main():
     for number in itertools.count() if options.only is None else [options.only]:
         if time.monotonic() > end or asked == options.cases:
             break
-        arguments, found = differences(lines, random.Random(f"{options.seed}/{number}"))
+        arguments, found = differences(lines, random.Random(f"{options.seed}/{number}"), options.record)
         asked += 1
         crash = bool(found) and found[0].startswith("CRASHED")
         crashed += crash
