@@ -187,6 +187,9 @@ pub fn build_machine(
         let input = value.as_str().map_or(Input::KeyvalTree(value), Input::Keyval);
         object.set(name, &input, Origin::CommandLine)?;
     }
+    if let Some(path) = &spec.firmware {
+        object.set_value("firmware", &path.display().to_string())?;
+    }
     let asked = object.downcast_ref::<Machine>().map(Machine::asked).unwrap_or_default();
     if spec.smp == SmpConfiguration::default() {
         topology = asked.smp.resolve(&class.smp_limits())?;
@@ -220,9 +223,6 @@ pub fn build_machine(
             None => Ok(None),
         };
     };
-    if let Some(path) = &spec.firmware {
-        machine.as_object().set_value("firmware", &path.display().to_string())?;
-    }
     let cpu_type = match (&spec.cpu, class.default_cpu_type) {
         (Some(text), _) => apply_cpu_option(qom, text)?.class.name().to_owned(),
         (None, Some(cpu_type)) => cpu_type.to_owned(),

@@ -128,6 +128,17 @@ fn what_is_not_there_cannot_be_had() {
     assert!(finished.stderr.contains("'pit' does not accept value 'off': the board has one"), "{finished:?}");
 }
 
+/// `firmware` is what `-bios` says.
+#[test]
+fn firmware_is_loaded_from_where_the_machine_says() {
+    for words in [["-M", "pc,firmware=/nonexistent"], ["-bios", "/nonexistent"]] {
+        let finished = run(&[&words[..], &["-accel", "tcg", "-display", "none"]].concat());
+        let text = "qom-system-x86_64: could not load PC BIOS '/nonexistent': ";
+        assert!(finished.stderr.starts_with(text), "{finished:?}");
+        assert_eq!(finished.status, Some(1));
+    }
+}
+
 #[test]
 fn a_machine_that_is_made_stays_as_it_is() {
     let program = Program::start(&["-M", "pc", "-accel", "tcg"]);

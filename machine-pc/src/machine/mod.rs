@@ -5,7 +5,10 @@
 //!
 //! A machine type is named `NAME-machine` and chosen by `-machine NAME`, by NAME or by its alias. What a machine does
 //! with its CPUs is in [`cpu_plug`]; what it has of real hardware, in [`board`]; how it is reset, in
-//! [`reset`].
+//! [`reset`]; how its versions differ, in [`versions`].
+//!
+//! What a user says of a machine is a property. It is noted, and done when the machine is made ([`crate::startup`]); a change
+//! after that is refused. About what is not there at all, [`absent`] speaks.
 
 pub mod absent;
 pub mod address_space;
