@@ -224,6 +224,7 @@ pub(crate) fn machine_spec(line: &CommandLine) -> MachineSpec {
         smp: line.smp.clone(),
         ram_size: line.memory_size,
         firmware: firmware(line),
+        late: line.late.iter().map(ToString::to_string).collect(),
         splash_time: line.boot.splash_time,
         reboot_timeout: line.boot.reboot_timeout,
         globals: line
@@ -269,7 +270,7 @@ pub(crate) fn add_devices(qom: &Qom, devices: Vec<DeviceOption>) -> Result<(), F
             }
         };
         let how = AddDevice { form, origin: Origin::CommandLine, hotplug: false };
-        qmp::device::add(qom, members, how)
+        report::at(&device.location, || qmp::device::add(qom, members, how))
             .map_err(|error| Failure::Option { location: device.location, reason: error.to_string() })?;
     }
     Ok(())

@@ -67,6 +67,9 @@ pub enum StartError {
     /// `-m` and `memory-backend` contradict each other.
     #[error("Machine memory size does not match the size of the memory backend")]
     MemoryBackendSize,
+    /// Another option; the text names it.
+    #[error("{0}")]
+    Late(String),
     /// `-boot splash-time`, which firmware takes in 16 bits.
     #[error("splash-time is invalid,it should be a value between 0 and 65535")]
     SplashTime,
@@ -131,6 +134,8 @@ pub struct MachineSpec {
     pub ram_size: Option<u64>,
     /// `-bios`.
     pub firmware: Option<PathBuf>,
+    /// What is wrong with other options, in the order of telling; there is then no machine.
+    pub late: Vec<String>,
     /// `-boot splash-time`, in milliseconds.
     pub splash_time: Option<i64>,
     /// `-boot reboot-timeout`, in milliseconds.
@@ -216,6 +221,10 @@ pub fn build_machine(
         }
         caches = smp_cache::sharing(&class, &machine.smp_cache())?;
         machine.configure(ram.size, ram.backend.clone(), topology);
+    }
+    if let Some((last, others)) = spec.late.split_last() {
+        others.iter().for_each(crate::report::error);
+        return Err(StartError::Late(last.clone()));
     }
     let Ok(machine) = Obj::<PcMachine>::new(object) else {
         return match &spec.cpu {

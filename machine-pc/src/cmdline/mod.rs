@@ -118,6 +118,10 @@ pub struct CommandLine {
     pub messages: MessageOptions,
     /// What to say on standard error before anything else.
     pub warnings: Vec<Warning>,
+    /// What is wrong with monitors, serial ports or a network, to be told once the machine's own options are judged: the
+    /// trouble, then its consequences. If there is any, there is nothing in [`Self::monitors`] and [`Self::serials`], and the
+    /// program does not start.
+    pub late: Vec<Report>,
 }
 
 /// What a command line asks for.

@@ -7,13 +7,23 @@ use super::*;
 use crate::chardev::spec::{ChardevBackend, MonitorMode, SocketAddress};
 use crate::run_actions::{RebootAction, ShutdownAction};
 
+/// Reads a command line; what is told late counts as all that is wrong.
+fn judged<S: Into<String>>(words: impl IntoIterator<Item = S>) -> Result<CommandLine, CommandLineError> {
+    let line = CommandLine::parse(words)?;
+    if line.late.is_empty() {
+        return Ok(line);
+    }
+    let CommandLine { warnings, late: reports, messages, .. } = line;
+    Err(CommandLineError { warnings, reports, messages })
+}
+
 fn parse(words: &str) -> CommandLine {
-    let line = CommandLine::parse(words.split_whitespace());
+    let line = judged(words.split_whitespace());
     line.unwrap_or_else(|error| panic!("{words}: {error}"))
 }
 
 fn refused(words: &str) -> String {
-    match CommandLine::parse(words.split_whitespace()) {
+    match judged(words.split_whitespace()) {
         Ok(line) => panic!("{words}: {line:?}"),
         Err(error) => error.report("qom"),
     }
@@ -42,7 +52,7 @@ fn refusals_read_like_the_reference() {
         let (words, expected) = line.split_once('\t').unwrap();
         let words: Vec<String> = serde_json::from_str(words).unwrap();
         let expected: String = serde_json::from_str(expected).unwrap();
-        let report = match CommandLine::parse(words.clone()) {
+        let report = match judged(words.clone()) {
             Ok(line) => judged_later(&qom, line),
             Err(error) => error.report("PROGRAM"),
         };
@@ -63,7 +73,7 @@ fn what_the_reference_accepts_is_accepted() {
         let (words, expected) = line.split_once('\t').unwrap();
         let words: Vec<String> = serde_json::from_str(words).unwrap();
         let expected: String = serde_json::from_str(expected).unwrap();
-        let report = match CommandLine::parse(words.clone()) {
+        let report = match judged(words.clone()) {
             Ok(line) => line.warnings.iter().map(|warning| format!("PROGRAM: {warning}\n")).collect(),
             Err(error) => format!("refused: {error}"),
         };
@@ -88,7 +98,7 @@ fn configuration_files_are_judged_like_the_reference_does() {
         let text: String = serde_json::from_str(text).unwrap();
         let expected: String = serde_json::from_str(expected).unwrap();
         std::fs::write(path, &text).unwrap();
-        let report = match CommandLine::parse(["-M", "none", "-display", "none", "-S", "-readconfig", path]) {
+        let report = match judged(["-M", "none", "-display", "none", "-S", "-readconfig", path]) {
             Ok(line) => judged_later(&qom, line),
             Err(error) => error.report("PROGRAM"),
         };
@@ -123,7 +133,7 @@ fn what_is_not_there_is_refused_with_its_reason() {
     ] {
         assert_eq!(refused(words), report, "{words}");
     }
-    let error = CommandLine::parse(["-mon", "x"]).unwrap_err();
+    let error = judged(["-mon", "x"]).unwrap_err();
     assert_eq!(error.to_string(), "-mon x: chardev \"x\" not found");
     assert_eq!(error.warnings.len(), 1);
 }
