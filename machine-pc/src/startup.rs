@@ -70,6 +70,9 @@ pub enum StartError {
     /// Another option; the text names it.
     #[error("{0}")]
     Late(String),
+    /// `-boot once` of a machine that boots from nothing.
+    #[error("no function defined to set boot device list for this architecture")]
+    NoBootOrder,
     /// `-boot splash-time`, which firmware takes in 16 bits.
     #[error("splash-time is invalid,it should be a value between 0 and 65535")]
     SplashTime,
@@ -136,6 +139,8 @@ pub struct MachineSpec {
     pub firmware: Option<PathBuf>,
     /// What is wrong with other options, in the order of telling; there is then no machine.
     pub late: Vec<String>,
+    /// `-boot once` was given.
+    pub boots_once: bool,
     /// `-boot splash-time`, in milliseconds.
     pub splash_time: Option<i64>,
     /// `-boot reboot-timeout`, in milliseconds.
@@ -229,6 +234,7 @@ pub fn build_machine(
     let Ok(machine) = Obj::<PcMachine>::new(object) else {
         return match &spec.cpu {
             Some(text) => Err(cpu_without_board(qom, text, class.name.into_owned())),
+            None if spec.boots_once => Err(StartError::NoBootOrder),
             None => Ok(None),
         };
     };

@@ -61,7 +61,7 @@ class Lines:
             if kind < 4:
                 pairs = [pair for pair in pairs if pair[0] != name] + [(name, number)]
             elif kind == 4:
-                pairs.append((name, rng.choice(NO_NUMBERS)))
+                pairs.append((name, rng.choice([text for text in NO_NUMBERS if text != "-1"])))
             elif kind == 5:
                 pairs.append((rng.choice(["clusters", "books", "drawers", "nodes", "foo", "cpu", ""]), number))
             elif kind == 6:
@@ -84,10 +84,10 @@ class Lines:
         """How caches are shared."""
         parts = []
         for index, cache in enumerate(rng.sample(CACHES, rng.randrange(1, 4))):
-            level = rng.choice(["thread", "core", "module", "die", "socket", "default"])
+            level = rng.choice(["core", "core", "module", "die", "socket", "default"])
             if bad and rng.random() < 0.6:
                 cache = rng.choice(CACHES + ["l4", "", "L3"])
-                level = rng.choice([level, "cluster", "book", "node", "invalid", ""])
+                level = rng.choice([level, "thread", "cluster", "book", "node", "invalid", ""])
                 index = rng.choice([index, index + 1, "x", 0])
             parts += [f"smp-cache.{index}.cache={cache}", f"smp-cache.{index}.topology={level}"]
         if bad and rng.random() < 0.4:
@@ -136,14 +136,14 @@ class Lines:
                                "parent", "realized", "ACPI", "acpi_", "phandle"])
         elif bad:
             value = self.switch(rng, True)
-        if rng.random() < 0.1:
+        if bad and rng.random() < 0.1:
             return ["-M", rng.choice(["", "no"]) + name]
         return ["-M", f"{name}={value}"]
 
     def accel(self, rng, bad):
         """An accelerator, beside the one that each case has."""
         if bad:
-            return ["-accel", rng.choice(["foo", "", "tcg,foo=1", "tcg,thread=x", "accel=", "tcg,", "=tcg",
+            return ["-accel", rng.choice(["foo", "", "tcg,foo=1", "accel=", "tcg,", "=tcg",
                                           "hvf"])]
         return ["-accel", rng.choice(["tcg", "accel=tcg"])]
 
@@ -271,9 +271,9 @@ class Lines:
     def memory(self, rng, bad):
         """-m."""
         return ["-m", rng.choice(
-            ["64", "128M", "size=64M", "0.5G", "1G", "65536k", "3G", "5G", "", "0", "size=128", "0x40", "64,size=65",
+            ["64", "128M", "size=64M", "0.5G", "1G", "65536k", "3G", "5G", "", "0", "size=128", "64,size=65",
              "131072K", "4096", "3584M", "size=2g"] if not bad else
-            ["x", "1x", "-1", "size=", "foo=1", "64,foo", "1.5", "1.", "=", ",", "64M,maxmem=32M", "64M,slots=x",
+            ["x", "1x", "-1", "0x40", "size=", "foo=1", "64,foo", "1.5", "1.", "=", ",", "64M,maxmem=32M", "64M,slots=x",
              "size=64,slots=2", "64,maxmem=x", "1e3", "99999999999999999999", "64,slots=300,maxmem=1G", "64,maxmem=1G",
              " 64", "64 M", "64MB", "size=64,id=x", "64,nosize", "help=1", "64,slots=1,maxmem=64M"])]
 
@@ -321,11 +321,11 @@ class Lines:
             ["-object", "iothread,id=d", "-object", "iothread,id=d"], ["-serial", rng.choice(["foo", "chardev:x", "file", "unix:"])],
             ["-monitor", rng.choice(["foo", "chardev:x"])], ["-sandbox", rng.choice(["on,foo=1", "on,spawn=x", "x"])],
             ["-set", rng.choice(["foo", "device.x.y=z", "foo.a.b=c", "chardev.x.y=z", "a.b", "machine.a.type=pc", ""])],
-            ["-readconfig", "/nonexistent"], ["-bios", "/nonexistent"], ["-audiodev", rng.choice(["foo,id=a", "none", "none,id=a,x=1"])],
+            ["-readconfig", "/nonexistent"], ["-audiodev", rng.choice(["foo,id=a", "none", "none,id=a,x=1"])],
             ["-display", rng.choice(["foo", "none,foo=1", "type=", ""])], ["-audio", rng.choice(["foo", "none,x=1", ""])],
             ["-vga", rng.choice(["foo", ""])], ["-nic", "foo"], ["-add-fd", rng.choice(["fd=x", "fd=0,set=1", "set=1", "fd=99,set=1"])],
             ["-L", ""],
-            ["-M", "memory-backend=m3", "-object", "memory-backend-ram,id=m3,size=64M"], ["-M", "memory-backend=m4"],
+            ["-M", "memory-backend=m3", "-object", "memory-backend-ram,id=m3,size=256M"], ["-M", "memory-backend=m4"],
             ["-d", rng.choice(["foo", "", "cpu,foo"])], ["-trace", rng.choice(["foo=1", "enable=foo_bar"])],
             ["-device", "qemu64-x86_64-cpu,id=dup", "-device", "qemu64-x86_64-cpu,id=dup"], ["-pidfile", "/nonexistent/x"],
             ["-D", "/nonexistent/x"], ["-run-with", rng.choice(["x", "exit-with-parent=x", "foo=1"])],
@@ -346,8 +346,8 @@ class Lines:
         model = rng.choice(self.models) if rng.random() < 0.3 else "qemu64"
         groups = [self.machine(rng, -1 in wrong), ["-accel", "tcg"]]
         if groups[0][1].endswith("none"):
-            # It has few properties, and those that it has not are wrong too.
-            chosen = [maker for maker in chosen if maker not in (self.smp_cache, self.machine_property)]
+            # It has few properties and one CPU; what it has not is wrong too.
+            chosen = [maker for maker in chosen if maker not in (self.smp, self.smp_cache, self.machine_property)]
         for which, maker in enumerate(chosen):
             groups.append(maker(rng, which in wrong, model) if maker == self.device else maker(rng, which in wrong))
         if self.device in chosen:
