@@ -171,7 +171,7 @@ class Lines:
                     "realized=off", "hotplugged=on", "feature-words=1", "type=x", "core-id=70000", "thread-id=3",
                     "socket-id=1", "apic-id=7", "apic-id=x", "hv-spinlocks=1", "hv-spinlocks=x", "lbr-fmt=9",
                     "unavailable-features=x", "hv-vendor-id=abcdefghijklmnop", "cpuid-0xb=maybe", "parent_bus=x",
-                    "die-id=1", "module-id=1", "node-id=3", "enforce=on", "memory=x", "xlevel2=x", "pmu"]))
+                    "die-id=1", "module-id=1", "node-id=3", "enforce=on", "xlevel2=x", "pmu"]))
         return ["-cpu", ",".join([model, *parts])]
 
     def global_(self, rng, bad):
