@@ -227,9 +227,10 @@ pub fn build_machine(
         caches = smp_cache::sharing(&class, &machine.smp_cache())?;
         machine.configure(ram.size, ram.backend.clone(), topology);
     }
-    if let Some((last, others)) = spec.late.split_last() {
-        others.iter().for_each(crate::report::error);
-        return Err(StartError::Late(last.clone()));
+    let mut late = spec.late;
+    if let Some(last) = late.pop() {
+        late.iter().for_each(crate::report::error);
+        return Err(StartError::Late(last));
     }
     let Ok(machine) = Obj::<PcMachine>::new(object) else {
         return match &spec.cpu {
