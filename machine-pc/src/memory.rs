@@ -52,9 +52,33 @@ impl RamLayout {
     /// The Q35 board: all below if it is less than 2.75 GiB, else 2 GiB below. `max_below` is
     /// the machine property `max-ram-below-4g`.
     pub fn q35(ram: u64, max_below: Option<u64>) -> Self {
-        let low = if ram >= 0xb000_0000 { 0x8000_0000 } else { 0xb000_0000 };
         let max_below = max_below.filter(|m| *m != 0).unwrap_or(FOUR_GIB);
-        Self::split(ram, low.min(max_below))
+        Self::split(ram, Self::q35_low(ram).min(max_below))
+    }
+
+    fn q35_low(ram: u64) -> u64 {
+        if ram >= 0xb000_0000 { 0x8000_0000 } else { 0xb000_0000 }
+    }
+
+    /// What the reference warns of in [`Self::i440fx`]: RAM that the guest cannot map in large pages.
+    pub fn i440fx_advice(ram: u64, max_below: u64) -> Option<String> {
+        let uneven = !max_below.min(0xc000_0000).is_multiple_of(GIB);
+        (ram >= max_below && uneven).then(|| {
+            format!(
+                "Large machine and max_ram_below_4g ({max_below}) not a multiple of 1G; possible bad performance."
+            )
+        })
+    }
+
+    /// The same of [`Self::q35`]. As in the reference, RAM that all lies below the limit is warned of too.
+    pub fn q35_advice(ram: u64, max_below: u64) -> Option<String> {
+        let uneven = max_below < Self::q35_low(ram) && !max_below.is_multiple_of(GIB);
+        (uneven && ram.wrapping_sub(max_below) > max_below).then(|| {
+            format!(
+                "There is possibly poor performance as the ram size  ({ram:#x}) is more then twice the size of \
+                 max-ram-below-4g ({max_below}) and max-ram-below-4g is not a multiple of 1G."
+            )
+        })
     }
 
     /// There is RAM, in whole pages.

@@ -224,6 +224,10 @@ pub(crate) fn machine_spec(line: &CommandLine) -> MachineSpec {
         smp: line.smp.clone(),
         ram_size: line.memory_size,
         firmware: firmware(line),
+        late: line.late.iter().map(ToString::to_string).collect(),
+        boots_once: line.boot.once.is_some(),
+        splash_time: line.boot.splash_time,
+        reboot_timeout: line.boot.reboot_timeout,
         globals: line
             .globals
             .iter()
@@ -253,9 +257,8 @@ pub(crate) fn read_objects(qom: &Qom, objects: Vec<ObjectOption>) -> Result<Vec<
 pub(crate) fn add_devices(qom: &Qom, devices: Vec<DeviceOption>) -> Result<(), Failure> {
     for device in devices {
         let mut members = Map::new();
-        members.insert("driver".to_owned(), device.driver.into());
-        if let Some(id) = device.id {
-            members.insert("id".to_owned(), id.into());
+        for (name, text) in [("driver", device.driver), ("id", device.id)] {
+            members.extend(text.map(|text| (name.to_owned(), Value::from(text))));
         }
         let form = match device.properties {
             DeviceProperties::Text(properties) => {
@@ -268,7 +271,7 @@ pub(crate) fn add_devices(qom: &Qom, devices: Vec<DeviceOption>) -> Result<(), F
             }
         };
         let how = AddDevice { form, origin: Origin::CommandLine, hotplug: false };
-        qmp::device::add(qom, members, how)
+        report::at(&device.location, || qmp::device::add(qom, members, how))
             .map_err(|error| Failure::Option { location: device.location, reason: error.to_string() })?;
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! With `-msg timestamp=on` the time (UTC) comes first, with `-msg guest-name=on` the guest's name. Both are said once, at the
 //! start, for the whole process: standard error belongs to the process.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -45,9 +46,23 @@ pub fn error(message: impl Display) {
     say(message);
 }
 
+thread_local! {
+    /// The option that this thread is about.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Does something that an option asks for: warnings that come of it name the option.
+pub fn at<T>(place: &str, work: impl FnOnce() -> T) -> T {
+    PLACE.set(Some(place.to_owned()));
+    let done = work();
+    PLACE.set(None);
+    done
+}
+
 /// A warning: the program goes on.
 pub fn warning(message: impl Display) {
-    say(format_args!("warning: {message}"));
+    let place = PLACE.with_borrow(|place| place.as_ref().map(|place| format!("{place}: ")));
+    say(format_args!("{}warning: {message}", place.unwrap_or_default()));
 }
 
 /// Something to know.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use qom::{Bootstrap, Bus, Device, GlobalProperty, Input, Instance, Obj, Origin, Qom};
 use serde_json::{Map, Value};
 use target_i386::cpu::{CpuOptionError, X86Cpu, apply_cpu_option};
+use target_i386::realize::RealizedCpu;
 use target_i386::topology::{CacheSharing, Placement, TopologyError};
 use thiserror::Error;
 use vm_memory::MmapRegion;
@@ -66,6 +67,18 @@ pub enum StartError {
     /// `-m` and `memory-backend` contradict each other.
     #[error("Machine memory size does not match the size of the memory backend")]
     MemoryBackendSize,
+    /// Another option; the text names it.
+    #[error("{0}")]
+    Late(String),
+    /// `-boot once` of a machine that boots from nothing.
+    #[error("no function defined to set boot device list for this architecture")]
+    NoBootOrder,
+    /// `-boot splash-time`, which firmware takes in 16 bits.
+    #[error("splash-time is invalid,it should be a value between 0 and 65535")]
+    SplashTime,
+    /// `-boot reboot-timeout`, likewise; -1 is for never.
+    #[error("reboot timeout is invalid,it should be a value between -1 and 65535")]
+    RebootTimeout,
     /// The hardware.
     #[error(transparent)]
     Board(#[from] BoardError),
@@ -124,6 +137,14 @@ pub struct MachineSpec {
     pub ram_size: Option<u64>,
     /// `-bios`.
     pub firmware: Option<PathBuf>,
+    /// What is wrong with other options, in the order of telling; there is then no machine.
+    pub late: Vec<String>,
+    /// `-boot once` was given.
+    pub boots_once: bool,
+    /// `-boot splash-time`, in milliseconds.
+    pub splash_time: Option<i64>,
+    /// `-boot reboot-timeout`, in milliseconds.
+    pub reboot_timeout: Option<i64>,
     /// `-global`: driver, property, value.
     pub globals: Vec<(String, String, String)>,
 }
@@ -170,6 +191,8 @@ pub fn build_machine(
     for container in ["/objects", "/chardevs", "/backend"] {
         qom.container(container)?;
     }
+    // As in the reference the topology is judged before the other properties.
+    let mut topology = spec.smp.resolve(&class.smp_limits())?;
     for (name, value) in &spec.properties {
         let input = value.as_str().map_or(Input::KeyvalTree(value), Input::Keyval);
         object.set(name, &input, Origin::CommandLine)?;
@@ -178,11 +201,19 @@ pub fn build_machine(
         object.set_value("firmware", &path.display().to_string())?;
     }
     let asked = object.downcast_ref::<Machine>().map(Machine::asked).unwrap_or_default();
-    let smp = if spec.smp == SmpConfiguration::default() { asked.smp } else { spec.smp };
+    if spec.smp == SmpConfiguration::default() {
+        topology = asked.smp.resolve(&class.smp_limits())?;
+    }
     let ram_size = spec.ram_size.or(asked.ram_size);
-    let topology = smp.resolve(&class.smp_limits())?;
     if let Some(kvm) = qom.accel().downcast_ref::<KvmAccel>() {
         kvm.check_cpus(topology.cpus(), topology.max_cpus(), crate::report::error)?;
+    }
+    // A test harness that names `qtest` knows.
+    if class.deprecated && qom.accel().class().name() != "qtest-accel" {
+        crate::report::warning(format_args!(
+            "Machine type '{}' is deprecated: machines more than 3 years old are subject to deletion after 6 years",
+            class.name
+        ));
     }
     let mut ram = RamConfig { size: ram_size.unwrap_or(class.default_ram_size), ..RamConfig::default() };
     let mut caches = CacheSharing::AS_MODEL;
@@ -196,15 +227,15 @@ pub fn build_machine(
         caches = smp_cache::sharing(&class, &machine.smp_cache())?;
         machine.configure(ram.size, ram.backend.clone(), topology);
     }
-    if class.deprecated {
-        crate::report::warning(format_args!(
-            "Machine type '{}' is deprecated: machines more than 3 years old are subject to deletion after 6 years",
-            class.name
-        ));
+    let mut late = spec.late;
+    if let Some(last) = late.pop() {
+        late.iter().for_each(crate::report::error);
+        return Err(StartError::Late(last));
     }
     let Ok(machine) = Obj::<PcMachine>::new(object) else {
-        return match spec.cpu {
-            Some(_) => Err(StartError::NoCpus(class.name.into_owned())),
+        return match &spec.cpu {
+            Some(text) => Err(cpu_without_board(qom, text, class.name.into_owned())),
+            None if spec.boots_once => Err(StartError::NoBootOrder),
             None => Ok(None),
         };
     };
@@ -216,6 +247,9 @@ pub fn build_machine(
     let cpus = PossibleCpus::new(topology, caches)?;
     let Some(chipset) = class.chipset else { return Ok(Some(machine)) };
     ram.max_below_4g = machine.max_ram_below_4g();
+    if let Some(advice) = chipset.ram_advice(ram.size, ram.max_below_4g) {
+        crate::report::warning(advice);
+    }
     let board = Board::new(BoardConfig {
         chipset,
         kvm: runs_guests(qom),
@@ -234,8 +268,29 @@ pub fn build_machine(
     for slot in 0..topology.cpus() {
         create_boot_cpu(qom, &machine, &cpu_type, slot)?;
     }
-    check_address_space(&machine, chipset, machine.machine().ram_size())?;
+    if let Some(first) = first_cpu(&machine) {
+        machine.machine().settle_smp_cache(&first.cache_sharing);
+        check_address_space(&machine, chipset, &first)?;
+    }
+    if spec.splash_time.is_some_and(|time| !(0..=0xffff).contains(&time)) {
+        return Err(StartError::SplashTime);
+    }
+    if spec.reboot_timeout.is_some_and(|time| !(-1..=0xffff).contains(&time)) {
+        return Err(StartError::RebootTimeout);
+    }
     Ok(Some(machine))
+}
+
+/// Why a machine without hardware cannot have the CPU that `-cpu` asks for: what is wrong with it, else that it has no place.
+fn cpu_without_board(qom: &Qom, text: &str, machine: String) -> StartError {
+    let realize = || {
+        let cpu = qom.create(apply_cpu_option(qom, text)?.class.name())?;
+        if let Ok(device) = Obj::<Device>::new(cpu) {
+            Device::realize(&device)?;
+        }
+        Ok(())
+    };
+    realize().err().unwrap_or(StartError::NoCpus(machine))
 }
 
 /// Whether memory is dumped and merged: where the user says nothing of one in `/objects`, the machine says it, of those that
@@ -314,13 +369,15 @@ fn create_boot_cpu(qom: &Qom, machine: &PcMachine, cpu_type: &str, slot: u32) ->
     }
 }
 
+/// What the first CPU has become.
+fn first_cpu(machine: &PcMachine) -> Option<Arc<RealizedCpu>> {
+    machine.possible_cpus()?.get(0)?.cpu()?.downcast_ref::<X86Cpu>()?.realized()
+}
+
 /// The first CPU must reach all that the machine has.
-fn check_address_space(machine: &PcMachine, chipset: Chipset, ram: u64) -> Result<(), StartError> {
+fn check_address_space(machine: &PcMachine, chipset: Chipset, first: &RealizedCpu) -> Result<(), StartError> {
     const LONG_MODE: u32 = 1 << 29;
-    let first = machine.possible_cpus().and_then(|cpus| cpus.get(0)?.cpu());
-    let first = first.as_ref().and_then(|cpu| cpu.downcast_ref::<X86Cpu>()).and_then(X86Cpu::realized);
-    let Some(first) = first else { return Ok(()) };
     let long_mode = first.table.read_at_reset(0x8000_0001, 0).edx & LONG_MODE != 0;
-    let layout = chipset.ram_layout(ram, machine.max_ram_below_4g());
+    let layout = chipset.ram_layout(machine.machine().ram_size(), machine.max_ram_below_4g());
     Ok(address_space::check(chipset, layout, first.phys_bits, long_mode)?)
 }

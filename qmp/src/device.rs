@@ -142,7 +142,8 @@ pub fn find(qom: &Qom, id: &str) -> Result<Obj<Device>, Error> {
         qom.resolve(id).map_err(|_| missing())?
     } else {
         let home = qom.resolve("/machine/peripheral").map_err(|_| missing())?;
-        home.core().child(id).ok_or_else(missing)?
+        // A path relative to that container; the empty one is the container.
+        if id.is_empty() { home } else { home.core().child(id).ok_or_else(missing)? }
     };
     Obj::new(object).map_err(|_| Error::generic(format_args!("{id} is not a device")))
 }

@@ -12,7 +12,7 @@ use crate::hyperv::{Enlightenment, MSR_VP_INDEX};
 use crate::model::ModelKind;
 use crate::provenance::{Cause, Explanation};
 use crate::source::{Accelerator, CpuidSource};
-use crate::topology::{CacheSharingError, CpuTopology, Placement};
+use crate::topology::{CacheSharing, CacheSharingError, CpuTopology, Placement};
 use crate::vendor::Signature;
 use crate::xsave::enablers;
 
@@ -95,6 +95,8 @@ pub struct RealizedCpu {
     pub table: CpuidTable,
     /// The place that the table tells of.
     pub placement: Placement,
+    /// Which level of the topology shares each cache.
+    pub cache_sharing: CacheSharing,
     /// Width of physical addresses.
     pub phys_bits: u32,
     /// The guest sees Hyper-V.
@@ -304,6 +306,7 @@ impl Expanded {
             filtered: self.filtered,
             table,
             placement,
+            cache_sharing: CacheSharing::of(&caches.leaf_1d),
             phys_bits: config.phys_bits,
             shows_hyperv: config.hyperv.active(source),
             microcode_revision: config.ucode_rev,

@@ -214,6 +214,38 @@ fn caches_are_shared_as_the_machine_says() {
     assert!(compared >= 32, "{compared}");
 }
 
+/// Once the CPUs are there, caches that the user left to them read as the model shares them. Values of QEMU 11.1.2.
+#[test]
+fn smp_cache_tells_of_all_caches_where_the_user_said_something() {
+    for (options, cpu, smp, levels) in [
+        ("", "qemu64", "1", ["default", "default", "default", "default"]),
+        (
+            ",smp-cache.0.cache=l3,smp-cache.0.topology=socket",
+            "qemu64",
+            "1",
+            ["core", "core", "core", "socket"],
+        ),
+        (
+            ",smp-cache.0.cache=l1d,smp-cache.0.topology=default",
+            "EPYC-Genoa",
+            "1",
+            ["core", "core", "core", "die"],
+        ),
+        (
+            ",smp-cache.0.cache=l2,smp-cache.0.topology=module",
+            "SierraForest-v3",
+            "4,modules=2",
+            ["core", "core", "module", "socket"],
+        ),
+    ] {
+        let machine = format!("q35{options}");
+        let program = Program::start(&["-M", &machine, "-accel", "tcg", "-cpu", cpu, "-smp", smp]);
+        let shown = get(&mut program.qmp(), "/machine", "smp-cache");
+        let shown: Vec<&Value> = shown.as_array().into_iter().flatten().map(|one| &one["topology"]).collect();
+        assert_eq!(shown, levels, "{machine} {cpu}");
+    }
+}
+
 /// A guest runs in memory that is an object's, also where that lies in two pieces.
 #[test]
 fn a_guest_runs_in_a_memory_backend() {

@@ -247,10 +247,8 @@ impl Builder {
         }
     }
 
-    pub(super) fn network(&mut self, argument: &str, location: &str) -> Step {
-        let opts = opts::parse(argument, Some("type"));
-        self.network_opts(&opts, location)?;
-        Ok(None)
+    pub(super) fn network(&mut self, argument: &str, location: &str) -> Result<(), Failure> {
+        self.network_opts(&opts::parse(argument, Some("type")), location)
     }
 
     pub(super) fn network_opts(&mut self, opts: &opts::Opts, location: &str) -> Result<(), Failure> {

@@ -47,6 +47,8 @@ pub(super) struct Builder {
     pub(super) files: FileReader,
     /// What is wrong with the last `-vga`.
     vga: Option<ErrorKind>,
+    /// What is wrong with the first `-net` or `-nic` that is.
+    network: Option<Failure>,
 }
 
 /// `Some` ends the reading: there is something to print at once.
@@ -123,7 +125,8 @@ impl Builder {
             self.machine.help().or(cpu_help).or_else(|| self.devices.help()).or_else(|| self.monitors.help());
         if let Some(request) = help {
             self.line.request = request;
-            return self.machine.finish_for_help(&mut self.line);
+            self.machine.finish_for_help(&mut self.line);
+            return Ok(());
         }
         self.finish_rtc()?;
         self.check_nographic()?;
@@ -132,12 +135,19 @@ impl Builder {
         }
         self.finish_chardevs()?;
         self.machine.finish(&mut self.line)?;
-        self.finish_monitors()?;
-        self.finish_serials()?;
+        // QEMU comes to these once there is a machine.
+        let network = self.network.take().map_or(Ok(()), Err);
+        let late = network.and_then(|()| self.finish_monitors()).and_then(|()| self.finish_serials());
+        if let Err(Failure(reports)) = late {
+            self.line.late = reports;
+            self.line.monitors.clear();
+            self.line.serials.clear();
+            return Ok(());
+        }
         if self.line.cpu.as_deref() == Some("") {
             return Err(Failure::nowhere(ErrorKind::EmptyCpu));
         }
-        self.devices.finish(&mut self.line)?;
+        self.devices.finish(&mut self.line);
         self.add_defaults()
     }
 
@@ -218,7 +228,11 @@ impl Builder {
                 self.terminal.parallel_option = true;
                 only_none(argument, location, "there is no parallel port")?;
             }
-            OptionId::Net | OptionId::Nic => return self.network(argument, location),
+            OptionId::Net | OptionId::Nic => {
+                if let Err(failure) = self.network(argument, location) {
+                    self.network.get_or_insert(failure);
+                }
+            }
         }
         Ok(None)
     }

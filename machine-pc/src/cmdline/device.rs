@@ -23,8 +23,6 @@ pub(super) struct Devices {
     ids: HashSet<String>,
     drivers: HashSet<String>,
     help: Option<Request>,
-    /// The first one that has no driver; said when devices are made.
-    incomplete: Option<Failure>,
 }
 
 impl Devices {
@@ -43,13 +41,9 @@ impl Devices {
     }
 
     /// Hands over the devices: those in text first, then those in JSON, as QEMU makes them.
-    pub(super) fn finish(&mut self, line: &mut CommandLine) -> Result<(), Failure> {
-        if let Some(failure) = self.incomplete.take() {
-            return Err(failure);
-        }
+    pub(super) fn finish(&mut self, line: &mut CommandLine) {
         line.devices = std::mem::take(&mut self.options);
         line.devices.sort_by_key(|device| matches!(device.properties, DeviceProperties::Json(_)));
-        Ok(())
     }
 
     /// Sets a property of the device of an ID that was described in text; whether there is one.
@@ -60,7 +54,7 @@ impl Devices {
                 && known == id
             {
                 if key == "driver" {
-                    value.clone_into(&mut device.driver);
+                    device.driver = Some(value.to_owned());
                     self.drivers.insert(value.to_owned());
                 } else {
                     put(properties, key.to_owned(), value.to_owned());
@@ -119,53 +113,45 @@ impl Builder {
         if opts.help {
             return Ok(());
         }
-        let Some(driver) = driver else {
-            self.devices.incomplete.get_or_insert_with(|| Failure::at(location, missing("driver")));
-            return Ok(());
-        };
-        let mut properties: Vec<(String, String)> = Vec::new();
-        for (key, value) in opts.pairs.into_iter().filter(|(key, _)| key != "driver") {
-            put(&mut properties, key, value);
-        }
-        self.add_device(driver, opts.id, DeviceProperties::Text(properties), location)
-    }
-
-    fn json_device(&mut self, argument: &str, location: &str) -> Result<(), Failure> {
-        let mut members = json::object(argument).map_err(|error| Failure::at(location, error))?;
-        let Some(Value::String(driver)) = members.shift_remove("driver") else {
-            self.devices.incomplete.get_or_insert_with(|| Failure::at(location, missing("driver")));
-            return Ok(());
-        };
-        let id = match members.shift_remove("id") {
-            None => None,
-            Some(Value::String(id)) if identifier::is_well_formed(&id) => Some(id),
-            Some(id) => {
-                let error = match id {
-                    Value::String(id) => ErrorKind::InvalidDeviceId { id },
-                    _ => wrong_kind("id").into(),
-                };
-                self.devices.incomplete.get_or_insert_with(|| Failure::at(location, error));
-                return Ok(());
-            }
-        };
-        self.add_device(driver, id, DeviceProperties::Json(members), location)
-    }
-
-    fn add_device(
-        &mut self,
-        driver: String,
-        id: Option<String>,
-        properties: DeviceProperties,
-        location: &str,
-    ) -> Result<(), Failure> {
-        if let Some(id) = &id
+        if let Some(id) = &opts.id
             && !self.devices.ids.insert(id.clone())
         {
             return Err(Failure::at(location, ErrorKind::DuplicateId { id: id.clone(), group: "device" }));
         }
-        self.devices.drivers.insert(driver.clone());
-        self.devices.options.push(DeviceOption { driver, id, properties, location: location.to_owned() });
+        let mut properties: Vec<(String, String)> = Vec::new();
+        for (key, value) in opts.pairs.into_iter().filter(|(key, _)| key != "driver") {
+            put(&mut properties, key, value);
+        }
+        self.add_device(driver, opts.id, DeviceProperties::Text(properties), location);
         Ok(())
+    }
+
+    /// A driver or an ID that is no text stays among the properties: what is wrong with it is found when the device is made,
+    /// and so is an ID that is taken.
+    fn json_device(&mut self, argument: &str, location: &str) -> Result<(), Failure> {
+        let mut members = json::object(argument).map_err(|error| Failure::at(location, error))?;
+        let mut text = |key: &str| match members.get(key) {
+            Some(Value::String(text)) => {
+                let text = text.clone();
+                members.shift_remove(key);
+                Some(text)
+            }
+            _ => None,
+        };
+        let (driver, id) = (text("driver"), text("id"));
+        self.add_device(driver, id, DeviceProperties::Json(members), location);
+        Ok(())
+    }
+
+    fn add_device(
+        &mut self,
+        driver: Option<String>,
+        id: Option<String>,
+        properties: DeviceProperties,
+        location: &str,
+    ) {
+        self.devices.drivers.extend(driver.clone());
+        self.devices.options.push(DeviceOption { driver, id, properties, location: location.to_owned() });
     }
 
     pub(super) fn global(&mut self, argument: &str, location: &str) -> Step {

@@ -44,6 +44,14 @@ pub enum ErrorKind {
     /// The character device cannot be what is asked for.
     #[error(transparent)]
     Chardev(#[from] ChardevError),
+    /// A machine property with underscores and with dashes.
+    #[error("Conflict between '{written}' and '{property}'")]
+    TwoSpellings {
+        /// As it was written.
+        written: String,
+        /// Its name.
+        property: String,
+    },
     /// A second object of one kind with the same ID.
     #[error("Duplicate ID '{id}' for {group}")]
     DuplicateId {
@@ -51,12 +59,6 @@ pub enum ErrorKind {
         id: String,
         /// `chardev`, `mon`, `device`.
         group: &'static str,
-    },
-    /// An ID in a JSON device that is not well formed.
-    #[error("Invalid qdev ID '{id}'")]
-    InvalidDeviceId {
-        /// The ID.
-        id: String,
     },
     /// `-global` with a part missing.
     #[error("options 'driver', 'property', and 'value' are required")]

@@ -87,6 +87,21 @@ impl MachineTree {
         keyval::merge(&mut self.tree, added)
     }
 
+    /// A property may be written with underscores for dashes. Its members may not.
+    fn dashify(&mut self) -> Result<(), Failure> {
+        let written: Vec<String> = self.tree.keys().filter(|key| key.contains('_')).cloned().collect();
+        for key in written {
+            let property = key.replace('_', "-");
+            if self.tree.contains_key(&property) {
+                return Err(Failure::nowhere(ErrorKind::TwoSpellings { written: key, property }));
+            }
+            if let Some(value) = self.tree.shift_remove(&key) {
+                self.tree.insert(property, value);
+            }
+        }
+        Ok(())
+    }
+
     /// What help was asked for.
     pub(super) fn help(&self) -> Option<Request> {
         if self.tree.get("type").and_then(Value::as_str).is_some_and(keyval::is_help) {
@@ -98,20 +113,20 @@ impl MachineTree {
     }
 
     /// Hands over what help depends on: the type, and the accelerators as far as they make sense.
-    pub(super) fn finish_for_help(&mut self, line: &mut CommandLine) -> Result<(), Failure> {
-        line.machine.type_name = take_text(&mut self.tree, "type")?;
+    pub(super) fn finish_for_help(&mut self, line: &mut CommandLine) {
+        line.machine.type_name = take_text(&mut self.tree, "type");
         // Help is given also where a machine could not be made.
         if line.accelerators.is_empty()
-            && let Ok(Some(names)) = take_text(&mut self.tree, "accel")
+            && let Some(names) = take_text(&mut self.tree, "accel")
         {
             line.accelerators = accelerators(&names);
         }
-        Ok(())
     }
 
     /// Hands over everything.
     pub(super) fn finish(&mut self, line: &mut CommandLine) -> Result<(), Failure> {
-        line.machine.type_name = take_text(&mut self.tree, "type")?;
+        line.machine.type_name = take_text(&mut self.tree, "type");
+        self.dashify()?;
         if let Some(boot) = take_object(&mut self.tree, "boot")? {
             line.boot = boot_options(&boot).map_err(Failure::nowhere)?;
         }
@@ -125,7 +140,7 @@ impl MachineTree {
             };
             line.memory_size = memory_size(&memory)?;
         }
-        if let Some(names) = take_text(&mut self.tree, "accel")? {
+        if let Some(names) = take_text(&mut self.tree, "accel") {
             if !line.accelerators.is_empty() {
                 return Err(Failure::nowhere(ErrorKind::AcceleratorTwice));
             }
@@ -147,12 +162,11 @@ fn accelerators(names: &str) -> Vec<AcceleratorOption> {
         .collect()
 }
 
-fn take_text(tree: &mut Map<String, Value>, key: &str) -> Result<Option<String>, Failure> {
-    match tree.shift_remove(key) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Failure::nowhere(ParameterError::UnexpectedMembers { name: key.to_owned() })),
-    }
+/// Takes a text out. A structure stays, and is wrong as a property of the machine.
+fn take_text(tree: &mut Map<String, Value>, key: &str) -> Option<String> {
+    let text = tree.get(key)?.as_str()?.to_owned();
+    tree.shift_remove(key);
+    Some(text)
 }
 
 fn take_object(tree: &mut Map<String, Value>, key: &str) -> Result<Option<Map<String, Value>>, Failure> {
@@ -216,7 +230,7 @@ impl Builder {
         }
         self.warn_of(&opts, None, location);
         let name = opts.get("accel").unwrap_or_default();
-        if opts.help || name.is_empty() || keyval::is_help(name) {
+        if opts.help || opts.get("accel").is_none() || keyval::is_help(name) {
             return Ok(Some(Request::AcceleratorHelp));
         }
         let name = name.to_owned();

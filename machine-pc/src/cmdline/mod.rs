@@ -118,6 +118,10 @@ pub struct CommandLine {
     pub messages: MessageOptions,
     /// What to say on standard error before anything else.
     pub warnings: Vec<Warning>,
+    /// What is wrong with monitors, serial ports or a network, to be told once the machine's own options are judged: the
+    /// trouble, then its consequences. If there is any, there is nothing in [`Self::monitors`] and [`Self::serials`], and the
+    /// program does not start.
+    pub late: Vec<Report>,
 }
 
 /// What a command line asks for.
@@ -185,9 +189,9 @@ pub struct AcceleratorOption {
 /// One `-device`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceOption {
-    /// Its type.
-    pub driver: String,
-    /// Its ID, well formed and the only one among devices.
+    /// Its type, if one is named.
+    pub driver: Option<String>,
+    /// Its ID. Of a device that is described in text it is well formed, and the only one among those.
     pub id: Option<String>,
     /// Its other properties.
     pub properties: DeviceProperties,

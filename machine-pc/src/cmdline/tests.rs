@@ -1,27 +1,45 @@
 //! Whole command lines: what is refused and how, what is accepted and as what.
 
 use proptest::prelude::*;
+use qom::Qom;
 
 use super::*;
 use crate::chardev::spec::{ChardevBackend, MonitorMode, SocketAddress};
 use crate::run_actions::{RebootAction, ShutdownAction};
 
+/// Reads a command line; what is told late counts as all that is wrong.
+fn judged<S: Into<String>>(words: impl IntoIterator<Item = S>) -> Result<CommandLine, CommandLineError> {
+    let line = CommandLine::parse(words)?;
+    if line.late.is_empty() {
+        return Ok(line);
+    }
+    let CommandLine { warnings, late: reports, messages, .. } = line;
+    Err(CommandLineError { warnings, reports, messages })
+}
+
 fn parse(words: &str) -> CommandLine {
-    let line = CommandLine::parse(words.split_whitespace());
+    let line = judged(words.split_whitespace());
     line.unwrap_or_else(|error| panic!("{words}: {error}"))
 }
 
 fn refused(words: &str) -> String {
-    match CommandLine::parse(words.split_whitespace()) {
+    match judged(words.split_whitespace()) {
         Ok(line) => panic!("{words}: {line:?}"),
         Err(error) => error.report("qom"),
     }
 }
 
-fn sealed() -> std::sync::Arc<qom::Qom> {
+fn sealed() -> std::sync::Arc<Qom> {
     let types = qom::Bootstrap::from_link_time().unwrap();
     let accel = types.create("tcg-accel").unwrap();
     types.accel_ready(accel).unwrap().seal().unwrap()
+}
+
+/// What is said of objects and devices, whose types are known only later.
+fn judged_later(qom: &Qom, line: CommandLine) -> String {
+    let judged = crate::program::read_objects(qom, line.objects)
+        .and_then(|_| crate::program::add_devices(qom, line.devices));
+    judged.map_or_else(|error| format!("PROGRAM: {error}\n"), |()| "accepted".to_owned())
 }
 
 #[test]
@@ -34,12 +52,8 @@ fn refusals_read_like_the_reference() {
         let (words, expected) = line.split_once('\t').unwrap();
         let words: Vec<String> = serde_json::from_str(words).unwrap();
         let expected: String = serde_json::from_str(expected).unwrap();
-        let report = match CommandLine::parse(words.clone()) {
-            // The types of objects are known only later.
-            Ok(line) => match crate::program::read_objects(&qom, line.objects) {
-                Ok(_) => "accepted".to_owned(),
-                Err(error) => format!("PROGRAM: {error}\n"),
-            },
+        let report = match judged(words.clone()) {
+            Ok(line) => judged_later(&qom, line),
             Err(error) => error.report("PROGRAM"),
         };
         if report != expected {
@@ -59,7 +73,7 @@ fn what_the_reference_accepts_is_accepted() {
         let (words, expected) = line.split_once('\t').unwrap();
         let words: Vec<String> = serde_json::from_str(words).unwrap();
         let expected: String = serde_json::from_str(expected).unwrap();
-        let report = match CommandLine::parse(words.clone()) {
+        let report = match judged(words.clone()) {
             Ok(line) => line.warnings.iter().map(|warning| format!("PROGRAM: {warning}\n")).collect(),
             Err(error) => format!("refused: {error}"),
         };
@@ -84,11 +98,8 @@ fn configuration_files_are_judged_like_the_reference_does() {
         let text: String = serde_json::from_str(text).unwrap();
         let expected: String = serde_json::from_str(expected).unwrap();
         std::fs::write(path, &text).unwrap();
-        let report = match CommandLine::parse(["-M", "none", "-display", "none", "-S", "-readconfig", path]) {
-            Ok(line) => match crate::program::read_objects(&qom, line.objects) {
-                Ok(_) => "accepted".to_owned(),
-                Err(error) => format!("PROGRAM: {error}\n"),
-            },
+        let report = match judged(["-M", "none", "-display", "none", "-S", "-readconfig", path]) {
+            Ok(line) => judged_later(&qom, line),
             Err(error) => error.report("PROGRAM"),
         };
         let report = report.replace(path, "FILE");
@@ -122,7 +133,7 @@ fn what_is_not_there_is_refused_with_its_reason() {
     ] {
         assert_eq!(refused(words), report, "{words}");
     }
-    let error = CommandLine::parse(["-mon", "x"]).unwrap_err();
+    let error = judged(["-mon", "x"]).unwrap_err();
     assert_eq!(error.to_string(), "-mon x: chardev \"x\" not found");
     assert_eq!(error.warnings.len(), 1);
 }

@@ -29,6 +29,7 @@ use qom::{
 };
 use qom_derive::Object;
 use serde_json::json;
+use target_i386::topology::CacheSharing;
 use vm_memory::MmapRegion;
 
 pub use pc::PcMachine;
@@ -57,6 +58,14 @@ impl Chipset {
         match self {
             Self::I440fx => RamLayout::i440fx(ram, Some(max_below_4g)),
             Self::Q35 => RamLayout::q35(ram, Some(max_below_4g)),
+        }
+    }
+
+    /// What there is to warn of in such a split.
+    pub fn ram_advice(self, ram: u64, max_below_4g: u64) -> Option<String> {
+        match self {
+            Self::I440fx => RamLayout::i440fx_advice(ram, max_below_4g),
+            Self::Q35 => RamLayout::q35_advice(ram, max_below_4g),
         }
     }
 }
@@ -296,6 +305,15 @@ impl Machine {
     /// Who shares the CPUs' caches.
     pub fn smp_cache(&self) -> Vec<SmpCacheProperties> {
         self.smp_cache.get()
+    }
+
+    /// Notes who shares the caches of the machine's CPUs, where the user said so of some; `smp-cache` then tells of all.
+    pub fn settle_smp_cache(&self, model: &CacheSharing) {
+        self.smp_cache.update(|list| {
+            if !list.is_empty() {
+                *list = smp_cache::settled(list, model);
+            }
+        });
     }
 
     /// The topology as the property `smp` shows it.

@@ -83,6 +83,11 @@ impl PcMachine {
                             "Machine option 'max-ram-below-4g={size}' expects size less than or equal to 4G"
                         )));
                     }
+                    if size < 1 << 20 {
+                        crate::report::warning(format_args!(
+                            "Only {size} bytes of RAM below the 4GiB boundary,BIOS may not work with less than 1MiB"
+                        ));
+                    }
                     this.max_ram_below_4g.set(size);
                     Ok(())
                 }),

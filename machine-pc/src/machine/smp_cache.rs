@@ -127,3 +127,25 @@ pub fn all(list: &[SmpCacheProperties]) -> Vec<SmpCacheProperties> {
     };
     CACHES.map(shown).into()
 }
+
+/// What a list leaves to the CPUs' model, filled in with what the model says.
+pub fn settled(list: &[SmpCacheProperties], model: &CacheSharing) -> Vec<SmpCacheProperties> {
+    let names = CACHES.map(|(_, name)| name);
+    let settle = |(shown, name): (SmpCacheProperties, CacheName)| match (shown.topology, model.level(name)) {
+        (CpuTopologyLevel::Default, Some(level)) => SmpCacheProperties { topology: level.into(), ..shown },
+        _ => shown,
+    };
+    all(list).into_iter().zip(names).map(settle).collect()
+}
+
+impl From<Level> for CpuTopologyLevel {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Thread => Self::Thread,
+            Level::Core => Self::Core,
+            Level::Module => Self::Module,
+            Level::Die => Self::Die,
+            Level::Socket => Self::Socket,
+        }
+    }
+}

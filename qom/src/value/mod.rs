@@ -139,6 +139,11 @@ mod tests {
         assert_eq!(text_of::<bool>(Input::Text("z")), "Parameter 'y' expects 'on' or 'off'");
         assert_eq!(text_of::<u32>(Input::Json(&json!(5_000_000_000_u64))), "Parameter 'y' expects uint32_t");
         assert_eq!(text_of::<u32>(Input::Json(&json!(-1))), "Parameter 'y' expects uint32_t");
+        assert_eq!(text_of::<i32>(Input::Json(&json!(i64::MAX))), "Parameter 'y' expects int32_t");
+        assert_eq!(
+            text_of::<i32>(Input::Json(&json!(1_u64 << 63))),
+            "Invalid parameter type for 'y', expected: integer"
+        );
         assert_eq!(
             text_of::<u32>(Input::Json(&json!("x"))),
             "Invalid parameter type for 'y', expected: integer"

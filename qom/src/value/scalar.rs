@@ -38,7 +38,8 @@ macro_rules! integer {
 
             fn read(name: &str, input: &Input<'_>) -> Result<Self, ValueError> {
                 let wide: $wide = match *input {
-                    Input::Json(value) if value.is_i64() || value.is_u64() => {
+                    // A JSON number is a signed integer while it fits one; a signed property takes no other.
+                    Input::Json(value) if value.is_i64() || (<$wide>::MIN == 0 && value.is_u64()) => {
                         value.$as_json().ok_or_else(|| expects(name, $c_name))?
                     }
                     Input::Json(_) | Input::KeyvalTree(_) => return Err(kind(name, "integer")),

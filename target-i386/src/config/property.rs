@@ -417,6 +417,7 @@ fn adapt(def: &PropertyDef, name: &str, value: Value) -> Result<Value, PropertyE
             i32::try_from(n).map(|_| Value::Int(n)).map_err(|_| malformed("int32_t"))
         }
         (ValueKind::Int32, Value::Uint(n)) => {
+            let n = i64::try_from(n).map_err(|_| typed("integer"))?;
             i32::try_from(n).map(|n| Value::Int(n.into())).map_err(|_| malformed("int32_t"))
         }
         (ValueKind::Bool, _) => Err(typed("boolean")),

@@ -89,6 +89,28 @@ impl CacheSharing {
         Ok(sharing)
     }
 
+    /// How caches are shared, no wish left open.
+    pub(crate) const fn of(caches: &Caches) -> Self {
+        let Caches { l1d, l1i, l2, l3 } = caches;
+        Self {
+            l1d: Some(l1d.shared_by),
+            l1i: Some(l1i.shared_by),
+            l2: Some(l2.shared_by),
+            l3: Some(l3.shared_by),
+        }
+    }
+
+    /// Which level shares a cache; none where that is the model's to say.
+    #[must_use]
+    pub const fn level(&self, cache: CacheName) -> Option<Level> {
+        match cache {
+            CacheName::L1d => self.l1d,
+            CacheName::L1i => self.l1i,
+            CacheName::L2 => self.l2,
+            CacheName::L3 => self.l3,
+        }
+    }
+
     /// The caches with the wishes fulfilled.
     pub(crate) fn apply(&self, mut caches: Caches) -> Caches {
         for (cache, wish) in [
