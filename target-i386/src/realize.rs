@@ -326,8 +326,7 @@ impl Expanded {
         const MCE: Feature = feature("mce");
         const MCA: Feature = feature("mca");
         let config = &self.config;
-        let checks =
-            config.signature.family() >= 6 && config.features.has(MCE) && config.features.has(MCA);
+        let checks = config.signature.family() >= 6 && config.features.has(MCE) && config.features.has(MCA);
         if checks && config.lmce && source.accelerator() == Accelerator::Kvm && !source.lmce() {
             return Err(RealizeError::Lmce);
         }
