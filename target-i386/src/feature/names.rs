@@ -1,5 +1,8 @@
 //! From names to bits, at compile time and at run time.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::{FeatureWord, WORD_COUNT, WORD_TABLE, WORDS};
 
 /// What one name governs: one or two bits of one word.
@@ -132,16 +135,27 @@ pub(crate) const fn mask_in(word: FeatureWord, names: &[&'static str]) -> u64 {
 /// The feature that a name or another spelling of it denotes; `None` for hidden bits.
 #[must_use]
 pub fn find(name: &str) -> Option<Feature> {
-    let name =
-        ALIASES.iter().find(|(spelling, _)| *spelling == name).map_or(name, |(_, canonical)| canonical);
-    WORDS.iter().find_map(|def| {
-        let mut found: Option<Feature> = None;
-        for bit in def.bits.iter().filter(|bit| !bit.hidden && bit.name == name) {
-            found.get_or_insert(Feature { name: bit.name, word: def.word, mask: 0 }).mask |= bit.mask();
-        }
-        found
-    })
+    INDEX.get(name).copied()
 }
+
+/// Every spelling with its feature, for look-ups by the thousand; made at the first one.
+static INDEX: LazyLock<HashMap<&str, Feature>> = LazyLock::new(|| {
+    let mut index: HashMap<&str, Feature> = HashMap::new();
+    for def in WORDS {
+        for bit in def.bits.iter().filter(|bit| !bit.hidden) {
+            let new = Feature { name: bit.name, word: def.word, mask: 0 };
+            let found = index.entry(bit.name).or_insert(new);
+            // A name is of the first word that has it.
+            if found.word == def.word {
+                found.mask |= bit.mask();
+            }
+        }
+    }
+    let aliases: Vec<_> =
+        ALIASES.iter().filter_map(|(spelling, name)| Some((*spelling, *index.get(name)?))).collect();
+    index.extend(aliases);
+    index
+});
 
 /// All property names of features in alphabetical order, one for each bit: a name that governs
 /// two bits stands twice, as in QEMU's `-cpu help`.
