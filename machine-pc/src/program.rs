@@ -12,7 +12,7 @@ use qmp::device::{AddDevice, Form};
 use qom::user_creatable::NewObject;
 use qom::{Origin, Qom};
 use serde_json::{Map, Value};
-use target_i386::cpu::cpu_models;
+use target_i386::cpu::{CpuModels, cpu_models};
 
 use crate::accel::AccelChoice;
 use crate::chardev::{OpenError, fd_set};
@@ -143,7 +143,7 @@ fn execute(line: CommandLine) -> Result<(), Failure> {
         models.set_warning_sink(Arc::new(|text| report::warning(text)));
     }
     let listed = match &line.request {
-        Request::CpuHelp => print(&cpu_models(&qom).map(|models| models.help()).unwrap_or_default()),
+        Request::CpuHelp => print(&cpu_models(&qom).map(CpuModels::help).unwrap_or_default()),
         Request::MachineHelp => print(&listings::machines(&qom)),
         Request::MachineTypeHelp => {
             let name = line.machine.type_name.as_deref().unwrap_or("pc");

@@ -11,6 +11,7 @@
 //! `inventory` gives its entries in no order and takes duplicates in silence. So entries are sorted, and a duplicate,
 //! an unknown parent or a cycle is an error that names the crates.
 
+use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -361,7 +362,8 @@ impl Bootstrap {
                 second_at: pair[1].site.to_string(),
             });
         }
-        let mut ready = AccelReady { types: self.types, shared: self.shared, accel };
+        let mut ready =
+            AccelReady { types: self.types, shared: self.shared, accel, values: Values::default() };
         for hook in self.hooks {
             (hook.run)(&mut ready)?;
         }
@@ -374,7 +376,11 @@ pub struct AccelReady {
     types: TypeTable,
     shared: Arc<Shared>,
     accel: Arc<dyn Object>,
+    values: Values,
 }
+
+/// What hooks leave for the sealed system, by Rust type.
+pub(crate) type Values = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
 
 impl std::fmt::Debug for AccelReady {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -397,12 +403,18 @@ impl AccelReady {
         self.types.register(info)
     }
 
+    /// Leaves a value for the sealed system, where [`Qom::value`] finds it by its Rust type without a class having to be
+    /// built. A later value of the same type takes the place of the former.
+    pub fn leave<T: Any + Send + Sync>(&mut self, value: Arc<T>) {
+        self.values.insert(TypeId::of::<T>(), value);
+    }
+
     /// Goes on to the last phase: from here on the set of types is immutable.
     ///
     /// # Errors
     /// What is wrong with the types.
     pub fn seal(self) -> Result<Arc<Qom>, RegistryError> {
         self.types.check(|_| false)?;
-        Ok(Qom::new(self.types, self.shared, self.accel))
+        Ok(Qom::new(self.types, self.shared, self.accel, self.values))
     }
 }

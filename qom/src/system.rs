@@ -1,5 +1,6 @@
 //! One virtual machine's object system, sealed: its types, its global properties and its composition tree.
 
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -10,7 +11,7 @@ use crate::class::Class;
 use crate::error::{CreateError, Error, LookupError, ResolveError};
 use crate::global::GlobalProperty;
 use crate::object::{Instance, Obj, Object};
-use crate::registry::TypeTable;
+use crate::registry::{TypeTable, Values};
 use crate::steps::Steps;
 use crate::tree;
 
@@ -97,6 +98,7 @@ pub struct Qom {
     types: TypeTable,
     shared: Arc<Shared>,
     accel: Arc<dyn Object>,
+    values: Values,
     root: Arc<dyn Object>,
 }
 
@@ -107,20 +109,31 @@ impl std::fmt::Debug for Qom {
 }
 
 impl Qom {
-    pub(crate) fn new(types: TypeTable, shared: Arc<Shared>, accel: Arc<dyn Object>) -> Arc<Self> {
+    pub(crate) fn new(
+        types: TypeTable,
+        shared: Arc<Shared>,
+        accel: Arc<dyn Object>,
+        values: Values,
+    ) -> Arc<Self> {
         let root = match types.create(&shared, crate::Container::TYPE_NAME) {
             Ok(root) => root,
             Err(error) => unreachable!("'container' is a type of this crate without properties: {error}"),
         };
         // A fresh system has no root yet, so this cannot be refused.
         let _ = shared.root.set(Arc::downgrade(&root));
-        Arc::new(Self { types, shared, accel, root })
+        Arc::new(Self { types, shared, accel, values, root })
     }
 
     /// The accelerator that the types were registered for.
     #[must_use]
     pub fn accel(&self) -> &Arc<dyn Object> {
         &self.accel
+    }
+
+    /// The value of a Rust type that a hook left with [`AccelReady::leave`](crate::AccelReady::leave).
+    #[must_use]
+    pub fn value<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.values.get(&TypeId::of::<T>())?.downcast_ref()
     }
 
     /// The root of the composition tree.

@@ -214,6 +214,22 @@ fn hooks_run_in_the_order_of_their_names() {
 
 /// This program registers nothing at link time.
 #[test]
+fn what_a_hook_leaves_is_found_in_its_own_system() {
+    let mut types = Bootstrap::empty();
+    types.add_hook(cpu_hook("cpus", |ready| {
+        ready.leave(Arc::new("first"));
+        ready.leave(Arc::new("second"));
+        ready.leave(Arc::new(7u8));
+        Ok(())
+    }));
+    let qom = seal(types).unwrap();
+    assert_eq!(qom.value::<&str>(), Some(&"second"));
+    assert_eq!(qom.value::<u8>(), Some(&7));
+    assert_eq!(qom.value::<u16>(), None);
+    assert_eq!(seal(Bootstrap::empty()).unwrap().value::<u8>(), None);
+}
+
+#[test]
 fn an_empty_registry_says_so() {
     let error = Bootstrap::from_link_time().unwrap_err();
     assert_eq!(error, RegistryError::Empty);

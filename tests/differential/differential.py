@@ -174,8 +174,8 @@ def guest_differences(guests, accel, arguments, answer):
     if accel == "kvm":
         # Without XSAVE the reference gives KVM no leaf 0Dh, and some KVMs then answer with the host's.
         masks = {} if any(leaf == 0xd for leaf, _ in ours) else {0xd: (0xffffffff,) * 4}
-        # KVM's own frequency, which the reference asks for.
-        masks |= {0x40000000: (0x1f, 0, 0, 0), 0x40000010: (0xffffffff,) * 4}
+        # KVM's own frequency, which the reference asks for, and an APIC that is off.
+        masks |= {1: (0, 0, 0, 1 << 9), 0x40000000: (0x1f, 0, 0, 0), 0x40000010: (0xffffffff,) * 4}
         ours = guests.rows(PROGRAM, arguments, apic_id)
         if ours is None:
             yield "the guest does not come to its end here"

@@ -74,10 +74,11 @@ class Questions:
             if isinstance(value, int) and rng.random() < 0.3:
                 value = hex(value)
             return f"{name}={value}"
+        frequency = "tsc-freq=1G" if self.accel == "tcg" else "tsc-freq=x"
         return rng.choice(["x-force-features=on", "check=off", "legacy-cache=off", "l3-cache=off", "pmu=on",
                            "vmx=on", "svm=on", "migratable=off", "hv-passthrough=on", "kvm=off", "xsave=on",
                            "arch-capabilities=on", name, f"{name}=maybe", "+no-such", "no-such=1", "", "level=-1",
-                           "family=1.5", "phys-bits=x", "tsc-freq=1G" if self.accel == "tcg" else "tsc-freq=x", f"{name.replace('-', '_')}=on"])
+                           "family=1.5", "phys-bits=x", frequency, f"{name.replace('-', '_')}=on"])
 
     def smp(self, rng):
         """The value of -smp."""

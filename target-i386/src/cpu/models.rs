@@ -183,6 +183,7 @@ pub fn register_models(ready: &mut AccelReady, models: &[CpuModelRegistration]) 
         let site = sites.get(entry.name()).copied().unwrap_or(site!());
         ready.register(model_type(entry.clone(), models.clone(), site))?;
     }
+    ready.leave(models);
     Ok(())
 }
 
@@ -223,8 +224,8 @@ fn model_type(entry: ModelEntry, models: Arc<CpuModels>, site: Site) -> TypeInfo
 
 /// The models of a sealed system; none if no x86 models registered in it.
 #[must_use]
-pub fn cpu_models(qom: &Qom) -> Option<&Arc<CpuModels>> {
-    qom.class("base-x86_64-cpu").ok()?.data::<X86CpuClass>()?.models.as_ref()
+pub fn cpu_models(qom: &Qom) -> Option<&CpuModels> {
+    qom.value()
 }
 
 /// A model has no class.
