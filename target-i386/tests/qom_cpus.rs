@@ -195,7 +195,8 @@ fn lists_of_models_are_the_same() {
     assert_ne!(without_host, theirs);
     assert_eq!(models.help(), without_host);
     let fixture: Json = serde_json::from_str(include_str!("fixtures/cpu-definitions-tcg.json")).unwrap();
-    let mut names: BTreeSet<_> = models.definitions(&qom).into_iter().map(|definition| definition.name).collect();
+    let mut names: BTreeSet<_> =
+        models.definitions(&qom).into_iter().map(|definition| definition.name).collect();
     assert!(names.insert("host".to_owned()), "host is listed under tcg");
     let theirs = fixture["none"].as_array().unwrap().iter().map(|definition| &definition["name"]);
     assert_eq!(names, theirs.map(|name| name.as_str().unwrap().to_owned()).collect());
