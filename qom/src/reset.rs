@@ -348,7 +348,10 @@ impl ResettableContainer {
         }
         {
             let mut members = container.members.lock();
-            members.retain(|one| one.strong_count() > 0);
+            // Those that are gone are looked for when there is no room: to fill a container costs no look at all for each.
+            if members.len() == members.capacity() {
+                members.retain(|one| one.strong_count() > 0);
+            }
             if members.iter().any(|one| is_same(one, member)) {
                 return Ok(());
             }
