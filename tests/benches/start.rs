@@ -165,7 +165,7 @@ fn report(what: &str, parties: &[Party]) {
         match party.median(|cost| cost.resident) {
             0 => println!(),
             resident => {
-                println!("   resident {resident} KiB, at most {} KiB", party.median(|cost| cost.peak))
+                println!("   resident {resident} KiB, at most {} KiB", party.median(|cost| cost.peak));
             }
         }
     }

@@ -1,6 +1,5 @@
 //! From names to bits, at compile time and at run time.
 
-
 use super::{FeatureWord, WORD_COUNT, WORD_TABLE, WORDS};
 
 /// What one name governs: one or two bits of one word.
