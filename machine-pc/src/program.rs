@@ -113,6 +113,22 @@ fn dump_host(path: &Path) -> Result<(), Failure> {
     if path.as_os_str() == "-" { print(&text) } else { std::fs::write(path, text).map_err(failed) }
 }
 
+/// Which accelerators to try, in order.
+fn accelerators(line: &CommandLine) -> Vec<AccelChoice> {
+    // Machine types are the same under all of them, so the host is not asked and a wrong one does not matter.
+    if matches!(line.request, Request::MachineHelp | Request::MachineTypeHelp) {
+        return vec![AccelChoice { name: "tcg".to_owned(), properties: Vec::new(), location: None }];
+    }
+    line.accelerators
+        .iter()
+        .map(|accel| AccelChoice {
+            name: accel.name.clone(),
+            properties: accel.properties.clone(),
+            location: accel.location.clone(),
+        })
+        .collect()
+}
+
 fn execute(line: CommandLine) -> Result<(), Failure> {
     match &line.request {
         Request::Help => return print(&help_text(PROGRAM, QEMU_VERSION)),
@@ -129,15 +145,7 @@ fn execute(line: CommandLine) -> Result<(), Failure> {
         Request::Run => Some(Process::start(&line)?),
         _ => None,
     };
-    let choices: Vec<AccelChoice> = line
-        .accelerators
-        .iter()
-        .map(|accel| AccelChoice {
-            name: accel.name.clone(),
-            properties: accel.properties.clone(),
-            location: accel.location.clone(),
-        })
-        .collect();
+    let choices = accelerators(&line);
     let qom = startup::accel_ready(&choices, report::error)?;
     if let Some(models) = cpu_models(&qom) {
         models.set_warning_sink(Arc::new(|text| report::warning(text)));

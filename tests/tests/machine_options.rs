@@ -61,6 +61,21 @@ fn help_has_the_references_lines_in_its_order() {
     }
 }
 
+/// As in the reference, no accelerator is needed to say which machines there are: one that does not exist is no matter.
+#[test]
+fn machine_help_asks_no_accelerator() {
+    for help in ["help", "pc,help", "q35,help"] {
+        let plain = run(&["-accel", "tcg", "-machine", help]);
+        let other = run(&["-accel", "bogus", "-machine", help]);
+        assert_eq!((other.status, other.stderr.as_str()), (Some(0), ""), "{help}");
+        assert_eq!(other.stdout, plain.stdout, "{help}");
+        assert!(other.stdout.lines().count() > 3, "{help}: {}", other.stdout);
+    }
+    let unknown = run(&["-accel", "bogus", "-machine", "nothing,help"]);
+    assert_eq!(unknown.status, Some(1));
+    assert!(unknown.stderr.contains("unsupported machine type: \"nothing\""), "{}", unknown.stderr);
+}
+
 /// The options that libvirt passes, and others that switch off what is not there.
 #[test]
 fn what_managers_say_is_taken() {

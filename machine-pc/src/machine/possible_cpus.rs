@@ -123,11 +123,14 @@ impl PossibleCpus {
     pub fn occupy(&self, slot: usize, cpu: Option<&Arc<dyn Object>>) {
         if let Some(possible) = self.cpus.get(slot) {
             let mut plugged = self.plugged.write();
-            plugged.retain(|other| *other != slot);
+            let before = std::mem::replace(&mut *possible.cpu.write(), cpu.map(Arc::downgrade));
+            // One that was free is not in the list.
+            if before.is_some() {
+                plugged.retain(|other| *other != slot);
+            }
             if cpu.is_some() {
                 plugged.push(slot);
             }
-            *possible.cpu.write() = cpu.map(Arc::downgrade);
         }
     }
 
