@@ -226,7 +226,7 @@ fn visit_size() {
         assert_eq!(leaf::<Size>(&format!("x={text}")), Ok(json!(value)), "{text}");
     }
     for text in ["-1", "18446744073709551616", "16E", "16777216T", "0Z", "16Gi", "1.5", "k", ""] {
-        assert_eq!(leaf::<Size>(&format!("x={text}")), Err("Parameter 'x' expects a size".into()), "{text}");
+        assert_eq!(leaf::<Size>(&format!("x={text}")), Err("Parameter 'x' expects size".into()), "{text}");
     }
 }
 
