@@ -165,6 +165,7 @@ pub(crate) fn machine_spec(line: &CommandLine) -> MachineSpec {
         smp: line.smp.clone(),
         ram_size: line.memory_size,
         firmware: line.bios.clone(),
+        numa: line.numa.clone(),
         globals: line
             .globals
             .iter()

@@ -1,5 +1,7 @@
 //! A machine's life: connections are opened, the machine is made, the main loop runs, everything is closed.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use qmp::{Commands, Context, RunControl};
@@ -7,12 +9,13 @@ use qom::{Origin, Qom};
 
 use crate::accel::KvmAccel;
 use crate::chardev;
-use crate::cmdline::{CommandLine, SerialSpec};
+use crate::cmdline::{CommandLine, DeviceOption, SerialSpec};
+use crate::commands::preconfig::Preconfig;
 use crate::main_loop::{Handle, MainLoop};
 use crate::program::{Failure, add_devices, machine_spec, read_objects, warn_of_unused_globals};
 use crate::report::{self, Prefix};
 use crate::serial::SerialPort;
-use crate::startup::{self, Connections, StartError};
+use crate::startup::{self, Connections, PreparedMachine, StartError};
 use crate::vm::{Vm, VmPolicy};
 use crate::vm_event::VmEvent;
 
@@ -74,6 +77,43 @@ fn console(line: &CommandLine) -> Result<Option<String>, Failure> {
     })
 }
 
+/// What a prepared machine is built with.
+struct Building {
+    connections: Connections,
+    serial: Arc<OnceLock<Arc<SerialPort>>>,
+    devices: Vec<DeviceOption>,
+}
+
+impl Building {
+    /// Builds the machine with its devices.
+    fn build(self, qom: &Arc<Qom>, prepared: PreparedMachine) -> Result<(), Failure> {
+        let machine = prepared.build(qom, self.connections)?;
+        if let Some(port) = machine.as_ref().and_then(|machine| machine.board()?.serial().cloned()) {
+            let _ = self.serial.set(port);
+        }
+        add_devices(qom, self.devices)?;
+        warn_of_unused_globals(qom);
+        if machine.is_some() && !startup::runs_guests(qom) {
+            let accel = qom.accel().class().name().trim_end_matches("-accel").to_owned();
+            let features = match qom.accel().downcast_ref::<KvmAccel>().and_then(KvmAccel::host_file) {
+                Some(path) => format!("that the host file '{path}' gives"),
+                None => "of TCG".to_owned(),
+            };
+            report::info(format_args!(
+                "{accel}: CPUs have the features {features}, and no guest code is run"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Starts a machine.
+fn start(mut vm: Vm) {
+    if let Err(error) = vm.cont() {
+        report::error(error);
+    }
+}
+
 /// Makes and runs the machine of a command line until it ends.
 ///
 /// # Errors
@@ -131,40 +171,52 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine) -> Result<(), Failure> 
         on_console_room: Arc::new(move || handle.console_has_room()),
         events: Arc::new(move |event| events.push(event)),
     };
-    let machine = startup::build_machine(qom, machine_spec(&line), connections)?;
-    if let Some(port) = machine.as_ref().and_then(|machine| machine.board()?.serial().cloned()) {
-        let _ = serial.set(port);
-    }
-    add_devices(qom, line.devices)?;
-    warn_of_unused_globals(qom);
-
-    let kvm = startup::runs_guests(qom);
-    if machine.is_some() && !kvm {
-        let accel = qom.accel().class().name().trim_end_matches("-accel").to_owned();
-        let features = match qom.accel().downcast_ref::<KvmAccel>().and_then(KvmAccel::host_file) {
-            Some(path) => format!("that the host file '{path}' gives"),
-            None => "of TCG".to_owned(),
-        };
-        report::info(format_args!("{accel}: CPUs have the features {features}, and no guest code is run"));
-    }
+    let prepared = startup::prepare_machine(qom, machine_spec(&line))?;
     let mut context = Context::new(qom.clone(), Commands::linked()?);
     let policy = VmPolicy { no_shutdown: line.no_shutdown, no_reboot: line.no_reboot };
-    let mut vm = Vm::new(machine, kvm, policy, context.events().clone());
+    let kvm = startup::runs_guests(qom);
+    let vm = Vm::new(prepared.machine().cloned(), kvm, policy, context.events().clone());
     context.insert::<Box<dyn RunControl>>(Box::new(vm.clone()));
     context.insert(vm.clone());
+    let devices = std::mem::take(&mut line.devices);
+    let building = Building { connections, serial, devices };
+    let to_start = (!line.stopped).then_some(vm);
+    let failure: Rc<Cell<Option<Failure>>> = Rc::default();
+    let start_now = if line.preconfig {
+        let (failure, handle) = (failure.clone(), main_loop.handle());
+        context.set_preconfig(true);
+        context.insert(Preconfig::new(prepared, move |context, prepared| {
+            let qom = context.qom().clone();
+            if let Err(error) = building.build(&qom, prepared) {
+                let text = error.to_string();
+                failure.set(Some(error));
+                handle.stop();
+                return Err(text);
+            }
+            if let Some(vm) = to_start {
+                start(vm);
+            }
+            Ok(())
+        }));
+        None
+    } else {
+        building.build(qom, prepared)?;
+        to_start
+    };
     if let Some(path) = &line.pidfile {
         std::fs::write(path, format!("{}\n", std::process::id()))
             .map_err(io(&format!("cannot create PID file {}", path.display())))?;
     }
-    if !line.stopped
-        && let Err(error) = vm.cont()
-    {
-        report::error(error);
+    if let Some(vm) = start_now {
+        start(vm);
     }
     let outcome = main_loop.run(&mut context).map_err(io("main loop"));
     if let Some(path) = &line.pidfile {
         // It may be gone already, which is as good.
         let _ = std::fs::remove_file(path);
     }
-    outcome
+    match failure.take() {
+        Some(failure) => Err(failure),
+        None => outcome,
+    }
 }

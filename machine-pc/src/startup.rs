@@ -3,7 +3,8 @@
 //! 1. Types register at link time ([`qom::Bootstrap`]).
 //! 2. The accelerator is chosen and initialised ([`accel_ready`]).
 //! 3. The CPU classes register, and the registry is sealed ([`qom::Qom`]).
-//! 4. The machine is made, its CPUs are created by type name and realized ([`build_machine`]).
+//! 4. The machine is made ([`prepare_machine`]); with `-preconfig` a monitor can still say what belongs to which NUMA node.
+//! 5. Its hardware is, and its CPUs are created by type name and realized ([`PreparedMachine::build`]).
 //!
 //! So every look at the CPU classes, `-cpu help` included, sees one set of classes, whatever the order of the options.
 
@@ -11,18 +12,21 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use qom::{Bootstrap, Bus, Device, GlobalProperty, Input, Obj, Origin, Qom};
+use qom::{Bootstrap, Bus, Device, GlobalProperty, Input, Instance, Obj, Origin, Qom};
 use serde_json::{Map, Value};
 use target_i386::cpu::{CpuOptionError, X86Cpu, apply_cpu_option};
 use target_i386::topology::{Placement, TopologyError};
 use thiserror::Error;
 
 use crate::accel::{self, AccelChoice, AccelError, KvmAccel};
+use crate::backends::memory::MemoryBackend;
+use crate::cmdline::NumaOption;
 use crate::machine::board::{Board, BoardConfig, BoardError, BootRom};
 use crate::machine::pc::PcParts;
-use crate::machine::possible_cpus::PossibleCpus;
+use crate::machine::possible_cpus::{PossibleCpu, PossibleCpus};
 use crate::machine::reset::MachineReset;
-use crate::machine::{Machine, MachineClass, PcMachine, TYPE_SUFFIX, default_machine, find_machine};
+use crate::machine::{Chipset, Machine, MachineClass, PcMachine, TYPE_SUFFIX, default_machine, find_machine};
+use crate::numa::{Memdev, NumaError, NumaOptions, NumaState};
 use crate::smp::{SmpConfiguration, SmpError, SmpLimits};
 use crate::vm_event::EventSink;
 
@@ -50,6 +54,17 @@ pub enum StartError {
     /// `-smp` gives APIC IDs that do not fit 32 bits.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+    /// `-numa`: one option.
+    #[error("{location}: {source}{}", crate::report::hint(source.hint()))]
+    NumaOption {
+        /// The option as it was written.
+        location: String,
+        /// What is wrong with it.
+        source: NumaError,
+    },
+    /// The NUMA nodes as a whole.
+    #[error(transparent)]
+    Numa(#[from] NumaError),
     /// The hardware.
     #[error(transparent)]
     Board(#[from] BoardError),
@@ -99,6 +114,8 @@ pub struct MachineSpec {
     pub ram_size: Option<u64>,
     /// `-bios`.
     pub firmware: Option<PathBuf>,
+    /// `-numa`.
+    pub numa: Vec<NumaOption>,
     /// `-global`: driver, property, value.
     pub globals: Vec<(String, String, String)>,
 }
@@ -128,6 +145,93 @@ pub fn build_machine(
     spec: MachineSpec,
     connections: Connections,
 ) -> Result<Option<Obj<PcMachine>>, StartError> {
+    prepare_machine(qom, spec)?.build(qom, connections)
+}
+
+/// A machine that is there as an object and has no hardware yet: the state of `-preconfig`.
+#[derive(Debug)]
+pub struct PreparedMachine {
+    machine: Option<Obj<PcMachine>>,
+    planned: Option<Planned>,
+}
+
+/// What a machine with hardware is built from.
+#[derive(Debug)]
+struct Planned {
+    chipset: Chipset,
+    ram_size: u64,
+    firmware: Option<PathBuf>,
+    system_bus: Obj<Bus>,
+    numa: NumaState,
+}
+
+impl PreparedMachine {
+    /// The machine, if it is a PC.
+    pub fn machine(&self) -> Option<&Obj<PcMachine>> {
+        self.machine.as_ref()
+    }
+
+    /// Adds what one option says of NUMA nodes.
+    ///
+    /// # Errors
+    /// [`NumaError`]; nothing has changed.
+    pub fn set_numa(&mut self, qom: &Qom, options: &NumaOptions) -> Result<(), NumaError> {
+        let (Some(machine), Some(planned)) = (&self.machine, &mut self.planned) else {
+            return Err(NumaError::NotSupported);
+        };
+        planned.numa.apply(options, |name| memdev(qom, name))?;
+        if let Some(cpus) = machine.possible_cpus() {
+            cpus.set_nodes(planned.numa.cpu_nodes().iter().copied());
+        }
+        Ok(())
+    }
+
+    /// Makes the hardware and the boot CPUs. A machine without hardware gives none.
+    ///
+    /// # Errors
+    /// [`StartError`]; the program then ends.
+    pub fn build(
+        self,
+        qom: &Arc<Qom>,
+        connections: Connections,
+    ) -> Result<Option<Obj<PcMachine>>, StartError> {
+        let (Some(machine), Some(planned)) = (&self.machine, self.planned) else { return Ok(self.machine) };
+        let Some(cpus) = machine.possible_cpus() else { return Ok(self.machine) };
+        let numa = planned.numa.complete(planned.ram_size)?;
+        numa.warnings.iter().for_each(crate::report::warning);
+        cpus.set_nodes(numa.cpu_nodes.iter().copied().map(Some));
+        let board = Board::new(BoardConfig {
+            chipset: planned.chipset,
+            kvm: runs_guests(qom),
+            ram_size: planned.ram_size,
+            rom: planned.firmware.map_or(BootRom::BuiltIn, BootRom::File),
+            apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),
+            console: connections.console,
+            on_console_room: connections.on_console_room,
+            events: connections.events,
+        })?;
+        let board = Arc::new(board);
+        let reset = MachineReset::new(qom, &planned.system_bus, &board)?;
+        machine.build(PcParts { numa, board, reset });
+        for slot in 0..cpus.smp().cpus() {
+            create_boot_cpu(qom, machine, &machine.cpu_type(), slot)?;
+        }
+        Ok(self.machine)
+    }
+}
+
+/// The memory backend of a name or path.
+fn memdev(qom: &Qom, name: &str) -> Option<Memdev> {
+    let object = qom::resolve_type(qom.root(), name, MemoryBackend::TYPE_NAME).ok()?;
+    let info = object.downcast_ref::<MemoryBackend>()?.info()?;
+    Some(Memdev { path: object.canonical_path(), id: info.id, size: info.size })
+}
+
+/// Makes `/machine` without hardware and CPUs.
+///
+/// # Errors
+/// [`StartError`]; the program then ends.
+pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMachine, StartError> {
     let class = machine_class(qom, spec.machine.as_deref())?.clone();
     for (driver, property, value) in &spec.globals {
         qom.add_global(GlobalProperty::new(driver, property, value, Origin::Global));
@@ -150,39 +254,32 @@ pub fn build_machine(
     if let Some(machine) = object.downcast_ref::<Machine>() {
         machine.configure(ram_size, topology);
     }
-    let Ok(machine) = Obj::<PcMachine>::new(object) else {
-        return match spec.cpu {
-            Some(_) => Err(StartError::NoCpus(class.name)),
-            None => Ok(None),
+    let mut prepared = PreparedMachine { machine: Obj::<PcMachine>::new(object).ok(), planned: None };
+    if let Some(machine) = &prepared.machine {
+        if let Some(path) = &spec.firmware {
+            machine.as_object().set_value("firmware", &path.display().to_string())?;
+        }
+        let cpu_type = match &spec.cpu {
+            Some(text) => Some(apply_cpu_option(qom, text)?.class.name().to_owned()),
+            None => class.default_cpu_type.map(str::to_owned),
         };
-    };
-    if let Some(path) = &spec.firmware {
-        machine.as_object().set_value("firmware", &path.display().to_string())?;
+        if let (Some(cpu_type), Some(chipset)) = (cpu_type, class.chipset) {
+            let cpus = PossibleCpus::new(topology)?;
+            let slots = cpus.iter().map(PossibleCpu::numa_slot).collect();
+            let numa = NumaState::new(slots, class.numa_mem_supported, machine.hmat());
+            prepared.planned =
+                Some(Planned { chipset, ram_size, firmware: spec.firmware, system_bus, numa });
+            machine.plan(cpu_type, cpus);
+        }
+    } else if spec.cpu.is_some() {
+        return Err(StartError::NoCpus(class.name));
     }
-    let cpu_type = match (&spec.cpu, class.default_cpu_type) {
-        (Some(text), _) => apply_cpu_option(qom, text)?.class.name().to_owned(),
-        (None, Some(cpu_type)) => cpu_type.to_owned(),
-        (None, None) => return Ok(Some(machine)),
-    };
-    let cpus = PossibleCpus::new(topology)?;
-    let Some(chipset) = class.chipset else { return Ok(Some(machine)) };
-    let board = Board::new(BoardConfig {
-        chipset,
-        kvm: runs_guests(qom),
-        ram_size,
-        rom: spec.firmware.map_or(BootRom::BuiltIn, BootRom::File),
-        apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),
-        console: connections.console,
-        on_console_room: connections.on_console_room,
-        events: connections.events,
-    })?;
-    let board = Arc::new(board);
-    let reset = MachineReset::new(qom, &system_bus, &board)?;
-    machine.build(PcParts { cpu_type: cpu_type.clone(), possible_cpus: cpus, board, reset });
-    for slot in 0..topology.cpus() {
-        create_boot_cpu(qom, &machine, &cpu_type, slot)?;
+    for NumaOption { pairs, location } in spec.numa {
+        let read = NumaOptions::from_pairs(&pairs).map_err(NumaError::from);
+        read.and_then(|options| prepared.set_numa(qom, &options))
+            .map_err(|source| StartError::NumaOption { location, source })?;
     }
-    Ok(Some(machine))
+    Ok(prepared)
 }
 
 /// The class of the machine that is asked for, or of the default one.

@@ -11,6 +11,7 @@ use super::error::{CommandLineError, ErrorKind, Failure, Warning};
 use super::help::{parameter, parameters_help};
 use super::machine::MachineTree;
 use super::monitor::Monitors;
+use super::numa::NumaIds;
 use super::object::Objects;
 use super::table::{self, OptionId, Support};
 use super::{CommandLine, Request};
@@ -32,6 +33,7 @@ pub(super) struct Builder {
     pub(super) monitors: Monitors,
     pub(super) devices: Devices,
     pub(super) objects: Objects,
+    pub(super) numa_ids: NumaIds,
     pub(super) terminal: Terminal,
     /// What is wrong with the last `-vga`.
     vga: Option<ErrorKind>,
@@ -137,6 +139,7 @@ impl Builder {
             OptionId::Cpu => line.cpu = Some(argument.to_owned()),
             OptionId::Device => self.device(argument, location)?,
             OptionId::Object => return self.object(argument, location),
+            OptionId::Numa => self.numa(argument, location)?,
             OptionId::Global => return self.global(argument, location),
             OptionId::Name => self.name(argument, location)?,
             OptionId::Uuid => {
@@ -153,6 +156,7 @@ impl Builder {
             OptionId::QmpPretty => self.qmp(argument, location, true)?,
             OptionId::Mon => self.mon(argument, location)?,
             OptionId::Stopped => line.stopped = true,
+            OptionId::Preconfig => line.preconfig = true,
             OptionId::NoShutdown => line.no_shutdown = true,
             OptionId::NoReboot => line.no_reboot = true,
             OptionId::NoDefaults => line.no_defaults = true,

@@ -32,6 +32,7 @@ mod help;
 mod json;
 mod machine;
 mod monitor;
+mod numa;
 mod object;
 mod table;
 
@@ -67,6 +68,8 @@ pub struct CommandLine {
     pub devices: Vec<DeviceOption>,
     /// Objects that are no monitors, in the order in which they are to be made: before the machine.
     pub objects: Vec<ObjectOption>,
+    /// NUMA nodes and what belongs to them, in order.
+    pub numa: Vec<NumaOption>,
     /// Global properties, in order; a later one wins.
     pub globals: Vec<GlobalOption>,
     /// Character devices, in the order in which they are to be opened.
@@ -83,6 +86,8 @@ pub struct CommandLine {
     pub uuid: Option<[u8; 16]>,
     /// `-S`: CPUs wait for a monitor's `cont`.
     pub stopped: bool,
+    /// `-preconfig`: the machine is made when a monitor says so.
+    pub preconfig: bool,
     /// `-no-shutdown`: stop where the guest's power-off would end the program.
     pub no_shutdown: bool,
     /// `-no-reboot`: exit where the guest would be reset.
@@ -179,6 +184,15 @@ pub struct ObjectOption {
     pub values: Map<String, Value>,
     /// How it was written.
     pub form: qom::user_creatable::Form,
+    /// The option for messages.
+    pub location: String,
+}
+
+/// One `-numa`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumaOption {
+    /// Keys and values in order, repeated keys included, the kind as `type`.
+    pub pairs: Vec<(String, String)>,
     /// The option for messages.
     pub location: String,
 }

@@ -8,3 +8,5 @@ mod cpuid;
 mod cpus;
 mod human;
 mod machines;
+mod numa;
+pub(crate) mod preconfig;

@@ -16,7 +16,10 @@ use thiserror::Error as ThisError;
 
 use super::PcMachine;
 use super::board::{Board, VcpuPlug};
-use super::possible_cpus::PossibleCpus;
+use super::possible_cpus::{PossibleCpu, PossibleCpus};
+
+/// `node-id` of a CPU that nobody gave one.
+const NO_NODE: i32 = -1;
 
 /// Why a CPU cannot be plugged or unplugged.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
@@ -77,6 +80,9 @@ pub enum CpuPlugError {
         /// What the APIC ID says.
         expected: u32,
     },
+    /// Another NUMA node than the place's.
+    #[error("invalid node-id, must be {0}")]
+    WrongNode(u16),
     /// CPU 0 started the machine and stays.
     #[error("Boot CPU is unpluggable")]
     BootCpu,
@@ -188,6 +194,17 @@ impl Plug<'_> {
         })
     }
 
+    /// The property `node-id` of the CPU in a slot. Where there are no nodes it may be given as 0, as in the reference.
+    fn node_of(&self, slot: usize) -> Result<i32, CpuPlugError> {
+        let node = self.cpus.get(slot).and_then(PossibleCpu::node);
+        let expected = node.unwrap_or(0);
+        match self.cpu.place().node {
+            NO_NODE => Ok(node.map_or(NO_NODE, i32::from)),
+            given if given == i32::from(expected) => Ok(given),
+            _ => Err(CpuPlugError::WrongNode(expected)),
+        }
+    }
+
     fn find_slot(&self) -> Result<(usize, CpuIds), CpuPlugError> {
         let topology = self.cpus.topology();
         let (apic_id, ids) = match self.cpu.apic_id() {
@@ -224,7 +241,8 @@ impl HotplugHandler for PcMachine {
         let (slot, ids) = plug.find_slot().map_err(Error::new)?;
         let topology = plug.cpus.topology();
         let apic_id = plug.cpus.get(slot).map_or(ApicId(0), |possible| possible.apic_id);
-        plug.cpu.set_placement(Placement { topology, apic_id }, place_ids(ids, plug.cpu.place().node));
+        let node = plug.node_of(slot).map_err(Error::new)?;
+        plug.cpu.set_placement(Placement { topology, apic_id }, place_ids(ids, node));
         Ok(())
     }
 

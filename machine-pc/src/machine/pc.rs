@@ -10,6 +10,7 @@ use super::possible_cpus::PossibleCpus;
 use super::reset::MachineReset;
 use super::{Chipset, Machine, MachineClass};
 use crate::kvm::KvmError;
+use crate::numa::Completed;
 
 /// The state of all PCs.
 #[derive(Debug, Object)]
@@ -21,15 +22,17 @@ pub struct PcMachine {
     possible_cpus: OnceLock<PossibleCpus>,
     board: OnceLock<Arc<Board>>,
     reset: OnceLock<MachineReset>,
+    numa: OnceLock<Completed>,
+    /// Set on/off to enable/disable ACPI Heterogeneous Memory Attribute Table (HMAT)
+    #[property(get, set)]
+    hmat: Field<bool>,
 }
 
-/// What a machine is built from, after its properties are set.
+/// What a machine is built from, after it is planned.
 #[derive(Debug)]
 pub struct PcParts {
-    /// The type of its CPUs.
-    pub cpu_type: String,
-    /// The CPUs that there can be.
-    pub possible_cpus: PossibleCpus,
+    /// Its NUMA nodes.
+    pub numa: Completed,
     /// Its hardware.
     pub board: Arc<Board>,
     /// What is reset with it.
@@ -37,12 +40,27 @@ pub struct PcParts {
 }
 
 impl PcMachine {
+    /// Says which CPUs there can be, and of which type. A machine is planned once, before it is built.
+    pub fn plan(&self, cpu_type: String, possible_cpus: PossibleCpus) {
+        self.cpu_type.set(cpu_type);
+        let _ = self.possible_cpus.set(possible_cpus);
+    }
+
     /// Puts the parts in. A machine is built once; parts for one that is built are dropped.
     pub fn build(&self, parts: PcParts) {
-        self.cpu_type.set(parts.cpu_type);
-        let _ = self.possible_cpus.set(parts.possible_cpus);
+        let _ = self.numa.set(parts.numa);
         let _ = self.board.set(parts.board);
         let _ = self.reset.set(parts.reset);
+    }
+
+    /// Its NUMA nodes; none before it is built.
+    pub fn numa(&self) -> Option<&Completed> {
+        self.numa.get()
+    }
+
+    /// Whether guests are told of the latencies and bandwidths of NUMA nodes (ACPI's HMAT).
+    pub fn hmat(&self) -> bool {
+        self.hmat.get()
     }
 
     /// What is common to all machines.
@@ -50,12 +68,12 @@ impl PcMachine {
         &self.parent
     }
 
-    /// The type of its CPUs; empty before it is built.
+    /// The type of its CPUs; empty before it is planned.
     pub fn cpu_type(&self) -> String {
         self.cpu_type.get()
     }
 
-    /// The CPUs that there can be; none before it is built.
+    /// The CPUs that there can be; none before it is planned.
     pub fn possible_cpus(&self) -> Option<&PossibleCpus> {
         self.possible_cpus.get()
     }
