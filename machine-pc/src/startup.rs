@@ -267,8 +267,7 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
             let cpus = PossibleCpus::new(topology)?;
             let slots = cpus.iter().map(PossibleCpu::numa_slot).collect();
             let numa = NumaState::new(slots, class.numa_mem_supported, machine.hmat());
-            prepared.planned =
-                Some(Planned { chipset, ram_size, firmware: spec.firmware, system_bus, numa });
+            prepared.planned = Some(Planned { chipset, ram_size, firmware: spec.firmware, system_bus, numa });
             machine.plan(cpu_type, cpus);
         }
     } else if spec.cpu.is_some() {

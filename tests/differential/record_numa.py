@@ -125,6 +125,7 @@ def written_out():
     # Initiators.
     yield TWO + numa("node,memdev=m0,initiator=0", "node,memdev=m1")
     yield TWO + numa("node,memdev=m0,initiator=200", "node,memdev=m1")
+    yield HMAT + TWO + numa("node,memdev=m0,initiator=201", "node,memdev=m1")
     yield HMAT + TWO + NODES
     yield HMAT + SMP + TWO + NODES
     yield HMAT + SMP + TWO

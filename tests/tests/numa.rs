@@ -30,7 +30,7 @@ fn execute(command: &str) -> Value {
 const OTHERWISE: [(&str, &str); 4] = [
     ("node,a=1,b=2", "Invalid parameter 'a'"),
     ("cpus=65536", "Parameter 'cpus' expects uint16_t"),
-    ("initiator=200", "The initiator id 200 expects an integer between 0 and 127"),
+    ("initiator=201", "The initiator id 201 expects an integer between 0 and 127"),
     ("drawer-id=0", "drawer-id is not supported"),
 ];
 
@@ -68,7 +68,7 @@ fn cases() -> Vec<Value> {
         match otherwise {
             Some(text) => {
                 used += 1;
-                assert_ne!(case["stderr"], text, "it is as in the reference");
+                assert!(case["stderr"] != text || case["status"] != 1, "it is as in the reference: {case}");
                 json!({"arguments": case["arguments"], "status": 1, "stderr": text})
             }
             None => case,

@@ -223,7 +223,11 @@ impl Hmat {
         self.caches.range((node, 0)..=(node, u8::MAX)).map(|(_, cache)| cache)
     }
 
-    pub(super) fn add_figure(&mut self, options: &HmatLbOptions, nodes: &impl Nodes) -> Result<(), NumaError> {
+    pub(super) fn add_figure(
+        &mut self,
+        options: &HmatLbOptions,
+        nodes: &impl Nodes,
+    ) -> Result<(), NumaError> {
         let HmatLbOptions { initiator, target, hierarchy, data_type, latency, bandwidth } = *options;
         let count = nodes.count();
         for (role, node) in [("initiator", initiator), ("target", target)] {

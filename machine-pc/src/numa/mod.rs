@@ -19,9 +19,7 @@ mod read;
 mod state;
 
 pub use error::NumaError;
-pub use options::{
-    CpuOptions, DistanceOptions, HmatCacheOptions, HmatLbOptions, NodeOptions, NumaOptions,
-};
+pub use options::{CpuOptions, DistanceOptions, HmatCacheOptions, HmatLbOptions, NodeOptions, NumaOptions};
 pub use state::{Completed, CpuSlot, Memdev, NodeView, NumaState};
 
 /// How many nodes there can be.

@@ -19,8 +19,12 @@ const RANGE_MAX: u64 = 65536;
 trait Members {
     fn text(&mut self, name: &str) -> Result<Option<String>, ParameterError>;
     /// A number of at most `max`, which is the highest of `type_name`.
-    fn unsigned(&mut self, name: &str, max: u64, type_name: &'static str)
-    -> Result<Option<u64>, ParameterError>;
+    fn unsigned(
+        &mut self,
+        name: &str,
+        max: u64,
+        type_name: &'static str,
+    ) -> Result<Option<u64>, ParameterError>;
     fn signed(&mut self, name: &str) -> Result<Option<i64>, ParameterError>;
     fn size(&mut self, name: &str) -> Result<Option<u64>, ParameterError>;
     fn list(&mut self, name: &str) -> Result<Vec<u16>, ParameterError>;
@@ -64,9 +68,7 @@ fn choice<T: Copy>(
 ) -> Result<T, ParameterError> {
     let text = required(name, members.text(name)?)?;
     let found = values.iter().find(|(known, _)| *known == text);
-    found
-        .map(|(_, value)| *value)
-        .ok_or(ParameterError::NotAccepted { name: name.to_owned(), value: text })
+    found.map(|(_, value)| *value).ok_or(ParameterError::NotAccepted { name: name.to_owned(), value: text })
 }
 
 fn read(mut members: impl Members) -> Result<NumaOptions, ParameterError> {
@@ -246,8 +248,7 @@ fn json_unsigned(
     max: u64,
     type_name: &'static str,
 ) -> Result<u64, ParameterError> {
-    let Value::Number(number) = value else { return Err(wrong_kind(name, "integer")) };
-    let wide = number.as_u64().or_else(|| number.as_i64().map(i64::cast_unsigned));
+    let wide = value.as_u64().or_else(|| value.as_i64().map(i64::cast_unsigned));
     let wide = wide.ok_or_else(|| expects(name, "uint64"))?;
     if wide > max { Err(expects(name, type_name)) } else { Ok(wide) }
 }
@@ -272,13 +273,8 @@ impl Members for Json {
     }
 
     fn signed(&mut self, name: &str) -> Result<Option<i64>, ParameterError> {
-        match self.0.shift_remove(name) {
-            None => Ok(None),
-            Some(Value::Number(number)) => {
-                number.as_i64().map(Some).ok_or_else(|| expects(name, "int64"))
-            }
-            Some(_) => Err(wrong_kind(name, "integer")),
-        }
+        let value = self.0.shift_remove(name);
+        value.map(|value| value.as_i64().ok_or_else(|| wrong_kind(name, "integer"))).transpose()
     }
 
     fn size(&mut self, name: &str) -> Result<Option<u64>, ParameterError> {
