@@ -1,6 +1,7 @@
 //! Guest RAM and ROM, and where they lie.
 //!
-//! RAM is anonymous memory that the kernel fills page by page as the guest touches it. A PC
+//! RAM is anonymous memory that the kernel fills page by page as the guest touches it, or memory that the user made as
+//! objects, one after the other. A PC
 //! leaves a hole for devices below 4 GiB, so RAM that does not fit below it goes on at 4 GiB; where the split
 //! lies is the board's rule ([`RamLayout`]). The guest's window for video memory at 640 KiB is
 //! a hole too. ROM lies just below 4 GiB, where a CPU starts, and its end again below 1 MiB, where
@@ -12,9 +13,7 @@ use std::io;
 use std::sync::Arc;
 
 use thiserror::Error;
-use vm_memory::{
-    Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap, MmapRegion,
-};
+use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion, VolatileMemory};
 
 use crate::os_error;
 
@@ -72,6 +71,14 @@ pub enum MemoryError {
     Map {
         /// What the host said.
         source: io::Error,
+    },
+    /// Memory that was made elsewhere is not of the size that the machine has.
+    #[error("memory of {found} bytes cannot be guest RAM of {size} bytes")]
+    OtherSize {
+        /// Bytes of all of it.
+        found: u64,
+        /// Bytes that it should have.
+        size: u64,
     },
     /// The regions do not fit together.
     #[error("guest memory regions do not fit: {0}")]
@@ -141,12 +148,21 @@ impl Rom {
     }
 }
 
+/// A piece of RAM: part of a host mapping at a guest-physical address.
+#[derive(Debug, Clone)]
+struct Piece {
+    base: u64,
+    region: Arc<MmapRegion>,
+    /// Where in the region it begins, in bytes.
+    offset: u64,
+    len: u64,
+}
+
 /// A machine's memory.
 #[derive(Debug, Clone)]
 pub struct GuestMemory {
     layout: RamLayout,
-    ram: Arc<GuestMemoryMmap>,
-    regions: Vec<(u64, Arc<MmapRegion>)>,
+    ram: Vec<Piece>,
     rom: Option<Rom>,
 }
 
@@ -158,27 +174,50 @@ impl GuestMemory {
         if total == 0 || !layout.below_4g.is_multiple_of(4096) || !layout.above_4g.is_multiple_of(4096) {
             return Err(MemoryError::BadSize { size: total });
         }
-        let mut regions = Vec::new();
-        let mut guest_regions = Vec::new();
-        for (base, size) in [(0, layout.below_4g), (FOUR_GIB, layout.above_4g)] {
-            if size > 0 {
-                let (region, guest_region) = anonymous(base, size)?;
-                regions.push((base, region));
-                guest_regions.push(guest_region);
+        let mut ram = Vec::new();
+        for (base, len) in [(0, layout.below_4g), (FOUR_GIB, layout.above_4g)] {
+            if len > 0 {
+                let (region, _) = anonymous(base, len)?;
+                ram.push(Piece { base, region, offset: 0, len });
             }
         }
-        Ok(Self { layout, ram: collect(guest_regions)?, regions, rom })
+        Ok(Self { layout, ram, rom })
+    }
+
+    /// The same with RAM that was made elsewhere, piece by piece from address 0 on. A piece that reaches beyond the RAM
+    /// below 4 GiB goes on above.
+    pub fn from_regions(
+        layout: RamLayout,
+        regions: &[Arc<MmapRegion>],
+        rom: Option<Rom>,
+    ) -> Result<Self, MemoryError> {
+        let size = layout.below_4g.saturating_add(layout.above_4g);
+        let found = regions.iter().map(|region| region.size() as u64).fold(0, u64::saturating_add);
+        if found != size {
+            return Err(MemoryError::OtherSize { found, size });
+        }
+        let mut ram = Vec::new();
+        // How much RAM there is before.
+        let mut at = 0;
+        for region in regions {
+            let end = at + region.size() as u64;
+            if !end.is_multiple_of(4096) || end == at {
+                return Err(MemoryError::BadSize { size: end - at });
+            }
+            let low = layout.below_4g.clamp(at, end);
+            for (base, from, until) in [(at, at, low), (FOUR_GIB + low - layout.below_4g, low, end)] {
+                if until > from {
+                    ram.push(Piece { base, region: region.clone(), offset: from - at, len: until - from });
+                }
+            }
+            at = end;
+        }
+        Ok(Self { layout, ram, rom })
     }
 
     /// Where RAM lies.
     pub fn layout(&self) -> RamLayout {
         self.layout
-    }
-
-    /// RAM, for loaders and for the monitor's memory commands. Bytes under the ROM or in the video
-    /// window are there but not seen by the guest.
-    pub fn ram(&self) -> &Arc<GuestMemoryMmap> {
-        &self.ram
     }
 
     /// The ROM, if there is one.
@@ -190,8 +229,8 @@ impl GuestMemory {
     pub fn slots(&self) -> Vec<MemorySlot> {
         let isa_rom = self.rom.as_ref().map_or(MIB..MIB, |rom| rom.isa_base()..MIB);
         let mut slots = Vec::new();
-        for (base, region) in &self.regions {
-            let end = base + region.size() as u64;
+        for Piece { base, region, offset, len } in &self.ram {
+            let end = base + len;
             let mut at = *base;
             for hole in [VIDEO_WINDOW, isa_rom.clone(), end..end] {
                 let until = hole.start.clamp(at, end);
@@ -199,7 +238,7 @@ impl GuestMemory {
                     slots.push(MemorySlot {
                         guest_base: at,
                         region: Arc::clone(region),
-                        offset: at - base,
+                        offset: offset + (at - base),
                         len: until - at,
                         read_only: false,
                     });
@@ -244,15 +283,29 @@ fn collect(regions: Vec<GuestRegionMmap>) -> Result<Arc<GuestMemoryMmap>, Memory
 }
 
 impl GuestMemory {
-    /// Reads RAM at a guest-physical address; all of it or an error.
+    /// Reads RAM at a guest-physical address; all of it or an error. Bytes under the ROM or in the video window are there
+    /// but not seen by the guest.
     pub fn read(&self, address: u64, data: &mut [u8]) -> Result<(), MemoryError> {
-        let len = data.len();
-        self.ram.read_slice(data, GuestAddress(address)).map_err(|_| MemoryError::NoRam { address, len })
+        let no_ram = MemoryError::NoRam { address, len: data.len() };
+        let (mut at, mut rest) = (address, data);
+        while !rest.is_empty() {
+            let piece = self.ram.iter().find(|piece| (piece.base..piece.base + piece.len).contains(&at));
+            let Some(Piece { base, region, offset, len }) = piece else { return Err(no_ram) };
+            let inside = at - base;
+            let count = usize::try_from(len - inside).unwrap_or(usize::MAX).min(rest.len());
+            let (now, later) = rest.split_at_mut(count);
+            let from = usize::try_from(offset + inside).unwrap_or(usize::MAX);
+            let Ok(slice) = region.get_slice(from, count) else { return Err(no_ram) };
+            slice.copy_to(now);
+            at += count as u64;
+            rest = later;
+        }
+        Ok(())
     }
 
     /// Bytes of RAM in all.
     pub fn ram_size(&self) -> u64 {
-        self.ram.iter().map(GuestMemoryRegion::len).sum()
+        self.ram.iter().map(|piece| piece.len).sum()
     }
 }
 
@@ -330,6 +383,48 @@ mod tests {
         assert!(text.starts_with("cannot set up guest memory 'pc.ram': "), "{text}");
         assert!(Rom::new(vec![0; 100]).is_err());
         assert!(Rom::new(Vec::new()).is_err());
+    }
+
+    fn region(size: u64) -> Arc<MmapRegion> {
+        anonymous(0, size).unwrap().0
+    }
+
+    #[test]
+    fn memory_made_elsewhere_goes_on_above_the_hole() {
+        let layout = RamLayout { below_4g: 3 * M, above_4g: 3 * M };
+        let regions = [region(M / 2), region(M / 2), region(4 * M), region(M)];
+        let memory = GuestMemory::from_regions(layout, &regions, None).unwrap();
+        let high = FOUR_GIB;
+        let expected = [
+            (0, M / 2, false),
+            (M / 2, 0xa_0000, false),
+            (0xc_0000, M, false),
+            (M, 3 * M, false),
+            (high, high + 2 * M, false),
+            (high + 2 * M, high + 3 * M, false),
+        ];
+        assert_eq!(ranges(&memory), expected);
+        let offsets: Vec<u64> = memory.slots().iter().map(|slot| slot.offset).collect();
+        assert_eq!(offsets, [0, 0, 0x4_0000, 0, 2 * M, 0]);
+        assert_eq!(memory.ram_size(), 6 * M);
+        // Bytes that lie in two pieces, and some that lie in none.
+        regions[1].get_slice(regions[1].size() - 1, 1).unwrap().copy_from(&[7u8]);
+        regions[2].get_slice(0, 1).unwrap().copy_from(&[8u8]);
+        let mut bytes = [0; 2];
+        memory.read(M - 1, &mut bytes).unwrap();
+        assert_eq!(bytes, [7, 8]);
+        assert!(matches!(memory.read(3 * M - 1, &mut bytes), Err(MemoryError::NoRam { .. })));
+    }
+
+    #[test]
+    fn memory_made_elsewhere_has_to_fit() {
+        let layout = RamLayout::q35(2 * M, None);
+        assert!(matches!(
+            GuestMemory::from_regions(layout, &[region(M)], None),
+            Err(MemoryError::OtherSize { found, .. }) if found == M
+        ));
+        let odd = [region(M + 100), region(M - 100)];
+        assert!(matches!(GuestMemory::from_regions(layout, &odd, None), Err(MemoryError::BadSize { .. })));
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use qmp::{Commands, Context, RunControl};
+use qmp::{Commands, Context, RunControl, ShutdownCause};
 use qom::{Origin, Qom};
 
 use crate::accel::KvmAccel;
@@ -180,17 +180,17 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine) -> Result<(), Failure> 
     context.insert(vm.clone());
     let devices = std::mem::take(&mut line.devices);
     let building = Building { connections, serial, devices };
-    let to_start = (!line.stopped).then_some(vm);
+    let to_start = (!line.stopped).then(|| vm.clone());
     let failure: Rc<Cell<Option<Failure>>> = Rc::default();
     let start_now = if line.preconfig {
-        let (failure, handle) = (failure.clone(), main_loop.handle());
+        let (failure, mut vm) = (failure.clone(), vm);
         context.set_preconfig(true);
         context.insert(Preconfig::new(prepared, move |context, prepared| {
             let qom = context.qom().clone();
             if let Err(error) = building.build(&qom, prepared) {
                 let text = error.to_string();
                 failure.set(Some(error));
-                handle.stop();
+                vm.shutdown(ShutdownCause::HostError);
                 return Err(text);
             }
             if let Some(vm) = to_start {

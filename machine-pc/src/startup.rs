@@ -8,6 +8,7 @@
 //!
 //! So every look at the CPU classes, `-cpu help` included, sees one set of classes, whatever the order of the options.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 use target_i386::cpu::{CpuOptionError, X86Cpu, apply_cpu_option};
 use target_i386::topology::{Placement, TopologyError};
 use thiserror::Error;
+use vm_memory::MmapRegion;
 
 use crate::accel::{self, AccelChoice, AccelError, KvmAccel};
 use crate::backends::memory::MemoryBackend;
@@ -163,6 +165,8 @@ struct Planned {
     firmware: Option<PathBuf>,
     system_bus: Obj<Bus>,
     numa: NumaState,
+    /// The nodes' memory by path; held from here on, so that it cannot be removed.
+    memory: HashMap<String, Arc<MmapRegion>>,
 }
 
 impl PreparedMachine {
@@ -179,7 +183,13 @@ impl PreparedMachine {
         let (Some(machine), Some(planned)) = (&self.machine, &mut self.planned) else {
             return Err(NumaError::NotSupported);
         };
-        planned.numa.apply(options, |name| memdev(qom, name))?;
+        let mut found = None;
+        planned.numa.apply(options, |name| {
+            let (memdev, region) = memdev(qom, name)?;
+            found = Some((memdev.path.clone(), region));
+            Some(memdev)
+        })?;
+        planned.memory.extend(found);
         if let Some(cpus) = machine.possible_cpus() {
             cpus.set_nodes(planned.numa.cpu_nodes().iter().copied());
         }
@@ -200,10 +210,14 @@ impl PreparedMachine {
         let numa = planned.numa.complete(planned.ram_size)?;
         numa.warnings.iter().for_each(crate::report::warning);
         cpus.set_nodes(numa.cpu_nodes.iter().copied().map(Some));
+        let memdevs = numa.nodes.iter().filter_map(|node| node.memdev.as_ref());
+        let memory: Vec<_> =
+            memdevs.filter_map(|memdev| planned.memory.get(&memdev.path)).map(Arc::clone).collect();
         let board = Board::new(BoardConfig {
             chipset: planned.chipset,
             kvm: runs_guests(qom),
             ram_size: planned.ram_size,
+            ram: memory.clone(),
             rom: planned.firmware.map_or(BootRom::BuiltIn, BootRom::File),
             apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),
             console: connections.console,
@@ -212,7 +226,7 @@ impl PreparedMachine {
         })?;
         let board = Arc::new(board);
         let reset = MachineReset::new(qom, &planned.system_bus, &board)?;
-        machine.build(PcParts { numa, board, reset });
+        machine.build(PcParts { numa, memory, board, reset });
         for slot in 0..cpus.smp().cpus() {
             create_boot_cpu(qom, machine, &machine.cpu_type(), slot)?;
         }
@@ -221,10 +235,11 @@ impl PreparedMachine {
 }
 
 /// The memory backend of a name or path.
-fn memdev(qom: &Qom, name: &str) -> Option<Memdev> {
+fn memdev(qom: &Qom, name: &str) -> Option<(Memdev, Arc<MmapRegion>)> {
     let object = qom::resolve_type(qom.root(), name, MemoryBackend::TYPE_NAME).ok()?;
-    let info = object.downcast_ref::<MemoryBackend>()?.info()?;
-    Some(Memdev { path: object.canonical_path(), id: info.id, size: info.size })
+    let backend = object.downcast_ref::<MemoryBackend>()?;
+    let info = backend.info()?;
+    Some((Memdev { path: object.canonical_path(), id: info.id, size: info.size }, backend.region()?))
 }
 
 /// Makes `/machine` without hardware and CPUs.
@@ -267,7 +282,14 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
             let cpus = PossibleCpus::new(topology)?;
             let slots = cpus.iter().map(PossibleCpu::numa_slot).collect();
             let numa = NumaState::new(slots, class.numa_mem_supported, machine.hmat());
-            prepared.planned = Some(Planned { chipset, ram_size, firmware: spec.firmware, system_bus, numa });
+            prepared.planned = Some(Planned {
+                chipset,
+                ram_size,
+                firmware: spec.firmware,
+                system_bus,
+                numa,
+                memory: HashMap::new(),
+            });
             machine.plan(cpu_type, cpus);
         }
     } else if spec.cpu.is_some() {

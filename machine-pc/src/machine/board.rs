@@ -12,6 +12,7 @@ use kvm_bindings::CpuId;
 use parking_lot::Mutex;
 use target_i386::realize::VcpuCapability;
 use thiserror::Error;
+use vm_memory::MmapRegion;
 
 use super::Chipset;
 use crate::acpi::gpe::{ICH9_GPE0_LEN, PIIX4_GPE0_LEN};
@@ -53,6 +54,8 @@ pub struct BoardConfig {
     pub kvm: bool,
     /// RAM in bytes.
     pub ram_size: u64,
+    /// Memory that was made elsewhere and is the RAM, piece by piece; empty: the board makes its own.
+    pub ram: Vec<Arc<MmapRegion>>,
     /// What runs first.
     pub rom: BootRom,
     /// APIC IDs of the CPUs that there can be, rising.
@@ -297,5 +300,9 @@ fn memory(config: &BoardConfig, firmware: Option<Vec<u8>>) -> Result<GuestMemory
             guest::image(board, config.ram_size, slots)?
         }
     };
-    Ok(GuestMemory::new(layout, Some(Rom::new(image)?))?)
+    let rom = Some(Rom::new(image)?);
+    Ok(match config.ram.as_slice() {
+        [] => GuestMemory::new(layout, rom)?,
+        regions => GuestMemory::from_regions(layout, regions, rom)?,
+    })
 }

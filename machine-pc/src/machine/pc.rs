@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use qom::{Field, HotplugHandler, Instance, TypeInfo};
 use qom_derive::Object;
+use vm_memory::MmapRegion;
 
 use super::board::Board;
 use super::possible_cpus::PossibleCpus;
@@ -23,6 +24,8 @@ pub struct PcMachine {
     board: OnceLock<Arc<Board>>,
     reset: OnceLock<MachineReset>,
     numa: OnceLock<Completed>,
+    /// Keeps the objects that it is from being removed.
+    memory: OnceLock<Vec<Arc<MmapRegion>>>,
     /// Set on/off to enable/disable ACPI Heterogeneous Memory Attribute Table (HMAT)
     #[property(get, set)]
     hmat: Field<bool>,
@@ -33,6 +36,8 @@ pub struct PcMachine {
 pub struct PcParts {
     /// Its NUMA nodes.
     pub numa: Completed,
+    /// The nodes' memory, where it was made as objects.
+    pub memory: Vec<Arc<MmapRegion>>,
     /// Its hardware.
     pub board: Arc<Board>,
     /// What is reset with it.
@@ -49,6 +54,7 @@ impl PcMachine {
     /// Puts the parts in. A machine is built once; parts for one that is built are dropped.
     pub fn build(&self, parts: PcParts) {
         let _ = self.numa.set(parts.numa);
+        let _ = self.memory.set(parts.memory);
         let _ = self.board.set(parts.board);
         let _ = self.reset.set(parts.reset);
     }
