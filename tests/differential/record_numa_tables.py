@@ -11,6 +11,7 @@ unit tests of `machine-pc/src/acpi` make the same tables from the same arguments
 
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -71,6 +72,32 @@ CASES = [
 ]
 
 
+def random_machine(rng):
+    """Nodes of odd sizes, some without CPUs, with figures in random order."""
+    ram = rng.choice([128 << 10, 128 << 10, 3 << 20, 5 << 20])
+    count = rng.randint(2, 4)
+    cuts = sorted(rng.sample(range(1, ram // 4), count - 1))
+    sizes = [4 * (b - a) for a, b in zip([0] + cuts, cuts + [ram // 4])]
+    cores, threads, maxcpus = rng.choice([(2, 1, 4), (3, 2, 12), (1, 1, 5)])
+    words = ["-M", rng.choice(["pc", "q35"]), "-cpu", "Haswell", "-machine", "hmat=on", "-m", f"{ram >> 10}M"]
+    words += ["-smp", f"1,maxcpus={maxcpus},cores={cores},threads={threads}"] + memory(*[f"{size}K" for size in sizes])
+    owners = [rng.randrange(count) for _ in range(maxcpus)]
+    initiators = sorted(set(owners))
+    for node in range(count):
+        option = f"node,memdev=m{node}" + "".join(f",cpus={cpu}" for cpu, owner in enumerate(owners) if owner == node)
+        if node not in initiators and rng.random() < 0.7:
+            option += f",initiator={rng.choice(initiators)}"
+        words += numa(option)
+    figures = [(i, t, h, d) for i in initiators for t in range(count) for h in ["memory", "first-level", "third-level"]
+               for d in ["access-latency", "read-latency", "write-bandwidth", "access-bandwidth"]]
+    for i, t, h, d in rng.sample(figures, min(len(figures), rng.randint(0, 14))):
+        figure = f"latency={rng.choice([1, 3, 10, 40, 500, 1200])}" if d.endswith("latency") else f"bandwidth={rng.choice([1, 2, 100, 4000])}M"
+        words += numa(LB.format(i, t, h, d) + "," + figure)
+    if rng.random() < 0.5:
+        words += numa(*[f"dist,src={a},dst={b},val={rng.randint(11, 254)}" for a in range(count) for b in range(count) if a != b])
+    return words
+
+
 def find(dump, signature):
     at = dump.find(signature)
     while at >= 0:
@@ -92,7 +119,7 @@ def record(directory, program, arguments):
         low = 0xC0000000
     child = subprocess.Popen(program + ["-accel", "tcg", "-display", "none", "-nodefaults", "-qmp", "stdio"] + arguments,
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    time.sleep(4)
+    time.sleep(3)
     path = "/tmp/numa-tables.bin"
     size = min(low, 4 << 20)
     for request in [{"execute": "qmp_capabilities"}, {"execute": "pmemsave", "arguments": {"val": low - size, "size": size, "filename": path}}, {"execute": "quit"}]:
@@ -113,7 +140,8 @@ def main():
     directory, program = sys.argv[1], sys.argv[2:]
     print("# The ACPI tables about NUMA of QEMU 11.1.2 (Debian 1:11.1.2+ds-3), in hexadecimal, one machine a line.")
     print("# Made by tests/differential/record_numa_tables.py.")
-    for arguments in CASES:
+    rng = random.Random(5)
+    for arguments in CASES + [random_machine(rng) for _ in range(24)]:
         print(json.dumps(record(directory, program, arguments), separators=(",", ":")), flush=True)
 
 
