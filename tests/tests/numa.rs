@@ -17,9 +17,18 @@ const COMMON: [&str; 8] = ["-accel", "tcg", "-S", "-display", "none", "-nodefaul
 fn session(arguments: &[&str], requests: &[Value]) -> (Vec<Value>, Finished) {
     let input: String = requests.iter().map(|request| format!("{request}\n")).collect();
     let finished = run_with_input(&[&COMMON, arguments].concat(), &input);
-    let lines = finished.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines = finished.stdout.lines().map(read);
     let replies = lines.filter(|line| line.get("return").is_some() || line.get("error").is_some());
     (replies.collect(), finished)
+}
+
+fn read(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))
+}
+
+/// A case's arguments.
+fn words(case: &Value) -> Vec<&str> {
+    case["arguments"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 fn execute(command: &str) -> Value {
@@ -36,8 +45,7 @@ const OTHERWISE: [(&str, &str); 4] = [
 
 /// What the program does with a case, in the fixture's form.
 fn replay(case: &Value) -> Value {
-    let arguments: Vec<&str> =
-        case["arguments"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let arguments: Vec<&str> = words(case);
     let commands = ["qmp_capabilities", "query-hotpluggable-cpus", "x-query-numa", "query-cpus-fast", "quit"];
     let (replies, finished) = session(&arguments, &commands.map(execute));
     let mut got = json!({"arguments": arguments, "status": finished.status, "stderr": messages(&finished)});
@@ -57,9 +65,8 @@ fn cases() -> Vec<Value> {
     let lines = include_str!("fixtures/numa.jsonl").lines().filter(|line| !line.starts_with('#'));
     let mut used = 0;
     let cases = lines.map(|line| {
-        let case: Value = serde_json::from_str(line).unwrap();
-        let words = case["arguments"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
-        let otherwise = words.into_iter().find_map(|word| {
+        let case = read(line);
+        let otherwise = words(&case).into_iter().find_map(|word| {
             OTHERWISE
                 .iter()
                 .find(|(part, _)| word.contains(part))

@@ -284,7 +284,7 @@ impl Hmat {
         if !self.knows(node) {
             return Err(NumaError::CacheBeforeFigures(node));
         }
-        if level < 1 || level > MAX_CACHE_LEVEL {
+        if !(1..=MAX_CACHE_LEVEL).contains(&level) {
             return Err(NumaError::CacheLevel(level));
         }
         if self.caches.contains_key(&(node, level)) {
