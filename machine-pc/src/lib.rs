@@ -15,6 +15,7 @@ mod listings;
 pub mod machine;
 pub mod main_loop;
 pub mod memory;
+pub mod numa;
 mod os_error;
 pub mod process;
 pub mod program;

@@ -1,6 +1,7 @@
 //! Guest RAM and ROM, and where they lie.
 //!
-//! RAM is anonymous memory that the kernel fills page by page as the guest touches it. A PC
+//! RAM is anonymous memory that the kernel fills page by page as the guest touches it, or memory that the user made as
+//! objects, one after the other. A PC
 //! leaves a hole for devices below 4 GiB, so RAM that does not fit below it goes on at 4 GiB; where the split
 //! lies is the board's rule ([`RamLayout`]). The guest's window for video memory at 640 KiB is
 //! a hole too. ROM lies just below 4 GiB, where a CPU starts, and its end again below 1 MiB, where
@@ -113,6 +114,14 @@ pub enum MemoryError {
     Map {
         /// What the host said.
         source: io::Error,
+    },
+    /// Memory that was made elsewhere is not of the size that the machine has.
+    #[error("memory of {found} bytes cannot be guest RAM of {size} bytes")]
+    OtherSize {
+        /// Bytes of all of it.
+        found: u64,
+        /// Bytes that it should have.
+        size: u64,
     },
     /// The regions do not fit together.
     #[error("guest memory regions do not fit: {0}")]
@@ -252,21 +261,41 @@ impl GuestMemory {
         Self::from_regions(layout, regions, rom)
     }
 
-    /// RAM after `layout` in one mapping, from its start on.
+    /// RAM after `layout` that was made elsewhere, mapping by mapping from address 0 on. One that reaches beyond the RAM below
+    /// 4 GiB goes on above.
     ///
     /// # Errors
-    /// [`MemoryError::BadSize`] if the mapping is too small, or as [`new`](Self::new).
-    pub fn of(region: &Arc<MmapRegion>, layout: RamLayout, rom: Option<Rom>) -> Result<Self, MemoryError> {
+    /// [`MemoryError::OtherSize`] if there is more or less than `layout` has, [`MemoryError::BadSize`] if a mapping ends
+    /// within a page, or as [`new`](Self::new).
+    pub fn of(
+        mappings: &[Arc<MmapRegion>],
+        layout: RamLayout,
+        rom: Option<Rom>,
+    ) -> Result<Self, MemoryError> {
         layout.check()?;
-        let mut regions = Vec::new();
-        let mut offset = 0;
-        for (base, size) in layout.parts() {
-            let len = usize::try_from(size).map_err(|_| MemoryError::BadSize { size })?;
-            regions.push(RamRegion { base, region: Arc::clone(region), offset, len });
-            offset += len;
+        let size = layout.below_4g.saturating_add(layout.above_4g);
+        let found = mappings.iter().map(|mapping| mapping.size() as u64).fold(0, u64::saturating_add);
+        if found != size {
+            return Err(MemoryError::OtherSize { found, size });
         }
-        if offset > region.size() {
-            return Err(MemoryError::BadSize { size: region.size() as u64 });
+        let mut regions = Vec::new();
+        // How much RAM there is before.
+        let mut at = 0;
+        for region in mappings {
+            let end = at + region.size() as u64;
+            if !end.is_multiple_of(4096) || end == at {
+                return Err(MemoryError::BadSize { size: end - at });
+            }
+            let low = layout.below_4g.clamp(at, end);
+            for (base, from, until) in [(at, at, low), (FOUR_GIB + low - layout.below_4g, low, end)] {
+                if until > from {
+                    let size =
+                        |bytes| usize::try_from(bytes).map_err(|_| MemoryError::BadSize { size: bytes });
+                    let (offset, len) = (size(from - at)?, size(until - from)?);
+                    regions.push(RamRegion { base, region: Arc::clone(region), offset, len });
+                }
+            }
+            at = end;
         }
         Self::from_regions(layout, regions, rom)
     }
@@ -455,6 +484,48 @@ mod tests {
         assert!(text.starts_with("cannot set up guest memory 'pc.ram': "), "{text}");
         assert!(Rom::new(vec![0; 100]).is_err());
         assert!(Rom::new(Vec::new()).is_err());
+    }
+
+    fn region(size: u64) -> Arc<MmapRegion> {
+        anonymous(0, size).unwrap().0
+    }
+
+    #[test]
+    fn memory_made_elsewhere_goes_on_above_the_hole() {
+        let layout = RamLayout { below_4g: 3 * M, above_4g: 3 * M };
+        let regions = [region(M / 2), region(M / 2), region(4 * M), region(M)];
+        let memory = GuestMemory::of(&regions, layout, None).unwrap();
+        let high = FOUR_GIB;
+        let expected = [
+            (0, M / 2, false),
+            (M / 2, 0xa_0000, false),
+            (0xc_0000, M, false),
+            (M, 3 * M, false),
+            (high, high + 2 * M, false),
+            (high + 2 * M, high + 3 * M, false),
+        ];
+        assert_eq!(ranges(&memory), expected);
+        let offsets: Vec<u64> = memory.slots().iter().map(|slot| slot.offset).collect();
+        assert_eq!(offsets, [0, 0, 0x4_0000, 0, 2 * M, 0]);
+        assert_eq!(memory.ram_size(), 6 * M);
+        // Bytes that lie in two pieces, and some that lie in none.
+        regions[1].get_slice(regions[1].size() - 1, 1).unwrap().copy_from(&[7u8]);
+        regions[2].get_slice(0, 1).unwrap().copy_from(&[8u8]);
+        let mut bytes = [0; 2];
+        memory.read(M - 1, &mut bytes).unwrap();
+        assert_eq!(bytes, [7, 8]);
+        assert!(matches!(memory.read(3 * M - 1, &mut bytes), Err(MemoryError::NoRam { .. })));
+    }
+
+    #[test]
+    fn memory_made_elsewhere_has_to_fit() {
+        let layout = RamLayout::q35(2 * M, None);
+        assert!(matches!(
+            GuestMemory::of(&[region(M)], layout, None),
+            Err(MemoryError::OtherSize { found, .. }) if found == M
+        ));
+        let odd = [region(M + 100), region(M - 100)];
+        assert!(matches!(GuestMemory::of(&odd, layout, None), Err(MemoryError::BadSize { .. })));
     }
 
     proptest! {

@@ -236,6 +236,7 @@ pub(crate) fn machine_spec(line: &CommandLine) -> MachineSpec {
         boots_once: line.boot.once.is_some(),
         splash_time: line.boot.splash_time,
         reboot_timeout: line.boot.reboot_timeout,
+        numa: line.numa.clone(),
         globals: line
             .globals
             .iter()

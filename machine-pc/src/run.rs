@@ -1,13 +1,16 @@
 //! A machine's life: connections are opened, the machine is made, the main loop runs, everything is closed.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use qmp::{Commands, Context, RunControl};
+use qmp::{Commands, Context, RunControl, ShutdownCause};
 use qom::{Origin, Qom};
 
 use crate::accel::KvmAccel;
 use crate::chardev;
-use crate::cmdline::{CommandLine, SerialSpec};
+use crate::cmdline::{CommandLine, DeviceOption, SerialSpec};
+use crate::commands::preconfig::Preconfig;
 use crate::main_loop::{Handle, MainLoop};
 use crate::process::Process;
 use crate::program::{
@@ -15,7 +18,7 @@ use crate::program::{
 };
 use crate::report::{self, Prefix};
 use crate::serial::SerialPort;
-use crate::startup::{self, Connections, StartError};
+use crate::startup::{self, Connections, PreparedMachine, StartError};
 use crate::vm::Vm;
 use crate::vm_event::VmEvent;
 
@@ -77,6 +80,44 @@ fn console(line: &CommandLine) -> Result<Option<String>, Failure> {
     })
 }
 
+/// What a prepared machine is built with.
+struct Building {
+    connections: Connections,
+    serial: Arc<OnceLock<Arc<SerialPort>>>,
+    devices: Vec<DeviceOption>,
+}
+
+impl Building {
+    /// Builds the machine with its devices.
+    fn build(self, qom: &Arc<Qom>, prepared: PreparedMachine) -> Result<(), Failure> {
+        let machine = prepared.build(qom, self.connections)?;
+        if let Some(port) = machine.as_ref().and_then(|machine| machine.board()?.serial().cloned()) {
+            let _ = self.serial.set(port);
+        }
+        add_devices(qom, self.devices)?;
+        warn_of_unused_globals(qom);
+        qom.pass_over_globals();
+        if machine.is_some() && !startup::runs_guests(qom) {
+            let accel = qom.accel().class().name().trim_end_matches("-accel").to_owned();
+            let features = match qom.accel().downcast_ref::<KvmAccel>().and_then(KvmAccel::host_file) {
+                Some(path) => format!("that the host file '{path}' gives"),
+                None => "of TCG".to_owned(),
+            };
+            report::info(format_args!(
+                "{accel}: CPUs have the features {features}, and no guest code is run"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Starts a machine.
+fn start(mut vm: Vm) {
+    if let Err(error) = vm.cont() {
+        report::error(error);
+    }
+}
+
 /// Makes and runs the machine of a command line until it ends.
 ///
 /// # Errors
@@ -131,32 +172,44 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
         on_console_room: Arc::new(move || handle.console_has_room()),
         events: Arc::new(move |event| events.push(event)),
     };
-    let machine = startup::build_machine(qom, machine_spec(&line), connections)?;
-    if let Some(port) = machine.as_ref().and_then(|machine| machine.board()?.serial().cloned()) {
-        let _ = serial.set(port);
-    }
-    add_devices(qom, std::mem::take(&mut line.devices))?;
-    warn_of_unused_globals(qom);
-    qom.pass_over_globals();
-
-    let kvm = startup::runs_guests(qom);
-    if machine.is_some() && !kvm {
-        let accel = qom.accel().class().name().trim_end_matches("-accel").to_owned();
-        let features = match qom.accel().downcast_ref::<KvmAccel>().and_then(KvmAccel::host_file) {
-            Some(path) => format!("that the host file '{path}' gives"),
-            None => "of TCG".to_owned(),
-        };
-        report::info(format_args!("{accel}: CPUs have the features {features}, and no guest code is run"));
-    }
+    let prepared = startup::prepare_machine(qom, machine_spec(&line))?;
     let mut context = Context::new(qom.clone(), Commands::linked()?);
-    let mut vm = Vm::new(machine, kvm, line.actions, context.events().clone());
+    let kvm = startup::runs_guests(qom);
+    let vm = Vm::new(prepared.machine().cloned(), kvm, line.actions, context.events().clone());
     context.insert::<Box<dyn RunControl>>(Box::new(vm.clone()));
     context.insert(vm.clone());
-    if !line.stopped
-        && let Err(error) = vm.cont()
-    {
-        report::error(error);
+    let devices = std::mem::take(&mut line.devices);
+    let building = Building { connections, serial, devices };
+    let to_start = (!line.stopped).then(|| vm.clone());
+    let failure: Rc<Cell<Option<Failure>>> = Rc::default();
+    let start_now = if line.preconfig {
+        let (failure, mut vm) = (failure.clone(), vm);
+        context.set_preconfig(true);
+        context.insert(Preconfig::new(prepared, move |context, prepared| {
+            let qom = context.qom().clone();
+            if let Err(error) = building.build(&qom, prepared) {
+                let text = error.to_string();
+                failure.set(Some(error));
+                vm.shutdown(ShutdownCause::HostError);
+                return Err(text);
+            }
+            if let Some(vm) = to_start {
+                start(vm);
+            }
+            Ok(())
+        }));
+        None
+    } else {
+        building.build(qom, prepared)?;
+        to_start
+    };
+    if let Some(vm) = start_now {
+        start(vm);
     }
     process.ready(line.logs() && line.log.file.is_none())?;
-    main_loop.run(&mut context).map_err(io("main loop"))
+    let outcome = main_loop.run(&mut context).map_err(io("main loop"));
+    match failure.take() {
+        Some(failure) => Err(failure),
+        None => outcome,
+    }
 }

@@ -3,10 +3,12 @@
 //! 1. Types register at link time ([`qom::Bootstrap`]).
 //! 2. The accelerator is chosen and initialised ([`accel_ready`]).
 //! 3. The CPU classes register, and the registry is sealed ([`qom::Qom`]).
-//! 4. The machine is made, its CPUs are created by type name and realized ([`build_machine`]).
+//! 4. The machine is made ([`prepare_machine`]); with `-preconfig` a monitor can still say what belongs to which NUMA node.
+//! 5. Its hardware is, and its CPUs are created by type name and realized ([`PreparedMachine::build`]).
 //!
 //! So every look at the CPU classes, `-cpu help` included, sees one set of classes, whatever the order of the options.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,16 +23,18 @@ use vm_memory::MmapRegion;
 
 use crate::accel::{self, AccelChoice, AccelError, KvmAccel};
 use crate::backends::memory::MemoryBackend;
+use crate::cmdline::NumaOption;
 use crate::machine::address_space::AddressSpaceError;
 use crate::machine::board::{Board, BoardConfig, BoardError, BootRom, RamConfig};
 use crate::machine::cpu_plug::CpuPlugError;
 use crate::machine::pc::PcParts;
-use crate::machine::possible_cpus::PossibleCpus;
+use crate::machine::possible_cpus::{PossibleCpu, PossibleCpus};
 use crate::machine::reset::MachineReset;
 use crate::machine::{
     Chipset, Machine, MachineClass, PcMachine, TYPE_SUFFIX, address_space, default_machine, find_machine,
     smp_cache, versions,
 };
+use crate::numa::{Memdev, NumaError, NumaOptions, NumaState};
 use crate::smp::{SmpConfiguration, SmpError};
 use crate::vm_event::EventSink;
 
@@ -67,6 +71,9 @@ pub enum StartError {
     /// `-m` and `memory-backend` contradict each other.
     #[error("Machine memory size does not match the size of the memory backend")]
     MemoryBackendSize,
+    /// The machine's RAM is one object, and its nodes' are others.
+    #[error("'-machine memory-backend' and '-numa memdev' properties are mutually exclusive")]
+    TwoMemories,
     /// Another option; the text names it.
     #[error("{0}")]
     Late(String),
@@ -79,6 +86,17 @@ pub enum StartError {
     /// `-boot reboot-timeout`, likewise; -1 is for never.
     #[error("reboot timeout is invalid,it should be a value between -1 and 65535")]
     RebootTimeout,
+    /// `-numa`: one option.
+    #[error("{location}: {source}{}", crate::report::hint(source.hint()))]
+    NumaOption {
+        /// The option as it was written.
+        location: String,
+        /// What is wrong with it.
+        source: NumaError,
+    },
+    /// The NUMA nodes as a whole.
+    #[error(transparent)]
+    Numa(#[from] NumaError),
     /// The hardware.
     #[error(transparent)]
     Board(#[from] BoardError),
@@ -145,6 +163,8 @@ pub struct MachineSpec {
     pub splash_time: Option<i64>,
     /// `-boot reboot-timeout`, in milliseconds.
     pub reboot_timeout: Option<i64>,
+    /// `-numa`.
+    pub numa: Vec<NumaOption>,
     /// `-global`: driver, property, value.
     pub globals: Vec<(String, String, String)>,
 }
@@ -174,6 +194,138 @@ pub fn build_machine(
     spec: MachineSpec,
     connections: Connections,
 ) -> Result<Option<Obj<PcMachine>>, StartError> {
+    prepare_machine(qom, spec)?.build(qom, connections)
+}
+
+/// A machine that is there as an object and has no hardware yet: the state of `-preconfig`.
+#[derive(Debug)]
+pub struct PreparedMachine {
+    machine: Option<Obj<PcMachine>>,
+    planned: Option<Planned>,
+}
+
+/// What a machine with hardware is built from.
+#[derive(Debug)]
+struct Planned {
+    chipset: Chipset,
+    ram: RamConfig,
+    system_bus: Obj<Bus>,
+    numa: NumaState,
+    /// The nodes' memory by path; held from here on, so that it cannot be removed.
+    memory: HashMap<String, Arc<MmapRegion>>,
+    splash_time: Option<i64>,
+    reboot_timeout: Option<i64>,
+}
+
+impl PreparedMachine {
+    /// The machine, if it is a PC.
+    pub fn machine(&self) -> Option<&Obj<PcMachine>> {
+        self.machine.as_ref()
+    }
+
+    /// Adds what one option says of NUMA nodes.
+    ///
+    /// # Errors
+    /// [`NumaError`]; nothing has changed.
+    pub fn set_numa(&mut self, qom: &Qom, options: &NumaOptions) -> Result<(), NumaError> {
+        let (Some(machine), Some(planned)) = (&self.machine, &mut self.planned) else {
+            return Err(NumaError::NotSupported);
+        };
+        let mut found = None;
+        planned.numa.apply(options, |name| {
+            let (memdev, region) = memdev(qom, name)?;
+            found = Some((memdev.path.clone(), region));
+            Some(memdev)
+        })?;
+        planned.memory.extend(found);
+        if let Some(cpus) = machine.possible_cpus() {
+            cpus.set_nodes(planned.numa.cpu_nodes().iter().copied());
+        }
+        Ok(())
+    }
+
+    /// Adds what the command line says of NUMA nodes.
+    fn with_numa(mut self, qom: &Qom, options: Vec<NumaOption>) -> Result<Self, StartError> {
+        for NumaOption { pairs, location } in options {
+            let read = NumaOptions::from_pairs(&pairs).map_err(NumaError::from);
+            read.and_then(|options| self.set_numa(qom, &options))
+                .map_err(|source| StartError::NumaOption { location, source })?;
+        }
+        Ok(self)
+    }
+
+    /// Makes the hardware and the boot CPUs. A machine without hardware gives none.
+    ///
+    /// # Errors
+    /// [`StartError`]; the program then ends.
+    pub fn build(
+        self,
+        qom: &Arc<Qom>,
+        connections: Connections,
+    ) -> Result<Option<Obj<PcMachine>>, StartError> {
+        let (Some(machine), Some(planned)) = (&self.machine, self.planned) else { return Ok(self.machine) };
+        let Some(cpus) = machine.possible_cpus() else { return Ok(self.machine) };
+        let Planned { chipset, mut ram, system_bus, numa, memory, splash_time, reboot_timeout } = planned;
+        let numa = numa.complete(ram.size)?;
+        numa.warnings.iter().for_each(crate::report::warning);
+        cpus.set_nodes(numa.cpu_nodes.iter().copied().map(Some));
+        let memdevs = numa.nodes.iter().filter_map(|node| node.memdev.as_ref());
+        let memory: Vec<_> = memdevs.filter_map(|memdev| memory.get(&memdev.path)).map(Arc::clone).collect();
+        if !memory.is_empty() {
+            if !ram.backends.is_empty() {
+                return Err(StartError::TwoMemories);
+            }
+            ram.backends.clone_from(&memory);
+        }
+        ram.max_below_4g = machine.max_ram_below_4g();
+        if let Some(advice) = chipset.ram_advice(ram.size, ram.max_below_4g) {
+            crate::report::warning(advice);
+        }
+        let board = Board::new(BoardConfig {
+            chipset,
+            kvm: runs_guests(qom),
+            ram,
+            acpi: machine.has_acpi_device(),
+            i8042: machine.has_i8042(),
+            rom: machine.machine().firmware().map_or(BootRom::BuiltIn, |path| BootRom::File(path.into())),
+            apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),
+            console: connections.console,
+            on_console_room: connections.on_console_room,
+            events: connections.events,
+        })?;
+        let board = Arc::new(board);
+        let reset = MachineReset::new(qom, &system_bus, &board)?;
+        machine.build(PcParts { numa, memory, board, reset });
+        for slot in 0..cpus.smp().cpus() {
+            create_boot_cpu(qom, machine, &machine.cpu_type(), slot)?;
+        }
+        if let Some(first) = first_cpu(machine) {
+            machine.machine().settle_smp_cache(&first.cache_sharing);
+            check_address_space(machine, chipset, &first)?;
+        }
+        if splash_time.is_some_and(|time| !(0..=0xffff).contains(&time)) {
+            return Err(StartError::SplashTime);
+        }
+        if reboot_timeout.is_some_and(|time| !(-1..=0xffff).contains(&time)) {
+            return Err(StartError::RebootTimeout);
+        }
+        Ok(self.machine)
+    }
+}
+
+/// The memory backend of a name or path.
+fn memdev(qom: &Qom, name: &str) -> Option<(Memdev, Arc<MmapRegion>)> {
+    let object = qom::resolve_type(qom.root(), name, MemoryBackend::TYPE_NAME).ok()?;
+    let backend = object.downcast_ref::<MemoryBackend>()?;
+    let info = backend.info()?;
+    Some((Memdev { path: object.canonical_path(), id: info.id, size: info.size }, backend.region()?))
+}
+
+/// Makes `/machine` without hardware and CPUs.
+///
+/// # Errors
+/// [`StartError`]; the program then ends.
+pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMachine, StartError> {
     let class = machine_class(qom, spec.machine.as_deref())?.clone();
     for compat in &class.compat {
         let versions::CompatProperty { driver, property, value } = *compat;
@@ -222,63 +374,44 @@ pub fn build_machine(
         advise_memory(qom, machine)?;
         if let Some(backend) = ram_backend(qom, machine, ram_size)? {
             ram.size = backend.size() as u64;
-            ram.backend = Some(backend);
+            ram.backends = vec![backend];
         }
         caches = smp_cache::sharing(&class, &machine.smp_cache())?;
-        machine.configure(ram.size, ram.backend.clone(), topology);
+        machine.configure(ram.size, ram.backends.first().cloned(), topology);
     }
     let mut late = spec.late;
     if let Some(last) = late.pop() {
         late.iter().for_each(crate::report::error);
         return Err(StartError::Late(last));
     }
-    let Ok(machine) = Obj::<PcMachine>::new(object) else {
+    let mut prepared = PreparedMachine { machine: Obj::<PcMachine>::new(object).ok(), planned: None };
+    let Some(machine) = &prepared.machine else {
         return match &spec.cpu {
             Some(text) => Err(cpu_without_board(qom, text, class.name.into_owned())),
             None if spec.boots_once => Err(StartError::NoBootOrder),
-            None => Ok(None),
+            None => prepared.with_numa(qom, spec.numa),
         };
     };
-    let cpu_type = match (&spec.cpu, class.default_cpu_type) {
-        (Some(text), _) => apply_cpu_option(qom, text)?.class.name().to_owned(),
-        (None, Some(cpu_type)) => cpu_type.to_owned(),
-        (None, None) => return Ok(Some(machine)),
+    let cpu_type = match &spec.cpu {
+        Some(text) => Some(apply_cpu_option(qom, text)?.class.name().to_owned()),
+        None => class.default_cpu_type.map(str::to_owned),
     };
-    let cpus = PossibleCpus::new(topology, caches)?;
-    let Some(chipset) = class.chipset else { return Ok(Some(machine)) };
-    ram.max_below_4g = machine.max_ram_below_4g();
-    if let Some(advice) = chipset.ram_advice(ram.size, ram.max_below_4g) {
-        crate::report::warning(advice);
+    if let (Some(cpu_type), Some(chipset)) = (cpu_type, class.chipset) {
+        let cpus = PossibleCpus::new(topology, caches)?;
+        let slots = cpus.iter().map(PossibleCpu::numa_slot).collect();
+        let numa = NumaState::new(slots, class.numa_mem_supported, machine.hmat());
+        machine.plan(cpu_type, cpus);
+        prepared.planned = Some(Planned {
+            chipset,
+            ram,
+            system_bus,
+            numa,
+            memory: HashMap::new(),
+            splash_time: spec.splash_time,
+            reboot_timeout: spec.reboot_timeout,
+        });
     }
-    let board = Board::new(BoardConfig {
-        chipset,
-        kvm: runs_guests(qom),
-        ram,
-        acpi: machine.has_acpi_device(),
-        i8042: machine.has_i8042(),
-        rom: machine.machine().firmware().map_or(BootRom::BuiltIn, |path| BootRom::File(path.into())),
-        apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),
-        console: connections.console,
-        on_console_room: connections.on_console_room,
-        events: connections.events,
-    })?;
-    let board = Arc::new(board);
-    let reset = MachineReset::new(qom, &system_bus, &board)?;
-    machine.build(PcParts { cpu_type: cpu_type.clone(), possible_cpus: cpus, board, reset });
-    for slot in 0..topology.cpus() {
-        create_boot_cpu(qom, &machine, &cpu_type, slot)?;
-    }
-    if let Some(first) = first_cpu(&machine) {
-        machine.machine().settle_smp_cache(&first.cache_sharing);
-        check_address_space(&machine, chipset, &first)?;
-    }
-    if spec.splash_time.is_some_and(|time| !(0..=0xffff).contains(&time)) {
-        return Err(StartError::SplashTime);
-    }
-    if spec.reboot_timeout.is_some_and(|time| !(-1..=0xffff).contains(&time)) {
-        return Err(StartError::RebootTimeout);
-    }
-    Ok(Some(machine))
+    prepared.with_numa(qom, spec.numa)
 }
 
 /// Why a machine without hardware cannot have the CPU that `-cpu` asks for: what is wrong with it, else that it has no place.

@@ -229,7 +229,7 @@ impl Session {
             }
             if context.is_preconfig() && !entry.flags.allow_preconfig {
                 return Err(Error::generic(format_args!(
-                    "The command '{}' isn't permitted in 'preconfig' state",
+                    "The command '{}' is permitted only after machine initialization has completed",
                     entry.name
                 )));
             }

@@ -163,7 +163,10 @@ fn preconfig_allows_few_commands() {
     let mut session = negotiated(&mut context, PLAIN);
     session.feed(b"{'execute': 'x-in-band'}{'execute': 'x-out-of-band'}", &mut context, &mut Vec::new());
     let replies = replies(&mut session);
-    assert!(replies[0].contains("The command 'x-in-band' isn't permitted in 'preconfig' state"));
+    assert!(
+        replies[0]
+            .contains("The command 'x-in-band' is permitted only after machine initialization has completed")
+    );
     assert_eq!(replies[1], r#"{"return": "out-of-band"}"#);
 }
 

@@ -13,6 +13,7 @@ use super::error::{CommandLineError, ErrorKind, Failure, Warning};
 use super::help::parameter;
 use super::machine::MachineTree;
 use super::monitor::Monitors;
+use super::numa::NumaIds;
 use super::object::Objects;
 use super::process::{ProcessOptions, help_of};
 use super::table::{self, OptionId, Support};
@@ -35,6 +36,7 @@ pub(super) struct Builder {
     pub(super) monitors: Monitors,
     pub(super) devices: Devices,
     pub(super) objects: Objects,
+    pub(super) numa_ids: NumaIds,
     pub(super) terminal: Terminal,
     pub(super) process: ProcessOptions,
     pub(super) kernel: boot::Kernel,
@@ -165,6 +167,7 @@ impl Builder {
             OptionId::Cpu => line.cpu = Some(argument.to_owned()),
             OptionId::Device => self.device(argument, location)?,
             OptionId::Object => return self.object(argument, location),
+            OptionId::Numa => self.numa(argument, location)?,
             OptionId::Global => return self.global(argument, location),
             OptionId::Name => self.name(argument, location)?,
             OptionId::Uuid => {
@@ -213,6 +216,7 @@ impl Builder {
             OptionId::Sandbox => return self.sandbox(argument, location),
             OptionId::Set => self.set(argument, location)?,
             OptionId::Trace => return self.trace(argument, location),
+            OptionId::Preconfig => line.preconfig = true,
             OptionId::NoDefaults => line.no_defaults = true,
             OptionId::NoUserConfig => {}
             OptionId::Nographic => self.terminal.nographic = true,

@@ -35,6 +35,7 @@ mod help;
 mod json;
 mod machine;
 mod monitor;
+mod numa;
 mod object;
 mod process;
 mod table;
@@ -74,6 +75,8 @@ pub struct CommandLine {
     pub devices: Vec<DeviceOption>,
     /// Objects that are no monitors, in the order in which they are to be made: before the machine.
     pub objects: Vec<ObjectOption>,
+    /// NUMA nodes and what belongs to them, in order.
+    pub numa: Vec<NumaOption>,
     /// Global properties, in order; a later one wins.
     pub globals: Vec<GlobalOption>,
     /// Character devices, in the order in which they are to be opened.
@@ -108,6 +111,8 @@ pub struct CommandLine {
     pub log: LogOptions,
     /// `-L`: where to look for firmware images, in order.
     pub data_directories: Vec<PathBuf>,
+    /// `-preconfig`: the machine is made when a monitor says so.
+    pub preconfig: bool,
     /// `-nodefaults`.
     pub no_defaults: bool,
     /// `-daemonize`.
@@ -206,6 +211,15 @@ pub struct ObjectOption {
     pub values: Map<String, Value>,
     /// How it was written.
     pub form: qom::user_creatable::Form,
+    /// The option for messages.
+    pub location: String,
+}
+
+/// One `-numa`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumaOption {
+    /// Keys and values in order, repeated keys included, the kind as `type`.
+    pub pairs: Vec<(String, String)>,
     /// The option for messages.
     pub location: String,
 }

@@ -18,6 +18,7 @@ pub(super) enum OptionId {
     Memory,
     Device,
     Object,
+    Numa,
     Global,
     Name,
     Uuid,
@@ -30,6 +31,7 @@ pub(super) enum OptionId {
     QmpPretty,
     Chardev,
     Stopped,
+    Preconfig,
     NoShutdown,
     NoReboot,
     NoDefaults,
@@ -186,6 +188,22 @@ pub(super) const SECTIONS: &[Section] = &[
                 &["create an object; the argument may be a JSON object ('-object help' lists the types)"],
             ),
             with(
+                &["numa"],
+                "kind[,prop=value[,...]]",
+                OptionId::Numa,
+                &[
+                    "divide CPUs and memory among nodes; kinds and their properties:",
+                    "node[,nodeid=node][,cpus=first[-last]]...[,memdev=id][,initiator=node]",
+                    "dist,src=node,dst=node,val=distance",
+                    "cpu,node-id=node[,socket-id=n][,die-id=n][,module-id=n][,core-id=n][,thread-id=n]",
+                    "hmat-lb,initiator=node,target=node,hierarchy=memory|first-level|second-level|third-level,",
+                    "      data-type=access-latency|read-latency|write-latency,latency=nanoseconds",
+                    "hmat-lb,...,data-type=access-bandwidth|read-bandwidth|write-bandwidth,bandwidth=size",
+                    "hmat-cache,node-id=node,size=size,level=level,associativity=none|direct|complex,",
+                    "      policy=none|write-back|write-through,line=size",
+                ],
+            ),
+            with(
                 &["global"],
                 "driver.property=value",
                 OptionId::Global,
@@ -307,6 +325,11 @@ pub(super) const SECTIONS: &[Section] = &[
         options: &[
             flag(&["S"], OptionId::Stopped, &["do not start the CPUs until a monitor says cont"]),
             flag(
+                &["preconfig"],
+                OptionId::Preconfig,
+                &["make the machine when a monitor says x-exit-preconfig or exit_preconfig"],
+            ),
+            flag(
                 &["no-shutdown"],
                 OptionId::NoShutdown,
                 &["stop instead of exiting when the guest powers off"],
@@ -402,7 +425,6 @@ pub(super) const NO_AUDIO: &str = "there is no audio";
 const NO_NETWORK: &str = "there is no network";
 pub(super) const NO_LINUX_BOOT: &str = "a kernel cannot be booted directly";
 const NO_MIGRATION: &str = "there is no migration";
-const NO_NUMA: &str = "there is no NUMA";
 const NO_TCG: &str = "guest code is not translated";
 const NO_SUCH_DEVICE: &str = "there is no such device";
 const NO_FIRMWARE_DATA: &str = "nothing is passed to firmware";
@@ -444,13 +466,11 @@ pub(super) const REFUSED: &[(&str, bool, &str)] = &[
     ("mtdblock", true, NO_DISKS),
     ("netdev", true, NO_NETWORK),
     ("no-fd-bootchk", false, NO_DISKS),
-    ("numa", true, NO_NUMA),
     ("only-migratable", false, NO_MIGRATION),
     ("option-rom", true, NO_FIRMWARE_DATA),
     ("perfmap", false, NO_TCG),
     ("pflash", true, NO_DISKS),
     ("plugin", true, NO_TCG),
-    ("preconfig", false, NOT_YET),
     ("prom-env", true, NO_FIRMWARE_DATA),
     ("qtest", true, NOT_YET),
     ("qtest-log", true, NOT_YET),

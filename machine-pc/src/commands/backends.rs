@@ -45,7 +45,7 @@ command! {
 }
 
 hmp_command! {
-    info "iothreads", "", "", "show iothreads" =>
+    info "iothreads", "", "", "show iothreads" (allow_preconfig) =>
     fn info_iothreads(monitor, _arguments) {
         for info in infos(monitor.context, IoThread::info) {
             monitor.print(format_args!("{}:\n  thread_id={}\n", info.id, info.thread_id));
@@ -103,7 +103,7 @@ command! {
 }
 
 hmp_command! {
-    info "memdev", "", "", "show memory backends" =>
+    info "memdev", "", "", "show memory backends" (allow_preconfig) =>
     fn info_memdev(monitor, _arguments) {
         for info in infos(monitor.context, MemoryBackend::info) {
             monitor.print(format_args!("memory backend: {}\n  size:  {}\n", info.id, info.size));

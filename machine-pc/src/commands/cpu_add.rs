@@ -23,7 +23,7 @@ fn cpu_add(context: &Context, id: i64) -> Result<(), Error> {
     }
     let mut members = Map::new();
     members.insert("driver".into(), machine.cpu_type().into());
-    if let Value::Object(props) = serde_json::to_value(slot.props).map_err(Error::generic)? {
+    if let Value::Object(props) = serde_json::to_value(slot.props()).map_err(Error::generic)? {
         members.extend(props);
     }
     qmp::device::add(context.qom(), members, AddDevice::hotplug(Form::Json))?;

@@ -31,7 +31,7 @@ pub(super) fn hotpluggable_cpus(machine: &PcMachine) -> Vec<HotpluggableCpu> {
     let slots = machine.possible_cpus().into_iter().flat_map(|cpus| cpus.iter().rev());
     slots
         .map(|slot| HotpluggableCpu {
-            props: slot.props,
+            props: slot.props(),
             vcpus_count: 1,
             qom_path: slot.cpu().map(|cpu| cpu.canonical_path()),
             cpu_type: cpu_type.clone(),
@@ -57,7 +57,7 @@ command! {
 pub(super) struct CpuInfoFast {
     pub(super) thread_id: u32,
     pub(super) qom_type: String,
-    props: CpuInstanceProperties,
+    pub(super) props: CpuInstanceProperties,
     qom_path: String,
     pub(super) cpu_index: usize,
     target: &'static str,
@@ -76,7 +76,7 @@ pub(super) fn cpus(machine: &PcMachine) -> Vec<CpuInfoFast> {
             Some(CpuInfoFast {
                 thread_id: thread.unwrap_or_else(std::process::id),
                 qom_type: cpu.class().name().to_owned(),
-                props: slot.props,
+                props: slot.props(),
                 qom_path: cpu.canonical_path(),
                 cpu_index: index,
                 target: "x86_64",

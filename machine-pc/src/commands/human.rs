@@ -5,7 +5,7 @@ use qmp::hmp_command;
 use super::cpus::{cpus, hotpluggable_cpus, model_name, pc};
 
 hmp_command! {
-    info "hotpluggable-cpus", "", "", "Show information about hotpluggable CPUs" =>
+    info "hotpluggable-cpus", "", "", "Show information about hotpluggable CPUs" (allow_preconfig) =>
     fn info_hotpluggable_cpus(monitor, _arguments) {
         let machine = pc(monitor.context)?
             .ok_or_else(|| qmp::Error::generic("machine does not support hot-plugging CPUs"))?;
@@ -18,6 +18,7 @@ hmp_command! {
             monitor.print(format_args!("  CPUInstance Properties:\n"));
             let props = cpu.props;
             for (name, id) in [
+                ("node-id", props.node_id.map(u32::from)),
                 ("socket-id", Some(props.socket_id)),
                 ("die-id", props.die_id),
                 ("module-id", props.module_id),

@@ -67,7 +67,7 @@ struct QueryMachines {
 
 command! {
     /// Returns the machine types; with `compat-props` also the properties by which each differs from the newest.
-    "query-machines" (allow_preconfig) =>
+    "query-machines" =>
     fn query_machines(context: &mut Context, arguments: QueryMachines) -> Result<Vec<MachineInfo>, Error> {
         let compat_props = arguments.compat_props.unwrap_or(false);
         Ok(machine_classes(context.qom()).into_iter().map(|class| MachineInfo::new(class, compat_props)).collect())
@@ -91,7 +91,7 @@ struct CpuDefinitionInfo {
 
 command! {
     /// Returns the CPU models, with the features that keep each from running under this accelerator.
-    "query-cpu-definitions" (allow_preconfig) =>
+    "query-cpu-definitions" =>
     fn query_cpu_definitions(context: &mut Context, (): ()) -> Result<Vec<CpuDefinitionInfo>, Error> {
         let models = target_i386::cpu::cpu_models(context.qom())
             .ok_or_else(|| Error::generic("this machine has no x86 CPU models"))?;

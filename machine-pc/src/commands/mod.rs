@@ -11,3 +11,5 @@ mod cpuid;
 mod cpus;
 mod human;
 mod machines;
+mod numa;
+pub(crate) mod preconfig;

@@ -53,8 +53,8 @@ pub struct RamConfig {
     pub size: u64,
     /// How far it may reach below 4 GiB, in bytes; 0 is the chipset's own limit.
     pub max_below_4g: u64,
-    /// The memory that it is, of at least that size; none for new memory.
-    pub backend: Option<Arc<MmapRegion>>,
+    /// The memory that it is, piece by piece from address 0 on, of that size; empty for new memory.
+    pub backends: Vec<Arc<MmapRegion>>,
     /// New memory is part of a core dump of the program.
     pub dump: bool,
     /// The host may merge equal pages of new memory.
@@ -314,7 +314,7 @@ pub struct VcpuPlug {
 }
 
 fn memory(config: &BoardConfig, firmware: Option<Vec<u8>>) -> Result<GuestMemory, BoardError> {
-    let RamConfig { size, max_below_4g, backend, dump, merge } = &config.ram;
+    let RamConfig { size, max_below_4g, backends, dump, merge } = &config.ram;
     let layout = config.chipset.ram_layout(*size, *max_below_4g);
     let image = match firmware {
         Some(image) => image,
@@ -328,12 +328,12 @@ fn memory(config: &BoardConfig, firmware: Option<Vec<u8>>) -> Result<GuestMemory
         }
     };
     let rom = Some(Rom::new(image)?);
-    Ok(match backend {
-        Some(region) => GuestMemory::of(region, layout, rom)?,
-        None => {
+    Ok(match backends.as_slice() {
+        [] => {
             let memory = GuestMemory::new(layout, rom)?;
             memory.advise(*dump, *merge);
             memory
         }
+        regions => GuestMemory::of(regions, layout, rom)?,
     })
 }

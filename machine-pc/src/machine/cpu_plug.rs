@@ -16,7 +16,7 @@ use thiserror::Error as ThisError;
 
 use super::PcMachine;
 use super::board::{Board, VcpuPlug};
-use super::possible_cpus::PossibleCpus;
+use super::possible_cpus::{PossibleCpu, PossibleCpus};
 use crate::kvm::PlugError;
 
 /// Why a CPU cannot be plugged or unplugged.
@@ -88,7 +88,7 @@ pub enum CpuPlugError {
     #[error("invalid node-id, must be {expected}")]
     WrongNode {
         /// The slot's node.
-        expected: i32,
+        expected: u16,
     },
     /// The guest cannot be asked to let go of it.
     #[error("CPU hot unplug not supported without ACPI")]
@@ -243,6 +243,17 @@ impl Plug<'_> {
         })
     }
 
+    /// The property `node-id` of the CPU in a slot. Where there are no nodes it may be given as 0, as in the reference.
+    fn node_of(&self, slot: usize) -> Result<i32, CpuPlugError> {
+        let node = self.cpus.get(slot).and_then(PossibleCpu::node);
+        let expected = node.unwrap_or(0);
+        match self.cpu.place().node {
+            UNSET => Ok(node.map_or(UNSET, i32::from)),
+            given if given == i32::from(expected) => Ok(given),
+            _ => Err(CpuPlugError::WrongNode { expected }),
+        }
+    }
+
     fn find_slot(&self) -> Result<(usize, CpuIds), CpuPlugError> {
         let topology = self.cpus.topology();
         let (apic_id, ids) = match self.cpu.apic_id() {
@@ -264,11 +275,7 @@ impl Plug<'_> {
         if self.cpu.apic_id().is_some() {
             self.check_ids(apic_id.0, possible.ids)?;
         }
-        // Without NUMA nodes everything is on the first.
-        match self.cpu.place().node {
-            UNSET | 0 => Ok((slot, possible.ids)),
-            _ => Err(CpuPlugError::WrongNode { expected: 0 }),
-        }
+        Ok((slot, possible.ids))
     }
 }
 
@@ -286,7 +293,8 @@ impl HotplugHandler for PcMachine {
         let (slot, ids) = plug.find_slot().map_err(Error::new)?;
         let topology = plug.cpus.topology();
         let apic_id = plug.cpus.get(slot).map_or(ApicId(0), |possible| possible.apic_id);
-        plug.cpu.set_placement(Placement { topology, apic_id }, place_ids(ids, plug.cpu.place().node));
+        let node = plug.node_of(slot).map_err(Error::new)?;
+        plug.cpu.set_placement(Placement { topology, apic_id }, place_ids(ids, node));
         Ok(())
     }
 

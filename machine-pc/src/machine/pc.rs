@@ -7,6 +7,7 @@ use qom::{
     TypeInfo,
 };
 use qom_derive::Object;
+use vm_memory::MmapRegion;
 
 use super::absent;
 use super::board::Board;
@@ -15,6 +16,7 @@ use super::reset::MachineReset;
 use super::versions::{PC_VERSIONS, PcVersion, compat_properties};
 use super::{Chipset, Machine, MachineClass, SmpRules, TYPE_SUFFIX};
 use crate::kvm::KvmError;
+use crate::numa::Completed;
 
 /// The state of all PCs.
 #[derive(Debug, Object)]
@@ -37,15 +39,21 @@ pub struct PcMachine {
     possible_cpus: OnceLock<PossibleCpus>,
     board: OnceLock<Arc<Board>>,
     reset: OnceLock<MachineReset>,
+    numa: OnceLock<Completed>,
+    /// Keeps the objects that it is from being removed.
+    memory: OnceLock<Vec<Arc<MmapRegion>>>,
+    /// Set on/off to enable/disable ACPI Heterogeneous Memory Attribute Table (HMAT)
+    #[property(get, set)]
+    hmat: Field<bool>,
 }
 
-/// What a machine is built from, after its properties are set.
+/// What a machine is built from, after it is planned.
 #[derive(Debug)]
 pub struct PcParts {
-    /// The type of its CPUs.
-    pub cpu_type: String,
-    /// The CPUs that there can be.
-    pub possible_cpus: PossibleCpus,
+    /// Its NUMA nodes.
+    pub numa: Completed,
+    /// The nodes' memory, where it was made as objects.
+    pub memory: Vec<Arc<MmapRegion>>,
     /// Its hardware.
     pub board: Arc<Board>,
     /// What is reset with it.
@@ -122,12 +130,28 @@ impl PcMachine {
         }
     }
 
+    /// Says which CPUs there can be, and of which type. A machine is planned once, before it is built.
+    pub fn plan(&self, cpu_type: String, possible_cpus: PossibleCpus) {
+        self.cpu_type.set(cpu_type);
+        let _ = self.possible_cpus.set(possible_cpus);
+    }
+
     /// Puts the parts in. A machine is built once; parts for one that is built are dropped.
     pub fn build(&self, parts: PcParts) {
-        self.cpu_type.set(parts.cpu_type);
-        let _ = self.possible_cpus.set(parts.possible_cpus);
+        let _ = self.numa.set(parts.numa);
+        let _ = self.memory.set(parts.memory);
         let _ = self.board.set(parts.board);
         let _ = self.reset.set(parts.reset);
+    }
+
+    /// Its NUMA nodes; none before it is built.
+    pub fn numa(&self) -> Option<&Completed> {
+        self.numa.get()
+    }
+
+    /// Whether guests are told of the latencies and bandwidths of NUMA nodes (ACPI's HMAT).
+    pub fn hmat(&self) -> bool {
+        self.hmat.get()
     }
 
     /// What is common to all machines.
@@ -135,12 +159,12 @@ impl PcMachine {
         &self.parent
     }
 
-    /// The type of its CPUs; empty before it is built.
+    /// The type of its CPUs; empty before it is planned.
     pub fn cpu_type(&self) -> String {
         self.cpu_type.get()
     }
 
-    /// The CPUs that there can be; none before it is built.
+    /// The CPUs that there can be; none before it is planned.
     pub fn possible_cpus(&self) -> Option<&PossibleCpus> {
         self.possible_cpus.get()
     }

@@ -10,6 +10,8 @@ use qom::Object;
 use serde::Serialize;
 use target_i386::topology::{ApicId, CacheSharing, CpuIds, CpuTopology, TopologyError};
 
+use crate::numa::CpuSlot;
+
 /// A CPU's place as `query-hotpluggable-cpus` and `query-cpus-fast` show it (QAPI `CpuInstanceProperties`). Levels
 /// that the machine's topology has only one of and that older clients do not know (dies, modules) are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -19,14 +21,17 @@ pub struct CpuInstanceProperties {
     pub core_id: u32,
     /// Thread in the core.
     pub thread_id: u32,
-    /// Module in the die.
+    /// NUMA node.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub module_id: Option<u32>,
+    pub node_id: Option<u16>,
     /// Die in the socket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub die_id: Option<u32>,
     /// Socket in the machine.
     pub socket_id: u32,
+    /// Module in the die.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module_id: Option<u32>,
 }
 
 /// One CPU that there can be.
@@ -36,13 +41,30 @@ pub struct PossibleCpu {
     pub apic_id: ApicId,
     /// Its place.
     pub ids: CpuIds,
-    /// What a client is told of the place.
-    pub props: CpuInstanceProperties,
+    /// What a client is told of the place, but for the node.
+    place: CpuInstanceProperties,
+    node: RwLock<Option<u16>>,
     /// The object, while one is plugged. The tree owns it.
     cpu: RwLock<Option<Weak<dyn Object>>>,
 }
 
 impl PossibleCpu {
+    /// What a client is told of the place.
+    pub fn props(&self) -> CpuInstanceProperties {
+        CpuInstanceProperties { node_id: self.node(), ..self.place }
+    }
+
+    /// Its place as NUMA options name it.
+    pub fn numa_slot(&self) -> CpuSlot {
+        let CpuInstanceProperties { core_id, thread_id, die_id, socket_id, module_id, .. } = self.place;
+        CpuSlot { socket: socket_id, die: die_id, module: module_id, core: core_id, thread: thread_id }
+    }
+
+    /// Its NUMA node, if it is in one.
+    pub fn node(&self) -> Option<u16> {
+        *self.node.read()
+    }
+
     /// The CPU that is there.
     pub fn cpu(&self) -> Option<Arc<dyn Object>> {
         self.cpu.read().as_ref().and_then(Weak::upgrade)
@@ -70,15 +92,16 @@ impl PossibleCpus {
         let cpus: Vec<_> = (0..smp.max_cpus())
             .filter_map(|index| {
                 let ids = topology.ids_of_index(index);
-                let props = CpuInstanceProperties {
+                let place = CpuInstanceProperties {
                     core_id: ids.core,
                     thread_id: ids.thread,
-                    module_id: (smp.modules() > 1).then_some(ids.module),
+                    node_id: None,
                     die_id: (smp.dies() > 1).then_some(ids.die),
                     socket_id: ids.socket,
+                    module_id: (smp.modules() > 1).then_some(ids.module),
                 };
                 let apic_id = topology.encode(ids)?;
-                Some(PossibleCpu { apic_id, ids, props, cpu: RwLock::new(None) })
+                Some(PossibleCpu { apic_id, ids, place, node: RwLock::default(), cpu: RwLock::default() })
             })
             .collect();
         Ok(Self { topology, smp, cpus, plugged: RwLock::default() })
@@ -117,6 +140,13 @@ impl PossibleCpus {
     /// The slot of an APIC ID. IDs rise with the slots.
     pub fn slot_of(&self, apic_id: ApicId) -> Option<usize> {
         self.cpus.binary_search_by_key(&apic_id, |cpu| cpu.apic_id).ok()
+    }
+
+    /// Notes the NUMA node of each slot, in order, as far as it is known.
+    pub fn set_nodes(&self, nodes: impl IntoIterator<Item = Option<u16>>) {
+        for (possible, node) in self.cpus.iter().zip(nodes) {
+            *possible.node.write() = node;
+        }
     }
 
     /// Notes who is in a slot now, if anybody.
@@ -159,7 +189,7 @@ mod tests {
         }
         assert_eq!(cpus.slot_of(ApicId(6)), None);
         assert_eq!(
-            serde_json::to_value(cpus.get(7).unwrap().props).unwrap(),
+            serde_json::to_value(cpus.get(7).unwrap().props()).unwrap(),
             serde_json::json!({"core-id": 0, "thread-id": 1, "socket-id": 1})
         );
     }

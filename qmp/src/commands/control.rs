@@ -39,7 +39,7 @@ commands! {
     }
 
     /// Runs a line of the human monitor and returns what it prints. Errors are part of that text.
-    "human-monitor-command" (allow_preconfig) =>
+    "human-monitor-command" =>
     fn human_monitor_command(context: &mut Context, arguments: HumanMonitorCommand) -> Result<String, Error> {
         if let Some(index) = arguments.cpu_index {
             // Monitor commands that look at one CPU take it as an argument of their own.

@@ -20,19 +20,23 @@ use crate::version::VERSION;
 /// Declares monitor commands as [`crate::hmp_command!`] does, and lists them. (Why listed: see the module of
 /// the QMP commands.)
 macro_rules! table {
-    ($table:ident: $($names:literal, $arguments:literal, $parameters:literal, $help:literal =>
+    ($table:ident: $($names:literal, $arguments:literal, $parameters:literal, $help:literal $(($flag:ident))? =>
         fn $ident:ident($monitor:ident, $args:ident) $body:block)*) => {
         $(fn $ident($monitor: &mut Monitor<'_>, $args: &HmpArguments) -> Result<(), Error> $body)*
 
         pub(crate) const $table: &[HmpEntry] =
-            &[$(crate::__hmp_entry!($names, $arguments, $parameters, $help, $ident)),*];
+            &[$(crate::__hmp_entry!($names, $arguments, $parameters, $help, $ident $(, $flag)?)),*];
     };
 }
 
 /// What the embedding program provides.
 type Control = Box<dyn RunControl>;
 
+/// Before the machine is built, only what can be used then is shown.
 fn print_help(monitor: &mut Monitor<'_>, prefix: &str, entry: &HmpEntry) {
+    if monitor.context.is_preconfig() && !entry.allow_preconfig {
+        return;
+    }
     monitor.print(format_args!("{prefix}{} {} -- {}\n", entry.names, entry.parameters, entry.help));
 }
 
@@ -109,19 +113,19 @@ fn print_tree(monitor: &mut Monitor<'_>, object: &Arc<dyn Object>, name: &str) {
 }
 
 table! { COMMANDS:
-    "help|?", "name:S?", "[cmd]", "show the help" =>
+    "help|?", "name:S?", "[cmd]", "show the help" (allow_preconfig) =>
     fn help_command(monitor, arguments) {
         help(monitor, arguments.str("name").unwrap_or_default());
         Ok(())
     }
 
-    "info", "item:s?", "[subcommand]", "show various information about the system state" =>
+    "info", "item:s?", "[subcommand]", "show various information about the system state" (allow_preconfig) =>
     fn info(monitor, _arguments) {
         help(monitor, "info");
         Ok(())
     }
 
-    "quit|q", "", "", "quit the emulator" =>
+    "quit|q", "", "", "quit the emulator" (allow_preconfig) =>
     fn quit(monitor, _arguments) {
         monitor.context.require_mut::<Control>()?.shutdown(ShutdownCause::HostQmpQuit);
         Ok(())
@@ -174,17 +178,17 @@ table! { COMMANDS:
         device::delete(monitor.context.qom(), arguments.str("id").unwrap_or_default())
     }
 
-    "object_add", "object:S", "[qom-type=]type,id=str[,prop=value][,...]", "create QOM object" =>
+    "object_add", "object:S", "[qom-type=]type,id=str[,prop=value][,...]", "create QOM object" (allow_preconfig) =>
     fn object_add_command(monitor, arguments) {
         object_add(monitor, arguments.str("object").unwrap_or_default())
     }
 
-    "object_del", "id:s", "id", "destroy QOM object" =>
+    "object_del", "id:s", "id", "destroy QOM object" (allow_preconfig) =>
     fn object_del(monitor, arguments) {
         object::delete(monitor.context.qom(), arguments.str("id").unwrap_or_default())
     }
 
-    "qom-list", "path:s?", "path", "list QOM properties" =>
+    "qom-list", "path:s?", "path", "list QOM properties" (allow_preconfig) =>
     fn qom_list(monitor, arguments) {
         let Some(path) = arguments.str("path") else {
             monitor.print(format_args!("/\n"));
@@ -196,7 +200,7 @@ table! { COMMANDS:
         Ok(())
     }
 
-    "qom-get", "path:s,property:s", "path property", "print QOM property" =>
+    "qom-get", "path:s,property:s", "path property", "print QOM property" (allow_preconfig) =>
     fn qom_get(monitor, arguments) {
         let object = resolve(monitor.context.qom(), arguments.str("path").unwrap_or_default())?;
         let value = object.get(arguments.str("property").unwrap_or_default())?;
@@ -207,7 +211,7 @@ table! { COMMANDS:
     }
 
     "qom-set", "json:-j,path:s,property:s,value:S", "[-j] path property value",
-    "set QOM property.\n\t\t\t-j: the value is specified in json format." =>
+    "set QOM property.\n\t\t\t-j: the value is specified in json format." (allow_preconfig) =>
     fn qom_set(monitor, arguments) {
         let object = resolve(monitor.context.qom(), arguments.str("path").unwrap_or_default())?;
         let property = arguments.str("property").unwrap_or_default();
@@ -222,7 +226,7 @@ table! { COMMANDS:
 }
 
 table! { INFO:
-    "version", "", "", "show the version of QEMU" =>
+    "version", "", "", "show the version of QEMU" (allow_preconfig) =>
     fn info_version(monitor, _arguments) {
         let version = VERSION.qemu;
         monitor.print(format_args!(
@@ -232,7 +236,7 @@ table! { INFO:
         Ok(())
     }
 
-    "status", "", "", "show the current VM status (running|paused)" =>
+    "status", "", "", "show the current VM status (running|paused)" (allow_preconfig) =>
     fn info_status(monitor, _arguments) {
         let state = monitor.context.require::<Control>()?.state();
         let running = if state == RunState::Running { "running" } else { "paused" };
@@ -256,7 +260,7 @@ table! { INFO:
         Ok(())
     }
 
-    "qom-tree", "path:s?", "[path]", "show QOM composition tree" =>
+    "qom-tree", "path:s?", "[path]", "show QOM composition tree" (allow_preconfig) =>
     fn info_qom_tree(monitor, arguments) {
         let path = arguments.str("path").unwrap_or("/machine");
         match monitor.context.qom().resolve(path) {

@@ -42,6 +42,8 @@ pub struct HmpEntry {
     pub parameters: &'static str,
     /// What it does, as `help` shows it.
     pub help: &'static str,
+    /// It works before the machine is built (`-preconfig`).
+    pub allow_preconfig: bool,
     /// Who declared it: module, file and line.
     pub declared_at: &'static str,
     /// Does it.
@@ -60,7 +62,8 @@ pub static HMP_COMMANDS: [HmpEntry];
 pub static INFO_TOPICS: [InfoEntry];
 
 /// Declares a command of the human monitor, or with `info` before its names a topic of `info`, and
-/// registers it. The strings are its names, argument specification, parameters and help.
+/// registers it. The strings are its names, argument specification, parameters and help; `(allow_preconfig)` after them
+/// makes it work before the machine is built.
 ///
 /// ```
 /// use std::fmt::Write;
@@ -86,7 +89,7 @@ pub static INFO_TOPICS: [InfoEntry];
 #[macro_export]
 macro_rules! hmp_command {
     (info $($rest:tt)*) => { $crate::hmp_command! { @ INFO_TOPICS; $($rest)* } };
-    (@ $table:ident; $names:literal, $arguments:literal, $parameters:literal, $help:literal =>
+    (@ $table:ident; $names:literal, $arguments:literal, $parameters:literal, $help:literal $(($flag:ident))? =>
         fn $ident:ident($monitor:ident, $args:ident) $body:block) => {
         fn $ident(
             $monitor: &mut $crate::hmp::Monitor<'_>,
@@ -97,7 +100,7 @@ macro_rules! hmp_command {
             #[$crate::__private::linkme::distributed_slice($crate::hmp::$table)]
             #[linkme(crate = $crate::__private::linkme)]
             static ENTRY: $crate::hmp::HmpEntry =
-                $crate::__hmp_entry!($names, $arguments, $parameters, $help, $ident);
+                $crate::__hmp_entry!($names, $arguments, $parameters, $help, $ident $(, $flag)?);
         };
     };
     ($names:literal $($rest:tt)*) => { $crate::hmp_command! { @ HMP_COMMANDS; $names $($rest)* } };
@@ -108,11 +111,18 @@ macro_rules! hmp_command {
 #[macro_export]
 macro_rules! __hmp_entry {
     ($names:literal, $arguments:literal, $parameters:literal, $help:literal, $ident:ident) => {
+        $crate::__hmp_entry!(@ $names, $arguments, $parameters, $help, $ident, false)
+    };
+    ($names:literal, $arguments:literal, $parameters:literal, $help:literal, $ident:ident, allow_preconfig) => {
+        $crate::__hmp_entry!(@ $names, $arguments, $parameters, $help, $ident, true)
+    };
+    (@ $names:literal, $arguments:literal, $parameters:literal, $help:literal, $ident:ident, $preconfig:literal) => {
         $crate::hmp::HmpEntry {
             names: $names,
             arguments: $arguments,
             parameters: $parameters,
             help: $help,
+            allow_preconfig: $preconfig,
             declared_at: concat!(module_path!(), " (", file!(), ":", line!(), ")"),
             run: $ident,
         }
@@ -182,6 +192,10 @@ fn dispatch(monitor: &mut Monitor<'_>, line: &str) {
             Some(found) => entry = found,
             None => return monitor.print(format_args!("unknown command: '{path}'\n")),
         }
+    }
+    if monitor.context.is_preconfig() && !entry.allow_preconfig {
+        let refusal = "not available until machine initialization has completed";
+        return monitor.print(format_args!("Command '{path}' {refusal}.\n"));
     }
     match arguments::parse(entry.arguments, rest, entry.names) {
         Err(problem) => {

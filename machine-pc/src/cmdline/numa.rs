@@ -1,0 +1,38 @@
+//! `-numa`.
+//!
+//! Options are kept as they were written. What they say depends on the machine and on each other, so they are read one
+//! by one when there is a machine: see [`crate::numa`].
+
+use std::collections::HashSet;
+
+use qom::text::identifier;
+use qom::text::opts;
+
+use super::NumaOption;
+use super::build::Builder;
+use super::error::{ErrorKind, Failure};
+
+/// IDs of options on the way. They mean nothing, and yet must differ.
+#[derive(Debug, Default)]
+pub(super) struct NumaIds(HashSet<String>);
+
+impl Builder {
+    pub(super) fn numa(&mut self, argument: &str, location: &str) -> Result<(), Failure> {
+        let opts = opts::parse(argument, Some("type"));
+        if let Some(id) = &opts.id {
+            identifier::check(id).map_err(|error| Failure::at(location, error))?;
+            if !self.numa_ids.0.insert(id.clone()) {
+                return Err(Failure::at(location, ErrorKind::DuplicateId { id: id.clone(), group: "numa" }));
+            }
+        }
+        self.warn_of(&opts, None, location);
+        let mut pairs = opts.pairs;
+        if opts.help {
+            // There is none to give: the word is a key like any other.
+            pairs.push(("help".to_owned(), "on".to_owned()));
+        }
+        pairs.extend(opts.id.map(|id| ("id".to_owned(), id)));
+        self.line.numa.push(NumaOption { pairs, location: location.to_owned() });
+        Ok(())
+    }
+}

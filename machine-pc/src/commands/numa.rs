@@ -1,0 +1,69 @@
+//! NUMA nodes: QMP and the human monitor.
+
+use std::fmt::Write;
+
+use qmp::{Context, Empty, Error, command, hmp_command};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::cpus::{cpus, pc};
+use super::preconfig::Preconfig;
+use crate::numa::NumaOptions;
+
+command! {
+    /// Adds a NUMA node, or says what belongs to one: as `-numa`, before the machine is made. Takes the members of
+    /// QAPI's `NumaOptions`.
+    "set-numa-node" (allow_preconfig) =>
+    fn set_numa_node(context: &mut Context, members: Map<String, Value>) -> Result<Empty, Error> {
+        let options = NumaOptions::from_json(members).map_err(Error::generic)?;
+        let qom = context.qom().clone();
+        let prepared = context.get_mut::<Preconfig>().and_then(Preconfig::machine);
+        let prepared = prepared
+            .ok_or_else(|| Error::generic("The command is permitted only before the machine has been created"))?;
+        prepared.set_numa(&qom, &options).map_err(Error::generic)?;
+        Ok(Empty)
+    }
+}
+
+/// The nodes, for a person.
+fn text(context: &Context) -> Result<String, Error> {
+    let machine = pc(context)?;
+    let nodes = machine.as_ref().and_then(|machine| machine.numa()).map_or(&[][..], |numa| &numa.nodes);
+    let cpus = machine.as_ref().map(|machine| cpus(machine)).unwrap_or_default();
+    let mut text = format!("{} nodes\n", nodes.len());
+    for (number, node) in nodes.iter().enumerate() {
+        let inside = cpus.iter().filter(|cpu| cpu.props.node_id.is_some_and(|id| usize::from(id) == number));
+        let inside: String = inside.map(|cpu| format!(" {}", cpu.cpu_index)).collect();
+        // Memory is never plugged in later, so none of it was.
+        write!(
+            text,
+            "node {number} cpus:{inside}\nnode {number} size: {} MB\nnode {number} plugged: 0 MB\n",
+            node.mem >> 20
+        )
+        .map_err(Error::generic)?;
+    }
+    Ok(text)
+}
+
+/// QAPI's `HumanReadableText`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct HumanReadableText {
+    human_readable_text: String,
+}
+
+command! {
+    /// Returns the NUMA nodes, for a person to read.
+    "x-query-numa" => fn x_query_numa(context: &mut Context, (): ()) -> Result<HumanReadableText, Error> {
+        Ok(HumanReadableText { human_readable_text: text(context)? })
+    }
+}
+
+hmp_command! {
+    info "numa", "", "", "show NUMA information" =>
+    fn info_numa(monitor, _arguments) {
+        let text = text(monitor.context)?;
+        monitor.print(format_args!("{text}"));
+        Ok(())
+    }
+}
