@@ -273,13 +273,10 @@ fn one_object_is_all_memory_or_each_node_has_its_own() {
         session(&arguments, &[]).1
     };
     for (numa, said) in [
-        (
-            "node,memdev=b",
-            "'-machine memory-backend' and '-numa memdev' properties are mutually exclusive\n",
-        ),
+        ("node,memdev=b", "'-machine memory-backend' and '-numa memdev' properties are mutually exclusive\n"),
         ("node", "total memory for NUMA nodes (0x0) should equal RAM size (0x8000000)\n"),
     ] {
         let finished = finished(numa);
-        assert_eq!((messages(&finished).as_str(), finished.code), (said, Some(1)), "{numa}");
+        assert_eq!((messages(&finished).as_str(), finished.status), (said, Some(1)), "{numa}");
     }
 }

@@ -92,7 +92,7 @@ const ON_Q35: &[Absent] = &[Absent {
 }];
 
 /// Declared on objects in the reference, so that `-machine TYPE,help` does not list them.
-pub const NOT_IN_HELP: [&str; 3] = ["cxl", "nvdimm", "spcr"];
+pub const NOT_IN_HELP: [&str; 4] = ["cxl", "hmat", "nvdimm", "spcr"];
 
 fn refused(name: &str, value: &Value, why: &str) -> PropertyError {
     let value = match value {
