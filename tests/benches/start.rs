@@ -162,12 +162,13 @@ fn report(what: &str, parties: &[Party]) {
             own.1,
             own.1.as_secs_f64() / wall.as_secs_f64(),
         );
-        match party.median(|cost| cost.resident) {
-            0 => println!(),
-            resident => {
-                println!("   resident {resident} KiB, at most {} KiB", party.median(|cost| cost.peak));
-            }
-        }
+        let (resident, peak) = (party.median(|cost| cost.resident), party.median(|cost| cost.peak));
+        let memory = if resident == 0 {
+            String::new()
+        } else {
+            format!("   resident {resident} KiB, at most {peak} KiB")
+        };
+        println!("{memory}");
     }
 }
 
