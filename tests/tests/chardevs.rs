@@ -29,6 +29,36 @@ fn a_recorded_session_gets_the_same_replies() {
     assert_eq!(finished.status, Some(0), "{finished:?}");
 }
 
+/// Requests in a file and answers into another one: neither can be waited for, and both are always ready.
+#[test]
+fn files_are_a_monitor_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("in"), "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"quit\"}\n")
+        .expect("a file");
+    let mut program = std::process::Command::new(tests::binary())
+        .args(NONE)
+        .args(["-display", "none", "-qmp", "stdio"])
+        .stdin(File::open(path("in")).expect("the file"))
+        .stdout(File::create(path("out")).expect("a file"))
+        .spawn()
+        .expect("the program starts");
+    let end = std::time::Instant::now() + PATIENCE;
+    let status = loop {
+        match program.try_wait().expect("its status") {
+            Some(status) => break status,
+            None if std::time::Instant::now() > end => {
+                let _ = program.kill();
+                panic!("it answers nothing");
+            }
+            None => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+    };
+    assert!(status.success());
+    let said = std::fs::read_to_string(path("out")).expect("the answers");
+    assert_eq!(said.matches("{\"return\": {}}").count(), 2, "{said}");
+}
+
 /// A program with a terminal of its own, ended when dropped.
 struct Running(std::process::Child);
 

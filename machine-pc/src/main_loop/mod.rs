@@ -26,7 +26,6 @@ mod queue;
 mod signals;
 mod table;
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,7 +38,7 @@ use crate::chardev::object::Connection;
 use crate::chardev::spec::{ChardevSpec, MonitorMode, MonitorSpec};
 use crate::chardev::{ConsoleBuffer, ConsoleSink, OpenError};
 use frontend::Frontend;
-use port::{Port, Ready};
+use port::Port;
 pub use queue::Handle;
 use queue::Queue;
 use signals::Signals;
@@ -225,20 +224,17 @@ impl MainLoop {
         context.insert(self.chardevs.clone());
         let mut events = Events::with_capacity(64);
         let mut buffer = vec![0; READ_BYTES];
-        let mut ready: VecDeque<usize> = VecDeque::new();
         self.serve_posted(context);
         while !self.stopping && !context.is_shutting_down() {
-            let timeout = if ready.is_empty() { self.next_deadline() } else { Some(Duration::ZERO) };
+            // A chardev that is a file is never reported, and can have input from the start.
+            let timeout = if self.is_due() { Some(Duration::ZERO) } else { self.next_deadline() };
             self.poll(&mut events, timeout)?;
             if let Some(signal) = self.signals.take() {
                 self.on_signal(signal, context);
             }
             self.serve_posted(context);
-            ready.clear();
             for at in 0..self.chardevs.places() {
-                if self.serve(at, context, &mut buffer) {
-                    ready.push_back(at);
-                }
+                self.serve(at, context, &mut buffer);
             }
             self.deliver(&context.event_queue().take(), None);
         }
@@ -253,18 +249,24 @@ impl MainLoop {
         Some(deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Serves one chardev; whether it has more to do at once.
-    fn serve(&mut self, at: usize, context: &mut Context, buffer: &mut [u8]) -> bool {
+    /// Whether a chardev has something to do at once.
+    fn is_due(&self) -> bool {
+        let mut due = false;
+        self.chardevs.each(|_, port| due |= port.is_due());
+        due
+    }
+
+    /// Serves one chardev, if it has something to do.
+    fn serve(&mut self, at: usize, context: &mut Context, buffer: &mut [u8]) {
         if self.chardevs.at(at, |port| port.is_due()) != Some(true) {
-            return false;
+            return;
         }
-        let Some(mut port) = self.chardevs.take(at) else { return false };
+        let Some(mut port) = self.chardevs.take(at) else { return };
         let mut emitted = Vec::new();
-        let more = port.serve(self.poll.registry(), context, buffer, &mut emitted);
+        port.serve(self.poll.registry(), context, buffer, &mut emitted);
         self.stopping |= port.take_exit_request(context);
         self.chardevs.put(at, port);
         self.deliver(&emitted, Some(at));
-        more == Ready::More
     }
 
     /// Gives events to all sessions but the one that has them already.

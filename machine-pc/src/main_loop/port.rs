@@ -25,13 +25,6 @@ use crate::chardev::{Endpoint, OpenError, Ring, Stream, open, open_log};
 /// What begins a command to the chardev itself: Ctrl-A.
 const ESCAPE: u8 = 0x01;
 
-/// Whether a chardev has more to do at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ready {
-    More,
-    Done,
-}
-
 /// A chardev with its backend and frontends.
 #[derive(Debug)]
 pub(super) struct Port {
@@ -336,7 +329,7 @@ impl Port {
         context: &mut Context,
         buffer: &mut [u8],
         emitted: &mut Vec<Event>,
-    ) -> Ready {
+    ) {
         self.due = false;
         let now = Instant::now();
         if self.reconnect_at.is_some_and(|at| at <= now) {
@@ -366,11 +359,7 @@ impl Port {
         }
         let can_feed = self.pending.is_empty() && self.readable;
         let can_go_on = !self.pending.is_empty() && self.focused_has_room();
-        if can_feed || can_go_on || (self.stream.is_some() && self.due) {
-            self.due = true;
-            return Ready::More;
-        }
-        Ready::Done
+        self.due = can_feed || can_go_on || (self.stream.is_some() && self.due);
     }
 
     /// Whether input that was left over has a chance now: after its client has read replies. A console says so itself.
