@@ -279,3 +279,19 @@ fn a_guest_runs_in_a_memory_backend() {
         let _ = program.wait_console("cpu 0: up", 1);
     }
 }
+
+/// Old machines show a CPU of one vendor the caches of the other in leaf 4, and those are shared as ever. EAX of the leaf as the
+/// first CPU of QEMU 11.1.2 read it.
+#[test]
+fn another_vendors_caches_are_shared_as_ever() {
+    let machine = "pc-i440fx-6.0,smp-cache.0.cache=l3,smp-cache.0.topology=core,\
+                   smp-cache.1.cache=l2,smp-cache.1.topology=core";
+    for (cpu, level_3) in [("Haswell", 0x1c00_4163), ("Haswell,vendor=AuthenticAMD", 0x1c01_c163)] {
+        let smp = "12,sockets=1,dies=2,cores=3,threads=2";
+        let program = Program::start(&["-M", machine, "-accel", "tcg", "-cpu", cpu, "-smp", smp]);
+        let table = program.qmp().ok("x-query-cpuid", &json!({"qom-path": "/machine/unattached/device[0]"}));
+        let rows = table["cpuid"].as_array().into_iter().flatten().filter(|row| row["leaf"] == 4);
+        let eax: Vec<&Value> = rows.map(|row| &row["eax"]).collect();
+        assert_eq!(eax, [0x1c00_0121, 0x1c00_0122, 0x1c00_4143, level_3], "{cpu}");
+    }
+}

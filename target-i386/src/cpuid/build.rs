@@ -23,12 +23,13 @@ pub(crate) struct CacheLeaves {
 }
 
 impl CacheLeaves {
-    /// Shared as the machine says. Leaf 2 does not tell of sharing.
+    /// Shared as the machine says: the CPU's own caches, which leaf 8000_001Dh shows. What old machine types show of another
+    /// vendor's stays as it is, and leaf 2 does not tell of sharing.
     pub(crate) fn shared(self, sharing: &CacheSharing) -> Result<Self, CacheSharingError> {
-        let [leaf_4, amd, leaf_1d] =
-            [self.leaf_4, self.amd, self.leaf_1d].map(|caches| sharing.apply(caches));
-        CacheSharing::check(&leaf_1d)?;
-        Ok(Self { leaf_2: self.leaf_2, leaf_4, amd, leaf_1d })
+        let own = sharing.apply(self.leaf_1d);
+        CacheSharing::check(&own)?;
+        let of_leaf = |caches: Caches| if caches == self.leaf_1d { own } else { caches };
+        Ok(Self { leaf_2: self.leaf_2, leaf_4: of_leaf(self.leaf_4), amd: of_leaf(self.amd), leaf_1d: own })
     }
 }
 
