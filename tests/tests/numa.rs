@@ -280,3 +280,30 @@ fn one_object_is_all_memory_or_each_node_has_its_own() {
         assert_eq!((messages(&finished).as_str(), finished.status), (said, Some(1)), "{numa}");
     }
 }
+
+/// A group of a configuration file says what the option says. Texts are QEMU 11.1.2's, but for the blank before the place.
+#[test]
+fn configuration_files_have_nodes_too() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let start = |text: &str| {
+        std::fs::write(path, text).unwrap();
+        let requests = [execute("qmp_capabilities"), execute("x-query-numa"), execute("quit")];
+        session(&["-M", "pc", "-m", "64M", "-smp", "2", "-readconfig", path], &requests)
+    };
+    let memory = "[object \"m\"]\n qom-type = \"memory-backend-ram\"\n size = \"64M\"\n";
+    let (replies, finished) = start(&format!("{memory}[numa]\n type = \"node\"\n memdev = \"m\"\n"));
+    assert_eq!(finished.status, Some(0), "{}", finished.stderr);
+    assert_eq!(
+        replies[1]["return"]["human-readable-text"],
+        "1 nodes\nnode 0 cpus: 0 1\nnode 0 size: 64 MB\nnode 0 plugged: 0 MB\n"
+    );
+    for (group, text) in [
+        ("type = \"node\"\n memdev = \"nope\"", "memdev=nope is ambiguous"),
+        ("nodeid = \"1\"\n foo = \"1\"", "Parameter 'type' is missing"),
+        ("type = \"node\"\n foo = \"1\"", "Invalid parameter 'foo'"),
+    ] {
+        let (_, finished) = start(&format!("[numa]\n {group}\n"));
+        assert_eq!((finished.status, messages(&finished)), (Some(1), format!("{path}:3: {text}\n")));
+    }
+}

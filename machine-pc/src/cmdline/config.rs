@@ -47,7 +47,6 @@ const REFUSED: &[&str] = &[
     "fw_cfg",
     "icount",
     "iscsi",
-    "numa",
     "option-rom",
     "plugin",
     "run-with",
@@ -71,6 +70,7 @@ const PROVIDED: &[&str] = &[
     "net",
     "netdev",
     "nic",
+    "numa",
     "overcommit",
     "rtc",
     "sandbox",
@@ -317,6 +317,7 @@ impl Builder {
                 Ok(())
             }
             "net" | "netdev" | "nic" => self.network_opts(&opts, place),
+            "numa" => self.numa_opts(opts, place).map_err(at),
             "overcommit" => {
                 check(OVERCOMMIT_OPTIONS)?;
                 self.overcommit_opts(&opts, place)

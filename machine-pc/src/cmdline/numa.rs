@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use qom::text::identifier;
-use qom::text::opts;
+use qom::text::opts::{self, Opts};
 
 use super::NumaOption;
 use super::build::Builder;
@@ -19,10 +19,14 @@ pub(super) struct NumaIds(HashSet<String>);
 impl Builder {
     pub(super) fn numa(&mut self, argument: &str, location: &str) -> Result<(), Failure> {
         let opts = opts::parse(argument, Some("type"));
+        self.numa_opts(opts, location).map_err(|error| Failure::at(location, error))
+    }
+
+    pub(super) fn numa_opts(&mut self, opts: Opts, location: &str) -> Result<(), ErrorKind> {
         if let Some(id) = &opts.id {
-            identifier::check(id).map_err(|error| Failure::at(location, error))?;
+            identifier::check(id)?;
             if !self.numa_ids.0.insert(id.clone()) {
-                return Err(Failure::at(location, ErrorKind::DuplicateId { id: id.clone(), group: "numa" }));
+                return Err(ErrorKind::DuplicateId { id: id.clone(), group: "numa" });
             }
         }
         self.warn_of(&opts, None, location);
