@@ -16,6 +16,7 @@ use std::sync::Arc;
 use qom::{Bootstrap, Bus, Device, GlobalProperty, Input, Instance, Obj, Origin, Qom};
 use serde_json::{Map, Value};
 use target_i386::cpu::{CpuOptionError, X86Cpu, apply_cpu_option};
+use target_i386::feature::feature;
 use target_i386::realize::RealizedCpu;
 use target_i386::topology::{CacheSharing, Placement, TopologyError};
 use thiserror::Error;
@@ -509,8 +510,8 @@ fn first_cpu(machine: &PcMachine) -> Option<Arc<RealizedCpu>> {
 
 /// The first CPU must reach all that the machine has.
 fn check_address_space(machine: &PcMachine, chipset: Chipset, first: &RealizedCpu) -> Result<(), StartError> {
-    const LONG_MODE: u32 = 1 << 29;
-    let long_mode = first.table.read_at_reset(0x8000_0001, 0).edx & LONG_MODE != 0;
+    // Not from the table: a CPU without the leaf reads another one there.
+    let long_mode = first.config.features.has(const { feature("lm") });
     let layout = chipset.ram_layout(machine.machine().ram_size(), machine.max_ram_below_4g());
     Ok(address_space::check(chipset, layout, first.phys_bits, long_mode)?)
 }

@@ -10,6 +10,7 @@ use kvm_bindings::CpuId;
 use qom::{Device, Error, HotplugHandler, Obj, Object};
 use target_i386::config::PlaceIds;
 use target_i386::cpu::{Cpu, X86Cpu};
+use target_i386::feature::feature;
 use target_i386::realize::RealizedCpu;
 use target_i386::topology::{ApicId, CpuIds, Placement};
 use thiserror::Error as ThisError;
@@ -119,12 +120,10 @@ impl CpuPlugError {
 
 /// Whether a CPU can have its APIC ID. One without an APIC has none to speak of, if it is alone.
 fn check_apic_id(realized: &RealizedCpu, alone: bool) -> Result<(), CpuPlugError> {
-    const X2APIC: u32 = 1 << 21;
-    const APIC: u32 = 1 << 9;
     let apic_id = realized.placement.apic_id.0;
-    let features = realized.table.read_at_reset(1, 0);
-    let has_apic = features.edx & APIC != 0 || !alone;
-    if has_apic && apic_id >= BROADCAST_APIC_ID && features.ecx & X2APIC == 0 {
+    let features = &realized.config.features;
+    let has_apic = features.has(const { feature("apic") }) || !alone;
+    if has_apic && apic_id >= BROADCAST_APIC_ID && !features.has(const { feature("x2apic") }) {
         return Err(CpuPlugError::NoX2apic { apic_id });
     }
     Ok(())
