@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tests::{PATIENCE, Program, Qmp, binary, run, run_with_input};
+use tests::{PATIENCE, Program, Qmp, binary, kvm_or_skip, run, run_with_input};
 
 /// The smallest machine, with nothing on the terminal.
 const NONE: &[&str] = &["-M", "none", "-accel", "tcg", "-display", "none", "-nodefaults"];
@@ -223,6 +223,40 @@ fn actions_are_changed_by_a_monitor() {
         "Parameter 'reboot' does not accept value 'x'"
     );
     assert_eq!(qmp.ok("watchdog-set-action", &json!({"action": "debug"})), json!({}));
+}
+
+/// What a guest that resets itself gets is what was said of it: an end, a stop, or the reset. As QEMU 11.1.2 does with a guest
+/// that writes FEh to port 64h.
+#[test]
+fn a_guests_reset_does_what_was_said() {
+    if !kvm_or_skip("a_guests_reset_does_what_was_said") {
+        return;
+    }
+    let reset = |actions: &str| {
+        let program = Program::start(&["-action", actions]);
+        let _ = program.wait_console("cpu 0: up", 1);
+        let qmp = program.qmp();
+        program.type_on_console("r");
+        (program, qmp)
+    };
+    let ended = json!({"guest": true, "reason": "guest-reset"});
+    let (program, mut qmp) = reset("reboot=shutdown");
+    assert_eq!(qmp.event("SHUTDOWN")["data"], ended);
+    assert_eq!(program.wait(), Some(0));
+
+    let (program, mut qmp) = reset("reboot=shutdown,shutdown=pause");
+    assert_eq!(qmp.event("SHUTDOWN")["data"], ended);
+    let _ = qmp.event("STOP");
+    assert_eq!(qmp.ok("query-status", &json!({})), json!({"status": "shutdown", "running": false}));
+    // What a monitor says later counts, from the next time on.
+    let _ = qmp.ok("set-action", &json!({"reboot": "reset"}));
+    let _ = qmp.ok("system_reset", &json!({}));
+    let _ = qmp.event("RESET");
+    let _ = qmp.ok("cont", &json!({}));
+    let _ = program.wait_console("cpu 0: up", 2);
+    program.type_on_console("r");
+    assert_eq!(qmp.event("RESET")["data"], ended);
+    let _ = program.wait_console("cpu 0: up", 3);
 }
 
 /// The start line of a manager for the smallest domain, as far as it is about this part.
