@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value as Json;
-use target_i386::config::{CpuConfig, Value};
+use target_i386::config::CpuConfig;
 use target_i386::cpu_string::CpuString;
 use target_i386::model::Catalogue;
 use target_i386::realize::RealizedCpu;
@@ -40,15 +40,6 @@ fn realize(text: &str, source: &dyn CpuidSource) -> (Vec<String>, Option<Realize
     (said, outcome.ok())
 }
 
-fn json(value: Value) -> Json {
-    match value {
-        Value::Bool(b) => b.into(),
-        Value::Int(n) => n.into(),
-        Value::Uint(n) => n.into(),
-        Value::Str(s) => s.into(),
-    }
-}
-
 #[test]
 fn messages_properties_and_leaves_are_the_same() {
     let source = recorded();
@@ -63,7 +54,7 @@ fn messages_properties_and_leaves_are_the_same() {
         };
         let cpu = cpu.expect("no error");
         for (name, value) in properties {
-            assert_eq!(cpu.config.get(name).map(json).as_ref(), Some(value), "{text}: {name}");
+            assert_eq!(cpu.config.get(name).map(Json::from).as_ref(), Some(value), "{text}: {name}");
         }
         let ours: Vec<_> = cpu
             .table

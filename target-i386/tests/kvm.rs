@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kvm_ioctls::Kvm as Device;
 use serde_json::Value as Json;
-use target_i386::config::{CpuConfig, Value};
+use target_i386::config::CpuConfig;
 use target_i386::cpu_string::CpuString;
 use target_i386::feature::{FeatureSet, FeatureWord, WordSource};
 use target_i386::model::{AliasPolicy, Catalogue};
@@ -19,15 +19,6 @@ fn recorded() -> Kvm {
 
 fn answers() -> Json {
     serde_json::from_str(include_str!("fixtures/kvm-host-answers.json")).expect("fixtures are JSON")
-}
-
-fn json(value: Value) -> Json {
-    match value {
-        Value::Bool(b) => b.into(),
-        Value::Int(n) => n.into(),
-        Value::Uint(n) => n.into(),
-        Value::Str(s) => s.into(),
-    }
 }
 
 fn elsewhere(name: &str) -> bool {
@@ -45,7 +36,7 @@ fn expansion_gives_the_same_properties() {
         let mut expected = base.clone();
         expected.extend(delta.clone());
         for (name, value) in expected.iter().filter(|(name, _)| !elsewhere(name)) {
-            assert_eq!(expanded.get(name).map(json).as_ref(), Some(value), "{model}: {name}");
+            assert_eq!(expanded.get(name).map(Json::from).as_ref(), Some(value), "{model}: {name}");
         }
     }
 }
@@ -93,7 +84,7 @@ fn realization_gives_the_same_words_and_messages() {
         assert_eq!(serde_json::json!(cpu.unavailable_features()), qom["unavailable-features"], "{text}");
         for property in ["phys-bits", "guest-phys-bits", "vendor", "level", "xlevel", "ucode-rev"] {
             assert_eq!(
-                cpu.config.get(property).map(json).as_ref(),
+                cpu.config.get(property).map(Json::from).as_ref(),
                 Some(&qom[property]),
                 "{text}: {property}"
             );

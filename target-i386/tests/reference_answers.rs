@@ -14,15 +14,6 @@ fn parse(text: &str) -> Json {
     serde_json::from_str(text).expect("fixtures are JSON")
 }
 
-fn json(value: Value) -> Json {
-    match value {
-        Value::Bool(b) => b.into(),
-        Value::Int(n) => n.into(),
-        Value::Uint(n) => n.into(),
-        Value::Str(s) => s.into(),
-    }
-}
-
 /// Properties that belong to every device rather than to CPUs.
 fn elsewhere(name: &str) -> bool {
     matches!(name, "realized" | "start-powered-off" | "memory")
@@ -113,7 +104,7 @@ fn properties_are_the_same() {
         }
         let mut ours = BTreeMap::new();
         for p in PROPERTIES.iter().filter(|p| scopes.contains(&p.scope)) {
-            let default = p.default.map(|d| json(d.into()));
+            let default = p.default.map(|d| Json::from(Value::from(d)));
             ours.insert(p.name.to_owned(), (p.kind.name().to_owned(), default));
         }
         let features = FeatureWord::all().flat_map(|w| w.def().bits).filter(|b| !b.hidden).map(|b| b.name);
@@ -183,7 +174,7 @@ fn odd_corners_are_the_same() {
     let cpu = |text: &str| {
         target_i386::describe(text, Placement::boot(CpuTopology::single()), &Tcg).expect("a CPU").cpu
     };
-    let number = |text: &str| cpu(text).config.get("model").map(json);
+    let number = |text: &str| cpu(text).config.get("model").map(Json::from);
     // Families before 6 have no extended model, though the signature keeps its bits.
     assert_eq!(number("base,family=5,model=175"), Some(15.into()));
     assert_eq!(number("base,family=6,model=175"), Some(175.into()));
@@ -195,6 +186,6 @@ fn odd_corners_are_the_same() {
     );
     assert_eq!(cpu("qemu32,lbr-fmt=62,pmu=on").unavailable_features(), ["", "", "", "", ""]);
     // An empty vendor is not the default one.
-    assert_eq!(cpu("base,hv-vendor-id=").config.get("hv-vendor-id").map(json), Some("".into()));
-    assert_eq!(cpu("base").config.get("hv-vendor-id").map(json), Some("Microsoft Hv".into()));
+    assert_eq!(cpu("base,hv-vendor-id=").config.get("hv-vendor-id").map(Json::from), Some("".into()));
+    assert_eq!(cpu("base").config.get("hv-vendor-id").map(Json::from), Some("Microsoft Hv".into()));
 }

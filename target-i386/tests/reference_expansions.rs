@@ -15,15 +15,6 @@ fn parse(text: &str) -> Json {
     serde_json::from_str(text).expect("fixtures are JSON")
 }
 
-fn json(value: Value) -> Json {
-    match value {
-        Value::Bool(b) => b.into(),
-        Value::Int(n) => n.into(),
-        Value::Uint(n) => n.into(),
-        Value::Str(s) => s.into(),
-    }
-}
-
 fn value(json: &Json) -> Value {
     match json {
         Json::Bool(b) => Value::Bool(*b),
@@ -45,7 +36,7 @@ fn expand(model: &str, kind: ExpansionType, set: &Json) -> ModelExpansion {
 fn props(expansion: ModelExpansion) -> BTreeMap<String, Json> {
     let count = expansion.props.len();
     let props: BTreeMap<_, _> =
-        expansion.props.into_iter().map(|(name, value)| (name.to_owned(), json(value))).collect();
+        expansion.props.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     assert_eq!(props.len(), count, "each property is there once");
     props
 }

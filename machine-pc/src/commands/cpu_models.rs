@@ -7,7 +7,6 @@ use qmp::{Context, Error, command};
 use qom::{Class, Input, Obj, Origin, PropertyError, PropertyValue, Qom, ValueError, property_enum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use target_i386::config;
 use target_i386::cpu::{X86Cpu, cpu_class_by_name};
 use target_i386::model::{ExpansionType as Extent, ModelExpansion};
 
@@ -63,15 +62,6 @@ pub(super) fn make(
     Ok(cpu)
 }
 
-fn json(value: config::Value) -> Value {
-    match value {
-        config::Value::Bool(on) => on.into(),
-        config::Value::Int(number) => number.into(),
-        config::Value::Uint(number) => number.into(),
-        config::Value::Str(text) => text.into(),
-    }
-}
-
 fn expansion(qom: &Qom, kind: ExpansionType, model: CpuModelInfo) -> Result<CpuModelInfo, Error> {
     let unknown = |_| Error::generic(format_args!("CPU model '{}' not found", model.name));
     let cpu = make(qom, cpu_class_by_name(qom, &model.name).map_err(unknown)?, &model.props)?;
@@ -82,7 +72,7 @@ fn expansion(qom: &Qom, kind: ExpansionType, model: CpuModelInfo) -> Result<CpuM
     };
     let settings = ModelExpansion::of(&expanded, extent).props;
     let mut props: Map<_, _> =
-        settings.into_iter().map(|(name, value)| (name.to_owned(), json(value))).collect();
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     if kind == ExpansionType::Full {
         // What is no setting of a CPU is the object's.
         let object = cpu.as_object();

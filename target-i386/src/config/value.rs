@@ -13,6 +13,17 @@ pub enum Value {
     Str(String),
 }
 
+impl From<Value> for serde_json::Value {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Bool(on) => on.into(),
+            Value::Int(number) => number.into(),
+            Value::Uint(number) => number.into(),
+            Value::Str(text) => text.into(),
+        }
+    }
+}
+
 /// The type of a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
