@@ -512,6 +512,10 @@ fn first_cpu(machine: &PcMachine) -> Option<Arc<RealizedCpu>> {
 fn check_address_space(machine: &PcMachine, chipset: Chipset, first: &RealizedCpu) -> Result<(), StartError> {
     // Not from the table: a CPU without the leaf reads another one there.
     let long_mode = first.config.features.has(const { feature("lm") });
+    let class = crate::machine::machine_class(qom::Object::core(machine).class());
+    if !long_mode && class.is_some_and(|class| class.broken_32bit_mem_addr_check) {
+        return Ok(());
+    }
     let layout = chipset.ram_layout(machine.machine().ram_size(), machine.max_ram_below_4g());
     Ok(address_space::check(chipset, layout, first.phys_bits, long_mode)?)
 }

@@ -296,6 +296,38 @@ fn another_vendors_caches_are_shared_as_ever() {
     }
 }
 
+/// Versions up to 8.1 do not hold RAM against the addresses of a CPU without long mode; what QEMU 11.1.2 says of each.
+#[test]
+fn old_machines_give_32_bit_cpus_more_ram_than_they_can_address() {
+    for (machine, said) in [
+        ("pc-i440fx-5.2", ""),
+        ("pc-q35-8.1", ""),
+        ("pc-i440fx-8.2", "Address space limit 0xffffffff < 0x1bfffffff phys-bits too low (32)"),
+        ("q35", "Address space limit 0xffffffff < 0x1ffffffff phys-bits too low (32)"),
+    ] {
+        let finished = run_with_input(
+            &[
+                "-M",
+                machine,
+                "-accel",
+                "tcg",
+                "-cpu",
+                "pentium-v1",
+                "-m",
+                "6G",
+                "-display",
+                "none",
+                "-qmp",
+                "stdio",
+            ],
+            "{\"execute\":\"qmp_capabilities\"}{\"execute\":\"quit\"}",
+        );
+        let told = finished.stderr.lines().find_map(|line| line.split_once("qom-system-x86_64: Address"));
+        let told = told.map(|(_, rest)| format!("Address{rest}")).unwrap_or_default();
+        assert_eq!((told.as_str(), finished.status), (said, Some(i32::from(!said.is_empty()))), "{machine}");
+    }
+}
+
 /// A CPU without long mode may have short addresses, one without the leaf that tells of long mode too. As QEMU 11.1.2 under KVM on
 /// a host of AMD's; what the CPU reads in the place of that leaf depends on its vendor.
 #[test]

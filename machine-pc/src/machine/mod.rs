@@ -103,6 +103,8 @@ pub struct MachineClass {
     pub smp: SmpRules,
     /// Its chipset; a machine without one has no hardware.
     pub chipset: Option<Chipset>,
+    /// RAM may lie beyond the addresses of CPUs without long mode.
+    pub broken_32bit_mem_addr_check: bool,
     /// What is set on objects so that they are as they were in its version, in the order of setting.
     pub compat: Vec<CompatProperty>,
 }

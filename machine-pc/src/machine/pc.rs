@@ -249,6 +249,7 @@ fn machine_class(family: &Family, version: &PcVersion) -> MachineClass {
         acpi: true,
         smp: SmpRules { prefer_sockets: version.prefer_sockets, dies: true, modules: true, caches: true },
         chipset: Some(family.chipset),
+        broken_32bit_mem_addr_check: version.broken_32bit_mem_addr_check,
         compat: compat_properties(version.version),
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! Which model version a CPU name without one means is the same for all of these machines: version 1.
 //!
-//! Source: `query-machines` with `compat-props` of QEMU 11.1, and `-smp` tried with every version.
+//! Source: `query-machines` with `compat-props` of QEMU 11.1, and `-smp` and CPUs without long mode tried with every version.
 
 use std::iter;
 
@@ -36,6 +36,8 @@ pub struct PcVersion {
     pub q35_max_cpus: u32,
     /// `-smp` computes sockets before cores.
     pub prefer_sockets: bool,
+    /// RAM may lie beyond the addresses of CPUs without long mode.
+    pub broken_32bit_mem_addr_check: bool,
     /// What it does otherwise than the next version.
     compat: &'static [CompatProperty],
 }
@@ -53,10 +55,17 @@ const fn qemu64(name: &'static str, value: &'static str) -> CompatProperty {
 }
 
 /// The newest version, which has no compat properties and is what the others are told apart from.
-const NEWEST: PcVersion =
-    PcVersion { version: "11.1", deprecated: false, q35_max_cpus: 4096, prefer_sockets: false, compat: &[] };
+const NEWEST: PcVersion = PcVersion {
+    version: "11.1",
+    deprecated: false,
+    q35_max_cpus: 4096,
+    prefer_sockets: false,
+    broken_32bit_mem_addr_check: false,
+    compat: &[],
+};
 const WITH_1024_CPUS: PcVersion = PcVersion { q35_max_cpus: 1024, ..NEWEST };
-const DEPRECATED: PcVersion = PcVersion { deprecated: true, q35_max_cpus: 288, ..NEWEST };
+const DEPRECATED: PcVersion =
+    PcVersion { deprecated: true, q35_max_cpus: 288, broken_32bit_mem_addr_check: true, ..NEWEST };
 const SOCKETS_FIRST: PcVersion = PcVersion { prefer_sockets: true, ..DEPRECATED };
 
 /// All versions, the newest first.
@@ -88,7 +97,7 @@ pub const PC_VERSIONS: [PcVersion; 18] = [
         ..NEWEST
     },
     PcVersion { version: "8.2", ..WITH_1024_CPUS },
-    PcVersion { version: "8.1", deprecated: true, ..WITH_1024_CPUS },
+    PcVersion { version: "8.1", deprecated: true, broken_32bit_mem_addr_check: true, ..WITH_1024_CPUS },
     PcVersion { version: "8.0", ..DEPRECATED },
     PcVersion { version: "7.2", ..DEPRECATED },
     PcVersion { version: "7.1", ..DEPRECATED },
