@@ -13,7 +13,8 @@ on nothing but the seed and its number, so `--only` asks it again. Compared are:
 * every property of the first and the last CPU, feature-words, filtered-features and unavailable-features included;
 * what a guest reads from CPUID (`cpuid_rows.S` as firmware) on the last CPU: under tcg, where this program runs no
   guest, against `x-query-cpuid`; under KVM the same guest runs in both;
-* query-cpu-model-expansion of random models, both types, with random properties;
+* query-cpu-model-expansion of random models, both types, with random properties; if both refuse several properties,
+  each of them alone;
 * query-cpu-definitions, of each machine type once and of some cases.
 
 The exit status is 1 if anything differs that `docs/differences.md` does not explain.
@@ -201,6 +202,15 @@ def unlike(name, theirs, ours):
     yield f"{name}: {theirs} here {ours}"
 
 
+def alone(sessions, question):
+    """What differs when each property is asked for by itself: of several mistakes either program may tell any."""
+    for name, value in question["model"]["props"].items():
+        one = {**question, "model": {**question["model"], "props": {name: value}}}
+        theirs, ours = (session.ask("query-cpu-model-expansion", **one) for session in sessions)
+        if theirs is None or ours is None or "desc" in theirs or "desc" in ours:
+            yield from unlike(f"expansion {json.dumps(one)}", theirs, ours)
+
+
 def expansions(sessions, questions, rng):
     """What differs in the expansion of a few models."""
     for _ in range(4):
@@ -211,6 +221,9 @@ def expansions(sessions, questions, rng):
         if theirs is None or ours is None:
             yield from unlike(f"expansion {json.dumps(question)}", theirs, ours)
             return
+        if "desc" in theirs and "desc" in ours and len(question["model"].get("props", {})) > 1:
+            yield from alone(sessions, question)
+            continue
         for answer in (theirs, ours):
             for name in NOT_COMPARED:
                 answer.get("model", {}).get("props", {}).pop(name, None)

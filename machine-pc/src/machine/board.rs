@@ -130,6 +130,7 @@ impl IrqLine for NoLine {
 #[derive(Debug)]
 pub struct Board {
     vm: Option<KvmVm>,
+    pio: Arc<IoBus>,
     cpu_hotplug: Arc<CpuHotplugDevice>,
     gpe: Arc<Gpe>,
     serial: Option<Arc<SerialPort>>,
@@ -178,30 +179,46 @@ impl Board {
         let i8042 = I8042::new(config.events.clone());
         let reset_control = Arc::new(ResetControl::new(kept, config.events.clone()));
 
-        if let Some(vm) = &vm {
-            let mut pio = IoBus::pio();
-            let mut insert = |name, base, len, device: Arc<dyn IoDevice>| pio.insert(name, base, len, device);
-            if config.acpi {
-                insert("acpi-cpu-hotplug", hotplug_base, cpu_hotplug.port_len(), cpu_hotplug.clone())?;
-                insert("acpi-gpe0", gpe_base, gpe.len(), gpe.clone())?;
-            }
-            if config.i8042 {
-                insert("i8042-data", 0x60, 1, i8042.data_port())?;
-                insert("i8042-cmd", 0x64, 1, i8042.command_port())?;
-            }
-            insert("port92", 0x92, 1, port92.clone())?;
-            insert("reset-control", 0xcf9, 1, reset_control.clone())?;
-            if let Some(serial) = &serial {
-                insert("serial", COM1_BASE, SERIAL_LEN, serial.clone())?;
-            }
-            vm.attach(VmBuses { pio: Arc::new(pio), mmio: Arc::new(IoBus::mmio()), events: config.events })?;
+        let mut pio = IoBus::pio();
+        let mut insert = |name, base, len, device: Arc<dyn IoDevice>| pio.insert(name, base, len, device);
+        if config.acpi {
+            insert("acpi-cpu-hotplug", hotplug_base, cpu_hotplug.port_len(), cpu_hotplug.clone())?;
+            insert("acpi-gpe0", gpe_base, gpe.len(), gpe.clone())?;
         }
-        Ok(Self { vm, cpu_hotplug, gpe, serial, port92, i8042, reset_control, reset_error: Mutex::new(None) })
+        if config.i8042 {
+            insert("i8042-data", 0x60, 1, i8042.data_port())?;
+            insert("i8042-cmd", 0x64, 1, i8042.command_port())?;
+        }
+        insert("port92", 0x92, 1, port92.clone())?;
+        insert("reset-control", 0xcf9, 1, reset_control.clone())?;
+        if let Some(serial) = &serial {
+            insert("serial", COM1_BASE, SERIAL_LEN, serial.clone())?;
+        }
+        let pio = Arc::new(pio);
+        if let Some(vm) = &vm {
+            vm.attach(VmBuses { pio: pio.clone(), mmio: Arc::new(IoBus::mmio()), events: config.events })?;
+        }
+        Ok(Self {
+            vm,
+            pio,
+            cpu_hotplug,
+            gpe,
+            serial,
+            port92,
+            i8042,
+            reset_control,
+            reset_error: Mutex::new(None),
+        })
     }
 
     /// The virtual machine, where KVM runs it.
     pub fn vm(&self) -> Option<&KvmVm> {
         self.vm.as_ref()
+    }
+
+    /// The I/O ports, which are there under every accelerator.
+    pub fn pio(&self) -> &Arc<IoBus> {
+        &self.pio
     }
 
     /// The CPU hotplug registers.
