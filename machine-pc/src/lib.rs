@@ -3,6 +3,7 @@
 pub mod accel;
 pub mod acpi;
 pub mod backends;
+pub mod boot;
 pub mod chardev;
 pub mod cmdline;
 mod commands;

@@ -23,10 +23,11 @@ use thiserror::Error;
 use vm_memory::MmapRegion;
 
 use crate::accel::{self, AccelChoice, AccelError, KvmAccel};
+use crate::acpi::{AcpiCpu, AcpiDescription, OemIds};
 use crate::backends::memory::MemoryBackend;
 use crate::cmdline::NumaOption;
 use crate::machine::address_space::AddressSpaceError;
-use crate::machine::board::{Board, BoardConfig, BoardError, BootRom, RamConfig};
+use crate::machine::board::{self, Board, BoardConfig, BoardError, BootRom, RamConfig};
 use crate::machine::cpu_plug::CpuPlugError;
 use crate::machine::pc::PcParts;
 use crate::machine::possible_cpus::{PossibleCpu, PossibleCpus};
@@ -35,7 +36,7 @@ use crate::machine::{
     Chipset, Machine, MachineClass, PcMachine, TYPE_SUFFIX, address_space, default_machine, find_machine,
     smp_cache, versions,
 };
-use crate::numa::{Memdev, NumaError, NumaOptions, NumaState};
+use crate::numa::{Completed, Memdev, NumaError, NumaOptions, NumaState};
 use crate::smp::{SmpConfiguration, SmpError};
 use crate::vm_event::EventSink;
 
@@ -98,6 +99,12 @@ pub enum StartError {
     /// The NUMA nodes as a whole.
     #[error(transparent)]
     Numa(#[from] NumaError),
+    /// Firmware has nothing to load the kernel from.
+    #[error("-kernel and -bios are mutually exclusive: a kernel is booted with no firmware")]
+    KernelAndFirmware,
+    /// A kernel for a machine without hardware. The text is the reference's.
+    #[error("The -kernel parameter is not supported (use the generic 'loader' device instead).")]
+    NoKernelHere,
     /// The hardware.
     #[error(transparent)]
     Board(#[from] BoardError),
@@ -288,7 +295,8 @@ impl PreparedMachine {
             ram,
             acpi: machine.has_acpi_device(),
             i8042: machine.has_i8042(),
-            rom: machine.machine().firmware().map_or(BootRom::BuiltIn, |path| BootRom::File(path.into())),
+            rom: boot_rom(machine.machine())?,
+            tables: acpi_description(machine, chipset, &numa, connections.console.is_some()),
             apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),
             console: connections.console,
             on_console_room: connections.on_console_room,
@@ -303,7 +311,10 @@ impl PreparedMachine {
         if let Some(first) = first_cpu(machine) {
             machine.machine().settle_smp_cache(&first.cache_sharing);
             check_address_space(machine, chipset, &first)?;
+            let kernel = machine.board().and_then(|board| board.kernel());
+            kernel.map_or(Ok(()), |kernel| kernel.check_cpu(has_long_mode(&first))).map_err(BoardError::from)?;
         }
+        machine.board().map_or(Ok(()), |board| board.load_kernel())?;
         if splash_time.is_some_and(|time| !(0..=0xffff).contains(&time)) {
             return Err(StartError::SplashTime);
         }
@@ -385,10 +396,12 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
         late.iter().for_each(crate::report::error);
         return Err(StartError::Late(last));
     }
+    let has_kernel = object.downcast_ref::<Machine>().is_some_and(|machine| machine.kernel().is_some());
     let mut prepared = PreparedMachine { machine: Obj::<PcMachine>::new(object).ok(), planned: None };
     let Some(machine) = &prepared.machine else {
         return match &spec.cpu {
             Some(text) => Err(cpu_without_board(qom, text, class.name.into_owned())),
+            None if has_kernel => Err(StartError::NoKernelHere),
             None if spec.boots_once => Err(StartError::NoBootOrder),
             None => prepared.with_numa(qom, spec.numa),
         };
@@ -508,10 +521,49 @@ fn first_cpu(machine: &PcMachine) -> Option<Arc<RealizedCpu>> {
     machine.possible_cpus()?.get(0)?.cpu()?.downcast_ref::<X86Cpu>()?.realized()
 }
 
+fn has_long_mode(cpu: &RealizedCpu) -> bool {
+    cpu.config.features.has(const { feature("lm") })
+}
+
+/// What the machine's first CPU runs first.
+fn boot_rom(machine: &Machine) -> Result<BootRom, StartError> {
+    match (machine.kernel(), machine.firmware()) {
+        (Some(_), Some(_)) => Err(StartError::KernelAndFirmware),
+        (Some(kernel), None) => Ok(BootRom::Kernel(kernel)),
+        (None, Some(path)) => Ok(BootRom::File(path.into())),
+        (None, None) => Ok(BootRom::BuiltIn),
+    }
+}
+
+/// The machine as its ACPI tables show it, if it has any.
+fn acpi_description(
+    machine: &PcMachine,
+    chipset: Chipset,
+    numa: &Completed,
+    com1: bool,
+) -> Option<AcpiDescription> {
+    let cpus = machine.possible_cpus().filter(|_| machine.has_acpi_tables())?;
+    let cpu = |cpu: &PossibleCpu| AcpiCpu {
+        apic_id: cpu.apic_id.0,
+        present: false,
+        node: cpu.node().map(u32::from),
+    };
+    Some(AcpiDescription {
+        chipset,
+        cpus: cpus.iter().map(cpu).collect(),
+        numa: (!numa.nodes.is_empty()).then(|| numa.clone()),
+        ram: chipset.ram_layout(machine.machine().ram_size(), machine.max_ram_below_4g()),
+        cpu_hotplug: machine.has_acpi_device().then(|| board::cpu_hotplug_base(chipset)),
+        i8042: machine.has_i8042(),
+        com1,
+        oem: OemIds::default(),
+    })
+}
+
 /// The first CPU must reach all that the machine has.
 fn check_address_space(machine: &PcMachine, chipset: Chipset, first: &RealizedCpu) -> Result<(), StartError> {
     // Not from the table: a CPU without the leaf reads another one there.
-    let long_mode = first.config.features.has(const { feature("lm") });
+    let long_mode = has_long_mode(first);
     let class = crate::machine::machine_class(qom::Object::core(machine).class());
     if !long_mode && class.is_some_and(|class| class.broken_32bit_mem_addr_check) {
         return Ok(());

@@ -6,6 +6,8 @@
 //! MSRs from the tables below. Where a host lacks an interface the part stays as it was;
 //! [`super::Capabilities`] says so.
 //!
+//! A boot CPU that starts in a kernel has the registers of a [`CpuEntry`] on top of that.
+//!
 //! Sources: Intel SDM vol. 3, 11.1.1 (processor state after reset, table 11-1), 12.4.7.1 (local
 //! APIC state after reset); Linux, `Documentation/virt/kvm/x86/msr.rst`.
 
@@ -20,6 +22,7 @@ use kvm_ioctls::{Cap, Kvm};
 use super::caps::Capabilities;
 use super::error::VcpuError;
 use super::vcpu::{VcpuConfig, VcpuId};
+use crate::boot::CpuEntry;
 use crate::raw::RawVcpu;
 
 const APIC_BASE_BSP: u64 = 1 << 8;
@@ -139,10 +142,13 @@ pub(super) fn initialise(
     vcpu: &RawVcpu,
     config: &VcpuConfig,
     power_on: &PowerOnState,
+    entry: Option<&CpuEntry>,
 ) -> Result<(), VcpuError> {
-    let id = config.id;
-    let regs = kvm_regs { rdx: signature(config), ..power_on.regs };
-    vcpu.fd().set_regs(&regs).map_err(VcpuError::ioctl(id, "KVM_SET_REGS"))?;
+    if let Some(entry) = entry.filter(|_| config.boot) {
+        let sregs = entry.system(&power_on.sregs);
+        vcpu.fd().set_sregs(&sregs).map_err(VcpuError::ioctl(config.id, "KVM_SET_SREGS"))?;
+    }
+    set_regs(vcpu, config, power_on, entry)?;
     // Without this the kernel's table of destinations does not get to know the new APIC, and the
     // interrupts that start it are lost.
     set_lapic(vcpu, config, power_on)?;
@@ -158,11 +164,25 @@ fn set_lapic(vcpu: &RawVcpu, config: &VcpuConfig, power_on: &PowerOnState) -> Re
     vcpu.fd().set_lapic(&lapic).map_err(VcpuError::ioctl(config.id, "KVM_SET_LAPIC"))
 }
 
+fn set_regs(
+    vcpu: &RawVcpu,
+    config: &VcpuConfig,
+    power_on: &PowerOnState,
+    entry: Option<&CpuEntry>,
+) -> Result<(), VcpuError> {
+    let mut regs = kvm_regs { rdx: signature(config), ..power_on.regs };
+    if let Some(entry) = entry.filter(|_| config.boot) {
+        regs = entry.general(&regs);
+    }
+    vcpu.fd().set_regs(&regs).map_err(VcpuError::ioctl(config.id, "KVM_SET_REGS"))
+}
+
 /// Brings a vCPU that may have run back to power-on.
 pub(super) fn reset(
     vcpu: &RawVcpu,
     config: &VcpuConfig,
     power_on: &PowerOnState,
+    entry: Option<&CpuEntry>,
     msrs: &[kvm_msr_entry],
     caps: &Capabilities,
 ) -> Result<(), VcpuError> {
@@ -183,8 +203,11 @@ pub(super) fn reset(
     // The APIC's mode is part of sregs and decides how the next state is read.
     fd.set_sregs(&sregs).map_err(VcpuError::ioctl(id, "KVM_SET_SREGS"))?;
     set_lapic(vcpu, config, power_on)?;
-    let regs = kvm_regs { rdx: signature(config), ..power_on.regs };
-    fd.set_regs(&regs).map_err(VcpuError::ioctl(id, "KVM_SET_REGS"))?;
+    if let Some(entry) = entry.filter(|_| config.boot) {
+        // After the APIC's mode, which the first look decided.
+        fd.set_sregs(&entry.system(&sregs)).map_err(VcpuError::ioctl(id, "KVM_SET_SREGS"))?;
+    }
+    set_regs(vcpu, config, power_on, entry)?;
     let fpu = kvm_fpu { fcw: 0x37f, mxcsr: 0x1f80, ..kvm_fpu::default() };
     fd.set_fpu(&fpu).map_err(VcpuError::ioctl(id, "KVM_SET_FPU"))?;
     reset_optional(vcpu, caps);

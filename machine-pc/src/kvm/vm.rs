@@ -18,6 +18,7 @@ use super::cpu_state::{self, PowerOnState};
 use super::error::{KvmError, PlugError, VcpuError};
 use super::tsc;
 use super::vcpu::{Vcpu, VcpuConfig, VcpuId};
+use crate::boot::CpuEntry;
 use crate::io_bus::IoBus;
 use crate::irq::IrqLine;
 use crate::memory::GuestMemory;
@@ -91,6 +92,8 @@ pub struct KvmVm {
     slots: AtomicU32,
     irqchips: IrqChips,
     power_on: OnceLock<PowerOnState>,
+    /// Where the boot CPU starts, if not at the reset vector.
+    entry: OnceLock<CpuEntry>,
     reset_msrs: Arc<[kvm_msr_entry]>,
     memory: Mutex<Vec<GuestMemory>>,
 }
@@ -138,6 +141,7 @@ impl KvmVm {
             slots: AtomicU32::new(0),
             irqchips,
             power_on: OnceLock::new(),
+            entry: OnceLock::new(),
             reset_msrs: cpu_state::reset_msrs(&kvm).into(),
             memory: Mutex::default(),
             caps,
@@ -165,6 +169,11 @@ impl KvmVm {
     /// Gives vCPUs their buses; once, before the first is plugged.
     pub fn attach(&self, buses: VmBuses) -> Result<(), KvmError> {
         self.buses.set(buses).map_err(|_| KvmError::BusesAttached)
+    }
+
+    /// Has the boot CPU start in a kernel instead of at the reset vector. It is said once, before that CPU is plugged.
+    pub fn start_at(&self, entry: CpuEntry) {
+        let _ = self.entry.set(entry);
     }
 
     /// Input `gsi` of the interrupt controllers: 0 to 15 reach PIC and IOAPIC, up to 23 the IOAPIC.
@@ -241,9 +250,10 @@ impl KvmVm {
             for capability in &config.capabilities {
                 vcpu.raw.enable(*capability).map_err(VcpuError::ioctl(id, "KVM_ENABLE_CAP"))?;
             }
-            cpu_state::initialise(&vcpu.raw, config, power_on)?;
+            cpu_state::initialise(&vcpu.raw, config, power_on, self.entry.get())?;
         } else {
-            cpu_state::reset(&vcpu.raw, config, power_on, &self.reset_msrs, &self.caps)?;
+            let (entry, msrs) = (self.entry.get(), &self.reset_msrs);
+            cpu_state::reset(&vcpu.raw, config, power_on, entry, msrs, &self.caps)?;
         }
         Ok(())
     }
@@ -355,7 +365,10 @@ impl KvmVm {
             let config = vcpu.config().clone();
             let msrs = Arc::clone(&self.reset_msrs);
             let caps = self.caps.clone();
-            vcpu.on_thread(move |raw| cpu_state::reset(raw, &config, &power_on, &msrs, &caps))??;
+            let entry = self.entry.get().copied();
+            vcpu.on_thread(move |raw| {
+                cpu_state::reset(raw, &config, &power_on, entry.as_ref(), &msrs, &caps)
+            })??;
             vcpu.clear_stall();
         }
         Ok(())

@@ -16,13 +16,14 @@ use vm_memory::MmapRegion;
 
 use super::Chipset;
 use crate::acpi::gpe::{ICH9_GPE0_LEN, PIIX4_GPE0_LEN};
-use crate::acpi::{CpuHotplug, CpuHotplugDevice, Gpe, HotplugMode, SlotInit};
+use crate::acpi::{AcpiDescription, CpuHotplug, CpuHotplugDevice, Gpe, HotplugMode, SlotInit};
+use crate::boot::{BootError, DirectBoot, KernelOptions};
 use crate::firmware::{self, FirmwareError};
 use crate::guest::{self, BoardInfo, GuestError};
 use crate::io_bus::{InsertError, IoBus, IoDevice};
 use crate::irq::{IrqLine, SharedIrqLine};
 use crate::kvm::{KvmError, KvmVm, VcpuConfig, VmBuses, VmOptions};
-use crate::memory::{GuestMemory, MemoryError, Rom};
+use crate::memory::{GuestMemory, MemoryError, Ram, RamLayout, Rom};
 use crate::reset_ports::reset_control::{ICH9_KEPT_BITS, PIIX_KEPT_BITS};
 use crate::reset_ports::{I8042, Port92, ResetControl};
 use crate::serial::{COM1_BASE, COM1_IRQ, SERIAL_LEN, SerialPort};
@@ -34,8 +35,16 @@ const SCI_IRQ: u32 = 9;
 const PIIX4_GPE0_BASE: u64 = 0xafe0;
 const ICH9_GPE0_BASE: u64 = 0x620;
 /// First port of the CPU hotplug registers, by chipset (QEMU's `docs/specs/acpi_cpu_hotplug`).
-const I440FX_CPU_HOTPLUG_BASE: u64 = 0xaf00;
-const Q35_CPU_HOTPLUG_BASE: u64 = 0xcd8;
+const I440FX_CPU_HOTPLUG_BASE: u16 = 0xaf00;
+const Q35_CPU_HOTPLUG_BASE: u16 = 0xcd8;
+
+/// First port of the CPU hotplug registers.
+pub fn cpu_hotplug_base(chipset: Chipset) -> u16 {
+    match chipset {
+        Chipset::I440fx => I440FX_CPU_HOTPLUG_BASE,
+        Chipset::Q35 => Q35_CPU_HOTPLUG_BASE,
+    }
+}
 
 /// What runs first.
 #[derive(Debug, Clone)]
@@ -44,6 +53,8 @@ pub enum BootRom {
     File(PathBuf),
     /// The guest that comes with the program.
     BuiltIn,
+    /// A kernel, with no firmware before it.
+    Kernel(KernelOptions),
 }
 
 /// A board's RAM.
@@ -75,6 +86,8 @@ pub struct BoardConfig {
     pub i8042: bool,
     /// What runs first.
     pub rom: BootRom,
+    /// What a kernel is told by ACPI, if anything; firmware and the built-in guest are told nothing.
+    pub tables: Option<AcpiDescription>,
     /// APIC IDs of the CPUs that there can be, rising.
     pub apic_ids: Vec<u32>,
     /// Where COM1 writes; none for a machine without COM1.
@@ -105,6 +118,9 @@ pub enum BoardError {
     /// The firmware image.
     #[error(transparent)]
     Firmware(#[from] FirmwareError),
+    /// The kernel.
+    #[error(transparent)]
+    Boot(#[from] BootError),
     /// The built-in guest does not fit the machine.
     #[error(transparent)]
     Guest(#[from] GuestError),
@@ -137,8 +153,12 @@ pub struct Board {
     port92: Arc<Port92>,
     i8042: Arc<I8042>,
     reset_control: Arc<ResetControl>,
+    /// The kernel that is loaded at every reset.
+    kernel: Option<DirectBoot>,
+    /// RAM, where there is any.
+    ram: Option<Arc<Ram>>,
     /// What went wrong first in the reset that is under way: the methods of its phases cannot fail.
-    reset_error: Mutex<Option<KvmError>>,
+    reset_error: Mutex<Option<BoardError>>,
 }
 
 impl Board {
@@ -149,21 +169,31 @@ impl Board {
     pub fn new(config: BoardConfig) -> Result<Self, BoardError> {
         let max_apic_id = config.apic_ids.last().copied().unwrap_or(0);
         // Read under every accelerator: an image that cannot be used is the user's mistake, whoever would run it.
-        let firmware = match &config.rom {
-            BootRom::File(path) => Some(firmware::load(path)?),
-            BootRom::BuiltIn => None,
+        let layout = config.chipset.ram_layout(config.ram.size, config.ram.max_below_4g);
+        let (firmware, kernel) = match &config.rom {
+            BootRom::File(path) => (Some(firmware::load(path)?), None),
+            BootRom::BuiltIn => (None, None),
+            BootRom::Kernel(options) => {
+                (None, Some(DirectBoot::new(options, layout, config.tables.clone())?))
+            }
         };
         let vm = config.kvm.then(|| KvmVm::new(VmOptions { max_apic_id })).transpose()?;
+        let mut ram = None;
         if let Some(vm) = &vm {
-            vm.map(&memory(&config, firmware)?)?;
+            let memory = memory(&config, layout, firmware)?;
+            vm.map(&memory)?;
+            ram = Some(memory.ram().clone());
+            if let Some(kernel) = &kernel {
+                vm.start_at(kernel.entry());
+            }
         }
         let line =
             |irq| vm.as_ref().map_or_else(|| Arc::new(NoLine) as Arc<dyn IrqLine>, |vm| vm.irq_line(irq));
 
         let sci = SharedIrqLine::new(line(SCI_IRQ));
-        let (gpe_base, gpe_len, hotplug_base, kept) = match config.chipset {
-            Chipset::I440fx => (PIIX4_GPE0_BASE, PIIX4_GPE0_LEN, I440FX_CPU_HOTPLUG_BASE, PIIX_KEPT_BITS),
-            Chipset::Q35 => (ICH9_GPE0_BASE, ICH9_GPE0_LEN, Q35_CPU_HOTPLUG_BASE, ICH9_KEPT_BITS),
+        let (gpe_base, gpe_len, kept) = match config.chipset {
+            Chipset::I440fx => (PIIX4_GPE0_BASE, PIIX4_GPE0_LEN, PIIX_KEPT_BITS),
+            Chipset::Q35 => (ICH9_GPE0_BASE, ICH9_GPE0_LEN, ICH9_KEPT_BITS),
         };
         let gpe = Arc::new(Gpe::new(gpe_len, sci.input()));
         let slots = config.apic_ids.iter().map(|id| SlotInit { arch_id: u64::from(*id), present: false });
@@ -182,6 +212,7 @@ impl Board {
         let mut pio = IoBus::pio();
         let mut insert = |name, base, len, device: Arc<dyn IoDevice>| pio.insert(name, base, len, device);
         if config.acpi {
+            let hotplug_base = cpu_hotplug_base(config.chipset).into();
             insert("acpi-cpu-hotplug", hotplug_base, cpu_hotplug.port_len(), cpu_hotplug.clone())?;
             insert("acpi-gpe0", gpe_base, gpe.len(), gpe.clone())?;
         }
@@ -207,6 +238,8 @@ impl Board {
             port92,
             i8042,
             reset_control,
+            kernel,
+            ram,
             reset_error: Mutex::new(None),
         })
     }
@@ -235,10 +268,10 @@ impl Board {
     ///
     /// # Errors
     /// A vCPU does not stop; then nothing was reset.
-    pub fn begin_reset(&self) -> Result<bool, KvmError> {
+    pub fn begin_reset(&self) -> Result<bool, BoardError> {
         let was_running = self.vm.as_ref().is_some_and(KvmVm::is_running);
         if let Some(vm) = &self.vm {
-            vm.pause()?;
+            vm.pause().map_err(KvmError::from)?;
         }
         *self.reset_error.lock() = None;
         Ok(was_running)
@@ -254,18 +287,38 @@ impl Board {
             serial.reset();
         }
         if let Some(vm) = &self.vm {
-            self.note_reset(vm.reset_chips());
+            self.note_reset(vm.reset_chips().map_err(BoardError::from));
         }
+        self.note_reset(self.load_kernel());
+    }
+
+    /// Writes the kernel to memory with all that it is booted with, where one is booted and vCPUs run here.
+    ///
+    /// # Errors
+    /// [`BootError`].
+    pub fn load_kernel(&self) -> Result<(), BoardError> {
+        let (Some(kernel), Some(ram)) = (&self.kernel, &self.ram) else { return Ok(()) };
+        let present = |slot| {
+            let status = u32::try_from(slot).ok().and_then(|slot| self.cpu_hotplug.status(slot));
+            status.is_some_and(|status| status.present)
+        };
+        Ok(kernel.load(ram, &present)?)
+    }
+
+    /// The kernel that is booted, if one is.
+    pub fn kernel(&self) -> Option<&DirectBoot> {
+        self.kernel.as_ref()
     }
 
     /// Brings a vCPU to its power-on state, if vCPUs run here.
     pub fn reset_vcpu(&self, apic_id: u32) {
         if let Some(vm) = &self.vm {
-            self.note_reset(vm.reset_vcpu(crate::kvm::VcpuId(apic_id)).map_err(KvmError::from));
+            let outcome = vm.reset_vcpu(crate::kvm::VcpuId(apic_id)).map_err(KvmError::from);
+            self.note_reset(outcome.map_err(BoardError::from));
         }
     }
 
-    fn note_reset(&self, outcome: Result<(), KvmError>) {
+    fn note_reset(&self, outcome: Result<(), BoardError>) {
         if let Err(error) = outcome {
             self.reset_error.lock().get_or_insert(error);
         }
@@ -275,7 +328,7 @@ impl Board {
     ///
     /// # Errors
     /// What went wrong first in the reset; the vCPUs are then stopped.
-    pub fn end_reset(&self, was_running: bool) -> Result<(), KvmError> {
+    pub fn end_reset(&self, was_running: bool) -> Result<(), BoardError> {
         if let Some(error) = self.reset_error.lock().take() {
             return Err(error);
         }
@@ -330,21 +383,26 @@ pub struct VcpuPlug {
     pub msrs: Vec<(u32, u64)>,
 }
 
-fn memory(config: &BoardConfig, firmware: Option<Vec<u8>>) -> Result<GuestMemory, BoardError> {
-    let RamConfig { size, max_below_4g, backends, dump, merge } = &config.ram;
-    let layout = config.chipset.ram_layout(*size, *max_below_4g);
+fn memory(
+    config: &BoardConfig,
+    layout: RamLayout,
+    firmware: Option<Vec<u8>>,
+) -> Result<GuestMemory, BoardError> {
+    let RamConfig { size, backends, dump, merge, .. } = &config.ram;
     let image = match firmware {
-        Some(image) => image,
+        Some(image) => Some(image),
+        // Where it would lie the kernel's guest sees RAM, and nothing below 4 GiB.
+        None if matches!(config.rom, BootRom::Kernel(_)) => None,
         None => {
             let board = match config.chipset {
                 Chipset::I440fx => BoardInfo::I440FX,
                 Chipset::Q35 => BoardInfo::Q35,
             };
             let slots = u32::try_from(config.apic_ids.len()).unwrap_or(u32::MAX);
-            guest::image(board, *size, slots)?
+            Some(guest::image(board, *size, slots)?)
         }
     };
-    let rom = Some(Rom::new(image)?);
+    let rom = image.map(Rom::new).transpose()?;
     Ok(match backends.as_slice() {
         [] => {
             let memory = GuestMemory::new(layout, rom)?;

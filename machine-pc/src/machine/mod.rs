@@ -21,6 +21,7 @@ pub mod smp_cache;
 pub mod versions;
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use qom::{
@@ -36,6 +37,7 @@ pub use pc::PcMachine;
 
 use smp_cache::SmpCacheProperties;
 
+use crate::boot::KernelOptions;
 use crate::memory::RamLayout;
 use crate::smp::{SmpConfiguration, SmpLimits};
 use versions::CompatProperty;
@@ -142,6 +144,10 @@ pub struct Machine {
     /// The firmware image's path; empty for none.
     firmware: Field<String>,
     asked: Field<Asked>,
+    /// The kernel that is booted directly, and what goes with it; empty for none.
+    kernel: Field<String>,
+    initrd: Field<String>,
+    append: Field<String>,
     #[object(default = Field::new(true))]
     dump_guest_core: Field<bool>,
     #[object(default = Field::new(true))]
@@ -222,6 +228,7 @@ impl Machine {
                     this.before_it_is_made().map(|()| this.firmware.set(path))
                 }),
         );
+        Self::add_kernel_properties(class);
         class.add_property(
             Property::new("smp-cache", "SmpCachePropertiesWrapper")
                 .description("Cache properties list for SMP machine")
@@ -271,6 +278,34 @@ impl Machine {
                     Ok(())
                 }),
         );
+    }
+
+    fn add_kernel_properties(class: &mut qom::ClassInit<'_>) {
+        type Place = fn(&Machine) -> &Field<String>;
+        let properties: [(&str, &str, Place); 3] = [
+            ("kernel", "Linux kernel image file", |this| &this.kernel),
+            ("initrd", "Linux initial ramdisk file", |this| &this.initrd),
+            ("append", "Linux kernel command line", |this| &this.append),
+        ];
+        for (name, description, place) in properties {
+            class.add_property(
+                Property::new(name, "string")
+                    .description(description)
+                    .get(move |object| Ok(object.downcast_ref::<Self>().map(|this| place(this).get()).into()))
+                    .set(move |object, input| {
+                        let text = String::read(name, input)?;
+                        let Some(this) = object.downcast_ref::<Self>() else { return Err(too_late()) };
+                        this.before_it_is_made().map(|()| place(this).set(text))
+                    }),
+            );
+        }
+    }
+
+    /// What is booted with no firmware, if the user named a kernel.
+    pub fn kernel(&self) -> Option<KernelOptions> {
+        let path = |field: &Field<String>| Some(field.get()).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let (initrd, append) = (path(&self.initrd), self.append.get());
+        path(&self.kernel).map(|kernel| KernelOptions { kernel, initrd, append })
     }
 
     /// Notes what the user says.

@@ -10,12 +10,11 @@ use qom_derive::Object;
 use vm_memory::MmapRegion;
 
 use super::absent;
-use super::board::Board;
+use super::board::{Board, BoardError};
 use super::possible_cpus::PossibleCpus;
 use super::reset::MachineReset;
 use super::versions::{PC_VERSIONS, PcVersion, compat_properties};
 use super::{Chipset, Machine, MachineClass, SmpRules, TYPE_SUFFIX};
-use crate::kvm::KvmError;
 use crate::numa::Completed;
 
 /// The state of all PCs.
@@ -117,6 +116,11 @@ impl PcMachine {
         self.i8042.get()
     }
 
+    /// Whether guests are told of the machine by ACPI tables.
+    pub fn has_acpi_tables(&self) -> bool {
+        self.acpi.get() != OnOffAuto::Off
+    }
+
     fn chipset(&self) -> Option<Chipset> {
         super::machine_class(qom::Object::core(self).class())?.chipset
     }
@@ -177,8 +181,8 @@ impl PcMachine {
     /// Brings the machine to its power-on state. CPUs stay plugged. A machine that is not built has nothing to reset.
     ///
     /// # Errors
-    /// KVM's; the vCPUs are then stopped.
-    pub fn reset(&self) -> Result<(), KvmError> {
+    /// KVM's, or a kernel's that cannot be loaded again; the vCPUs are then stopped.
+    pub fn reset(&self) -> Result<(), BoardError> {
         let (Some(board), Some(tree)) = (self.board(), self.reset_tree()) else { return Ok(()) };
         let was_running = board.begin_reset()?;
         tree.reset();
