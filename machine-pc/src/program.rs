@@ -33,7 +33,7 @@ pub fn main(words: impl IntoIterator<Item = String>) -> ExitCode {
     let line = match CommandLine::parse(words) {
         Ok(line) => line,
         Err(error) => {
-            eprint!("{}", error.report(PROGRAM));
+            let _ = write!(std::io::stderr(), "{}", error.report(PROGRAM));
             return ExitCode::FAILURE;
         }
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -156,7 +157,9 @@ impl CpuModels {
     pub(super) fn warn_text(&self, text: &str) {
         match self.sink.get() {
             Some(sink) => sink(text),
-            None => eprintln!("warning: {text}"),
+            None => {
+                let _ = writeln!(std::io::stderr(), "warning: {text}");
+            }
         }
     }
 }
