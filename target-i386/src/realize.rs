@@ -105,6 +105,8 @@ pub struct RealizedCpu {
     pub microcode_revision: u64,
     /// IA32_MCG_CAP as it is asked of the accelerator; `None` for a CPU without a machine check architecture.
     pub machine_check: Option<u64>,
+    /// `pmu` is on, and the host's processor, of another vendor, has no such counters: KVM gives the guest none.
+    pub lacks_pmu: bool,
 }
 
 /// Names of bits as lists of missing features give them: XSAVE components go by the feature that
@@ -292,6 +294,9 @@ impl Expanded {
             self.config.tsc_khz = source.tsc_khz().unwrap_or(0).into();
         }
         let machine_check = self.machine_check(source)?;
+        let host = source.host_identity();
+        let lacks_pmu =
+            self.config.pmu && host.is_some_and(|host| !host.vendor.has_counters_of(self.config.vendor));
         let config = self.config.clone();
         let table = build(&BuildInput {
             config: &config,
@@ -311,6 +316,7 @@ impl Expanded {
             shows_hyperv: config.hyperv.active(source),
             microcode_revision: config.ucode_rev,
             machine_check,
+            lacks_pmu,
             config,
         })
     }
