@@ -31,7 +31,7 @@ struct Inner {
 pub struct Vm(Rc<Inner>);
 
 /// The guest's report on a CPU (QAPI `ACPI_DEVICE_OST`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct AcpiDeviceOst {
     info: OstInfo,
 }
@@ -39,9 +39,10 @@ struct AcpiDeviceOst {
 impl EventType for AcpiDeviceOst {
     const NAME: &'static str = "ACPI_DEVICE_OST";
 }
+qmp::register_event!(AcpiDeviceOst);
 
 /// One slot's last report (QAPI `ACPIOSTInfo`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 pub struct OstInfo {
     /// The id of the device in the slot, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +55,18 @@ pub struct OstInfo {
     pub slot: String,
     /// Always `CPU`.
     #[serde(rename = "slot-type")]
-    pub slot_type: &'static str,
+    pub slot_type: AcpiSlotType,
+}
+
+/// What stands in a slot (QAPI `ACPISlotType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
+pub enum AcpiSlotType {
+    /// Memory; there is none that could be added.
+    #[serde(rename = "DIMM")]
+    Dimm,
+    /// A CPU.
+    #[serde(rename = "CPU")]
+    Cpu,
 }
 
 impl Vm {
@@ -92,7 +104,7 @@ impl Vm {
             source: status.ost_event,
             status: status.ost_status,
             slot: slot.to_string(),
-            slot_type: "CPU",
+            slot_type: AcpiSlotType::Cpu,
         }
     }
 

@@ -2,19 +2,19 @@
 
 use serde::Serialize;
 
-use crate::EventType;
 use crate::run_control::ShutdownCause;
+use crate::{EventInfo, EventType, QapiType};
 
 macro_rules! event {
     ($(#[$meta:meta])* $name:literal $type:ident { $($(#[$field_meta:meta])* $field:ident: $field_type:ty,)* }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, QapiType)]
         pub struct $type { $($(#[$field_meta])* pub $field: $field_type,)* }
         event!(@ $name $type);
     };
     ($(#[$meta:meta])* $name:literal $type:ident;) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, QapiType)]
         pub struct $type;
         event!(@ $name $type);
     };
@@ -95,3 +95,11 @@ event! {
         path: String,
     }
 }
+
+macro_rules! infos {
+    ($($type:ident)*) => { [$(EventInfo::of::<$type>(concat!(module_path!(), "::", stringify!($type)))),*] };
+}
+
+/// The events of this crate.
+pub(crate) const EVENTS: [EventInfo; 7] =
+    infos![Stop Resume Powerdown Reset Shutdown DeviceDeleted DeviceUnplugGuestError];

@@ -7,7 +7,7 @@ use crate::chardev::fd_set;
 use crate::run_actions::{PanicAction, RebootAction, RunActions, ShutdownAction, WatchdogAction};
 use crate::vm::Vm;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct SetAction {
     reboot: Option<RebootAction>,
     shutdown: Option<ShutdownAction>,
@@ -31,7 +31,7 @@ command! {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct WatchdogSetAction {
     action: WatchdogAction,
 }
@@ -61,7 +61,7 @@ hmp_command! {
 }
 
 /// A descriptor (QAPI `FdsetFdInfo`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct FdInfo {
     fd: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +69,7 @@ struct FdInfo {
 }
 
 /// A set of descriptors (QAPI `FdsetInfo`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct FdSetInfo {
     fds: Vec<FdInfo>,
@@ -88,7 +88,7 @@ command! {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct RemoveFd {
     fdset_id: i64,

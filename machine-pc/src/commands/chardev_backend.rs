@@ -8,7 +8,7 @@ use crate::chardev::spec::{ChardevBackend, ChardevLog, ChardevSpec, SocketAddres
 use crate::cmdline::chardev::{ChardevError, ring};
 
 /// The backend and its settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(tag = "type", content = "data", rename_all = "kebab-case")]
 pub(super) enum Backend {
     File(FileData),
@@ -21,13 +21,13 @@ pub(super) enum Backend {
     Memory(RingData),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 pub(super) struct NullData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 pub(super) struct FileData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
@@ -37,35 +37,35 @@ pub(super) struct FileData {
     append: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 pub(super) struct PipeData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
     device: PathBuf,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 pub(super) struct PtyData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
     path: Option<PathBuf>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 pub(super) struct StdioData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
     signal: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 pub(super) struct RingData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
     size: Option<i64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct SocketData {
     logfile: Option<PathBuf>,
@@ -83,7 +83,7 @@ pub(super) struct SocketData {
 }
 
 /// QAPI `SocketAddressLegacy`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(tag = "type", content = "data", rename_all = "kebab-case")]
 enum Address {
     Inet(InetAddress),
@@ -91,7 +91,7 @@ enum Address {
     Fd(FdAddress),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct InetAddress {
     host: String,
     port: String,
@@ -100,7 +100,7 @@ struct InetAddress {
     ipv6: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct UnixAddress {
     path: PathBuf,
     #[serde(rename = "abstract")]
@@ -109,7 +109,7 @@ struct UnixAddress {
 }
 
 /// A descriptor that was passed over the monitor. None can be, so it is always refused.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct FdAddress {
     str: String,
 }

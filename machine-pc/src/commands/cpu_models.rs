@@ -21,21 +21,22 @@ property_enum! {
 }
 
 /// A CPU model and properties (QAPI `CpuModelInfo`).
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, qmp::QapiType)]
 pub(super) struct CpuModelInfo {
     pub(super) name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) props: Option<Map<String, Value>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct QueryCpuModelExpansion {
     #[serde(rename = "type")]
+    #[qapi(as = qmp::schema::EnumName<ExpansionType>)]
     kind: String,
     model: CpuModelInfo,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct CpuModelExpansionInfo {
     model: CpuModelInfo,
 }

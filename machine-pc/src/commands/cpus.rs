@@ -14,7 +14,7 @@ pub(super) fn pc(context: &Context) -> Result<Option<Obj<PcMachine>>, Error> {
 }
 
 /// A CPU that could be plugged or is (QAPI `HotpluggableCPU`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct HotpluggableCpu {
     pub(super) props: CpuInstanceProperties,
@@ -52,7 +52,7 @@ command! {
 }
 
 /// A CPU that is there (QAPI `CpuInfoFast`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct CpuInfoFast {
     pub(super) thread_id: u32,
@@ -60,7 +60,15 @@ pub(super) struct CpuInfoFast {
     pub(super) props: CpuInstanceProperties,
     qom_path: String,
     pub(super) cpu_index: usize,
-    target: &'static str,
+    target: SysEmuTarget,
+}
+
+/// What is emulated (QAPI `SysEmuTarget`).
+#[derive(Debug, Serialize, qmp::QapiType)]
+pub(super) enum SysEmuTarget {
+    /// A PC of 64 bits.
+    #[serde(rename = "x86_64")]
+    X86_64,
 }
 
 /// The CPUs that are there, in the order in which they were plugged. A CPU without a thread of its own shows the program's main thread.
@@ -79,7 +87,7 @@ pub(super) fn cpus(machine: &PcMachine) -> Vec<CpuInfoFast> {
                 props: slot.props(),
                 qom_path: cpu.canonical_path(),
                 cpu_index: index,
-                target: "x86_64",
+                target: SysEmuTarget::X86_64,
             })
         })
         .collect()

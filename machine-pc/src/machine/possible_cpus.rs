@@ -14,7 +14,7 @@ use crate::numa::CpuSlot;
 
 /// A CPU's place as `query-hotpluggable-cpus` and `query-cpus-fast` show it (QAPI `CpuInstanceProperties`). Levels
 /// that the machine's topology has only one of and that older clients do not know (dies, modules) are left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub struct CpuInstanceProperties {
     /// Core in the module.

@@ -202,7 +202,7 @@ fn events_reach_every_session_and_come_before_the_reply() {
     });
 }
 
-#[derive(serde::Serialize)]
+#[derive(serde::Serialize, qmp::QapiType)]
 struct Tick;
 
 impl EventType for Tick {
