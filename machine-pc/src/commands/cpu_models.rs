@@ -49,7 +49,8 @@ pub(super) fn make(
 ) -> Result<Obj<X86Cpu>, Error> {
     let not_x86 = |_| Error::generic(format_args!("'{}' is no x86 CPU", class.name()));
     let cpu = Obj::<X86Cpu>::new(qom.create(class.name())?).map_err(not_x86)?;
-    for (name, value) in props.iter().flatten() {
+    // Some properties change others, so the order is part of the answer.
+    for (name, value) in props.iter().flat_map(qmp::json::qdict_order) {
         let set = cpu.as_object().set(name, &Input::Json(value), Origin::Monitor);
         set.map_err(|error| match error {
             // As in the reference, a number out of its type's range is named without the path.

@@ -209,8 +209,8 @@ impl Plug<'_> {
     fn start(&self, realized: &RealizedCpu, slot: u32, hotplugged: bool) -> Result<(), Error> {
         let apic_id = realized.placement.apic_id.0;
         if self.board.vm().is_some() {
-            if realized.lacks_pmu {
-                crate::report::error("host doesn't support requested feature: vPMU");
+            if let Some(problem) = realized.pmu_problem {
+                crate::report::error(problem);
             }
             let cpuid: CpuId = realized
                 .table
