@@ -28,6 +28,10 @@ const CENTURY: u8 = 0x32;
 /// Boot architecture flag: there is a keyboard controller.
 const BOOT_8042: u16 = 1 << 1;
 
+/// Interrupts reach I/O APICs. The field was reserved after ACPI 1.0, so the crate has no name for it.
+const INT_MODEL_APIC: u8 = 1;
+const INT_MODEL_AT: usize = 44;
+
 /// Length in bytes of the table of ACPI 1.0.
 const LEN_1: usize = 116;
 /// Length in bytes of the table of ACPI 2.0.
@@ -126,6 +130,7 @@ impl Fadt {
         // The crate's is that of ACPI 6.5: the older ones are its beginning.
         let mut newest = Vec::new();
         fadt.finalize().to_aml_bytes(&mut newest);
+        newest[INT_MODEL_AT] = INT_MODEL_APIC;
         let (revision, len) = if old { (1, LEN_1) } else { (3, LEN_3) };
         oem.table(*b"FACP", revision, newest.get(HEADER_LEN..len).unwrap_or_default())
     }
