@@ -1,0 +1,319 @@
+//! The ACPI tables of a machine under ACPICA: `iasl` reads them and makes the same again, and `acpiexec` evaluates what an
+//! operating system does. Both are in Debian's `acpica-tools`; where they are not there, the tests say so and check nothing.
+//!
+//! `acpiexec` has no CPU hotplug registers: behind their ports it has memory, which is as it was filled (`-fv`), set by the
+//! initialization file (`-fi`) or written by a method. So a method's accesses are read back there, register by register. What
+//! the methods do with real registers is tested in `machine-pc`.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use machine_pc::acpi::{AcpiCpu, AcpiDescription, OemIds, tables};
+use machine_pc::machine::Chipset;
+use machine_pc::memory::RamLayout;
+
+/// Whether ACPICA's tools are there. Says aloud that a test is skipped where they are not.
+fn acpica_or_skip(test: &str) -> bool {
+    let there = ["iasl", "acpiexec"].iter().all(|tool| Command::new(tool).arg("-v").output().is_ok());
+    if !there {
+        eprintln!("SKIPPED {test}: iasl and acpiexec (acpica-tools) are not installed");
+    }
+    there
+}
+
+struct Machine {
+    name: &'static str,
+    chipset: Chipset,
+    cpus: u32,
+    numa: bool,
+}
+
+const MACHINES: [Machine; 7] = [
+    Machine { name: "pc-1", chipset: Chipset::I440fx, cpus: 1, numa: false },
+    Machine { name: "pc-8-numa", chipset: Chipset::I440fx, cpus: 8, numa: true },
+    Machine { name: "pc-255", chipset: Chipset::I440fx, cpus: 255, numa: false },
+    Machine { name: "q35-1", chipset: Chipset::Q35, cpus: 1, numa: false },
+    Machine { name: "q35-8", chipset: Chipset::Q35, cpus: 8, numa: false },
+    Machine { name: "q35-255", chipset: Chipset::Q35, cpus: 255, numa: false },
+    Machine { name: "q35-300-numa", chipset: Chipset::Q35, cpus: 300, numa: true },
+];
+
+const AT: u64 = 0xe_0000;
+
+impl Machine {
+    fn node(&self, slot: u32) -> Option<u32> {
+        self.numa.then_some(slot % 3)
+    }
+
+    fn dsdt(&self) -> Vec<u8> {
+        self.tables().into_iter().find(|(name, _)| name == "DSDT").expect("a DSDT").1
+    }
+
+    /// The tables that have a header, by name.
+    fn tables(&self) -> Vec<(String, Vec<u8>)> {
+        let cpu = |slot| AcpiCpu { apic_id: slot, present: slot == 0, node: self.node(slot) };
+        let built = tables::build(
+            &AcpiDescription {
+                chipset: self.chipset,
+                cpus: (0..self.cpus).map(cpu).collect(),
+                numa: None,
+                ram: RamLayout { below_4g: 1 << 30, above_4g: 0 },
+                cpu_hotplug: Some(if self.chipset == Chipset::Q35 { 0xcd8 } else { 0xaf00 }),
+                i8042: true,
+                com1: true,
+                oem: OemIds::default(),
+            },
+            AT,
+        );
+        // One follows the other, and each begins with its name and length.
+        let mut rest = &built.tables[..];
+        let mut found = Vec::new();
+        while let Some(length) =
+            rest.get(4..8).map(|length| u32::from_le_bytes(length.try_into().expect("4 bytes")))
+        {
+            // The end is aligned.
+            if length == 0 {
+                break;
+            }
+            let (table, after) = rest.split_at(length as usize);
+            found.push((String::from_utf8_lossy(&table[..4]).into_owned(), table.to_vec()));
+            rest = after;
+        }
+        found.retain(|(name, _)| name != "FACS");
+        found
+    }
+}
+
+/// Runs a tool that is to succeed; what it printed.
+fn output(directory: &Path, tool: &str, arguments: &[&str], input: Stdio) -> String {
+    let output = Command::new(tool)
+        .args(arguments)
+        .current_dir(directory)
+        .stdin(input)
+        .output()
+        .expect("a tool that is there");
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{tool} {arguments:?}: {text}");
+    text
+}
+
+/// Compiles a disassembly. The only advice that is taken as given: `Processor` is an old way to declare a CPU, which the
+/// reference uses too.
+fn recompile(directory: &Path, source: &str) {
+    let text = output(directory, "iasl", &["-oa", "-vs", "-p", "again", source], Stdio::null());
+    let problems = text.lines().filter(|line| {
+        ["Error", "Warning", "Remark"].iter().any(|kind| line.contains(kind))
+            && !line.starts_with("Warning  3168 -")
+            && !line.starts_with("Compilation successful. 0 Errors, ")
+    });
+    assert_eq!(problems.collect::<Vec<_>>(), Vec::<&str>::new(), "{source}: {text}");
+}
+
+#[test]
+fn iasl_makes_the_same_tables_of_what_it_reads() {
+    if !acpica_or_skip("iasl_makes_the_same_tables_of_what_it_reads") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    for machine in MACHINES {
+        for (name, table) in machine.tables() {
+            let file = directory.path().join(format!("{name}.dat"));
+            std::fs::write(&file, &table).expect("a file");
+            output(directory.path(), "iasl", &["-d", &format!("{name}.dat")], Stdio::null());
+            recompile(directory.path(), &format!("{name}.dsl"));
+            let again = std::fs::read(directory.path().join("again.aml")).expect("a table");
+            // The compiler names itself, and so has another checksum.
+            let body = |table: &[u8]| (table[..9].to_vec(), table[10..28].to_vec(), table[36..].to_vec());
+            assert_eq!(body(&again), body(&table), "{name} of {}", machine.name);
+        }
+    }
+}
+
+/// What became of a command of `acpiexec`.
+#[derive(Debug, Default, PartialEq)]
+struct Evaluation {
+    integer: Option<u64>,
+    buffer: Vec<u8>,
+    /// Names and values.
+    notified: Vec<(String, u8)>,
+    failed: bool,
+}
+
+fn evaluation(lines: &[&str]) -> Evaluation {
+    let mut evaluation = Evaluation::default();
+    for line in lines {
+        let hex = |text: &str| u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).expect(text);
+        if let Some((_, integer)) = line.split_once("[Integer] = ") {
+            evaluation.integer = Some(hex(integer));
+        } else if let Some((_, bytes)) = line.split_once("0000: ") {
+            let bytes = bytes.split("//").next().unwrap_or_default();
+            evaluation.buffer = bytes.split_whitespace().map(|byte| hex(byte) as u8).collect();
+        } else if let Some((_, notify)) = line.split_once("Received a System Notify on [") {
+            let (name, rest) = notify.split_once(']').expect(line);
+            let (_, value) = rest.split_once("Value ").expect(line);
+            let value = hex(value.split_whitespace().next().expect(line));
+            evaluation.notified.push((name.to_owned(), value as u8));
+        }
+        evaluation.failed |= line.contains("failed with status");
+        assert!(!line.contains("ACPI Error") && !line.contains("ACPI Warning"), "{line}");
+    }
+    evaluation
+}
+
+/// Evaluates objects one after the other, with registers that begin as `registers` says.
+fn evaluate(directory: &Path, registers: &str, objects: &[String]) -> Vec<Evaluation> {
+    std::fs::write(directory.join("registers"), registers).expect("a file");
+    let commands: String = objects.iter().map(|object| format!("execute {object}\n")).collect();
+    std::fs::write(directory.join("commands"), commands + "quit\n").expect("a file");
+    let commands = std::fs::File::open(directory.join("commands")).expect("a file");
+    let text = output(directory, "acpiexec", &["-di", "-fi", "registers", "dsdt.aml"], commands.into());
+    let lines: Vec<&str> = text.lines().collect();
+    let starts: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].contains("Evaluating \\")).collect();
+    assert_eq!(starts.len(), objects.len(), "{text}");
+    let ends = starts.iter().skip(1).copied().chain([lines.len()]);
+    starts.iter().zip(ends).map(|(start, end)| evaluation(&lines[*start..end])).collect()
+}
+
+fn with_dsdt(machine: &Machine) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("dsdt.aml"), machine.dsdt()).expect("a file");
+    directory
+}
+
+/// Evaluates objects and holds what came of each against what is expected.
+fn check(machine: &Machine, registers: &str, steps: Vec<(String, Evaluation)>) {
+    let directory = with_dsdt(machine);
+    let (objects, expected): (Vec<String>, Vec<Evaluation>) = steps.into_iter().unzip();
+    let found = evaluate(directory.path(), registers, &objects);
+    for ((object, found), expected) in objects.iter().zip(found).zip(expected) {
+        assert_eq!(found, expected, "{object} of {}", machine.name);
+    }
+}
+
+fn nothing() -> Evaluation {
+    Evaluation::default()
+}
+
+fn not_there() -> Evaluation {
+    Evaluation { failed: true, ..nothing() }
+}
+
+fn integer(value: impl Into<u64>) -> Evaluation {
+    Evaluation { integer: Some(value.into()), ..nothing() }
+}
+
+fn cpu(slot: u32) -> String {
+    format!("\\_SB.CPUS.C{slot:03X}")
+}
+
+fn register(name: &str, value: impl Into<u64>) -> (String, Evaluation) {
+    (format!("\\_SB.PRES.{name}"), integer(value))
+}
+
+#[test]
+fn acpiexec_finds_every_cpu() {
+    if !acpica_or_skip("acpiexec_finds_every_cpu") {
+        return;
+    }
+    for machine in MACHINES {
+        for (present, state) in [(0, 0u32), (1, 0xf)] {
+            let steps = (0..machine.cpus).flat_map(|slot| {
+                let cpu = cpu(slot);
+                // A CPU whose ID needs it has an x2APIC.
+                let entry = match u8::try_from(slot) {
+                    Ok(id) if id != 255 => vec![0, 8, id, id, 1, 0, 0, 0],
+                    _ => {
+                        [&[9, 16, 0, 0], &slot.to_le_bytes()[..], &[1, 0, 0, 0], &slot.to_le_bytes()].concat()
+                    }
+                };
+                [
+                    (format!("{cpu}._STA"), integer(state)),
+                    register("CSEL", slot),
+                    (format!("{cpu}._MAT"), Evaluation { buffer: entry, ..nothing() }),
+                    (format!("{cpu}._PXM"), machine.node(slot).map_or_else(not_there, integer)),
+                ]
+            });
+            check(&machine, &format!("\\_SB.PRES.CPEN {present}\n"), steps.collect());
+        }
+    }
+}
+
+/// The selector is the CPU's, then one bit is written and no other; the boot CPU has no such method.
+#[test]
+fn acpiexec_ejects_every_cpu() {
+    if !acpica_or_skip("acpiexec_ejects_every_cpu") {
+        return;
+    }
+    for machine in MACHINES {
+        let flags = ["CPEN", "CINS", "CRMV", "CEJF"];
+        let steps = (0..machine.cpus).flat_map(|slot| {
+            let ejected = if slot == 0 { not_there() } else { nothing() };
+            let eject = [
+                (format!("{}._EJ0 1", cpu(slot)), ejected),
+                register("CSEL", slot),
+                register("CEJ0", u32::from(slot > 0)),
+            ];
+            eject.into_iter().chain(flags.map(|flag| register(flag, u32::from(slot == 0 && flag == "CINS"))))
+        });
+        check(&machine, "\\_SB.PRES.CINS 1\n", steps.collect());
+    }
+}
+
+#[test]
+fn acpiexec_reports_on_every_cpu() {
+    if !acpica_or_skip("acpiexec_reports_on_every_cpu") {
+        return;
+    }
+    for machine in MACHINES {
+        // The status is written last.
+        let steps = (0..machine.cpus).flat_map(|slot| {
+            [
+                (format!("{}._OST 0x103 {:#x} (00)", cpu(slot), slot + 0x80), nothing()),
+                register("CSEL", slot),
+                register("CCMD", 2u32),
+                register("CDAT", slot + 0x80),
+            ]
+        });
+        check(&machine, "", steps.collect());
+    }
+}
+
+/// The memory behind the ports tells of the same slot as long as nobody writes another: a report's status is what the next
+/// scan reads as the slot with an event. The scan asks for the next one after it, and ends as that is none.
+#[test]
+fn acpiexec_is_notified_of_every_cpu() {
+    if !acpica_or_skip("acpiexec_is_notified_of_every_cpu") {
+        return;
+    }
+    for machine in MACHINES {
+        for (flag, event) in [("CINS", 1), ("CRMV", 3)] {
+            let steps = (0..machine.cpus).flat_map(|slot| {
+                let notified = vec![(format!("C{slot:03X}"), event)];
+                let last = if slot + 1 < machine.cpus { slot + 1 } else { 0 };
+                [
+                    (format!("{}._OST 0 {slot:#x} (00)", cpu(0)), nothing()),
+                    ("\\_GPE._E02".to_owned(), Evaluation { notified, ..nothing() }),
+                    register("CCMD", 0u32),
+                    register("CSEL", last),
+                    register(flag, 1u32),
+                ]
+            });
+            check(&machine, &format!("\\_SB.PRES.{flag} 1\n"), steps.collect());
+        }
+    }
+}
+
+/// Where no device is behind the ports, nobody is notified and the scan ends.
+#[test]
+fn acpiexec_scans_ports_that_nobody_answers() {
+    if !acpica_or_skip("acpiexec_scans_ports_that_nobody_answers") {
+        return;
+    }
+    let ones = "CSEL 0xFFFFFFFF,CDAT 0xFFFFFFFF,CPEN 1,CEJF 1,CRMV 1,CINS 1";
+    for (machine, filled) in MACHINES.iter().flat_map(|machine| [(machine, ""), (machine, ones)]) {
+        let registers: String =
+            filled.split_terminator(',').map(|line| format!("\\_SB.PRES.{line}\n")).collect();
+        check(machine, &registers, vec![("\\_GPE._E02".to_owned(), nothing())]);
+    }
+}
