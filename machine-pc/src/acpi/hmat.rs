@@ -7,7 +7,7 @@
 use acpi_tables::hmat::{self, CacheLevel, MemorySideCache};
 use acpi_tables::{Aml, AmlSink};
 
-use super::table::table;
+use super::table::OemIds;
 use crate::numa::hmat::{Associativity, DataType, Hierarchy, Hmat, LbTable, WritePolicy};
 use crate::numa::{Completed, HmatCacheOptions, MAX_NODES};
 
@@ -111,7 +111,7 @@ fn cache(cache: &HmatCacheOptions, levels: usize) -> MemorySideCache {
 }
 
 /// The table, if there are nodes and the machine's property `hmat` is on.
-pub fn hmat(numa: &Completed) -> Option<Vec<u8>> {
+pub fn hmat(numa: &Completed, oem: OemIds) -> Option<Vec<u8>> {
     let known: &Hmat = numa.hmat.as_ref()?;
     let targets = u16::try_from(numa.nodes.len()).unwrap_or(MAX_NODES);
     let nodes = || (0..targets).zip(&numa.nodes);
@@ -128,5 +128,5 @@ pub fn hmat(numa: &Completed) -> Option<Vec<u8>> {
         let levels = known.caches(node).count();
         known.caches(node).for_each(|known| cache(known, levels).to_aml_bytes(&mut body));
     }
-    Some(table(*b"HMAT", 2, &body))
+    Some(oem.table(*b"HMAT", 2, &body))
 }

@@ -6,7 +6,7 @@ use acpi_tables::sdt::Sdt;
 use serde_json::Value;
 use target_i386::topology::CacheSharing;
 
-use super::{hmat, slit, srat};
+use super::{OemIds, hmat, slit, srat};
 use crate::cmdline::CommandLine;
 use crate::machine::possible_cpus::{PossibleCpu, PossibleCpus};
 use crate::memory::RamLayout;
@@ -32,10 +32,11 @@ fn tables(arguments: &[String]) -> HashMap<&'static str, String> {
     let ram = line.memory_size.unwrap_or(128 << 20);
     let numa = state.complete(ram).unwrap();
     let layout = if q35 { RamLayout::q35(ram, None) } else { RamLayout::i440fx(ram, None) };
+    let oem = OemIds::default();
     let made = [
-        ("SRAT", srat(&numa, cpus.iter().map(|cpu| cpu.apic_id), layout)),
-        ("SLIT", slit(&numa)),
-        ("HMAT", hmat(&numa)),
+        ("SRAT", srat(&numa, cpus.iter().map(|cpu| cpu.apic_id), layout, oem)),
+        ("SLIT", slit(&numa, oem)),
+        ("HMAT", hmat(&numa, oem)),
     ];
     let hex = |table: Vec<u8>| table.iter().map(|byte| format!("{byte:02x}")).collect();
     made.into_iter().filter_map(|(name, table)| Some((name, hex(table?)))).collect()
@@ -60,7 +61,7 @@ fn tables_are_the_references() {
 /// The sum of a table's bytes is 0, and its length is in its header.
 #[test]
 fn tables_are_whole() {
-    let table = super::table::table(*b"TEST", 3, &[1, 2, 3]);
+    let table = OemIds::default().table(*b"TEST", 3, &[1, 2, 3]);
     assert_eq!(table.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)), 0);
     assert_eq!((&table[..4], table[4], table[8]), (&b"TEST"[..], 39, 3));
     // What the crate makes without our names differs in nothing else.

@@ -4,7 +4,7 @@ use acpi_tables::srat::MemoryAffinity;
 use acpi_tables::{Aml, AmlSink};
 use target_i386::topology::ApicId;
 
-use super::table::table;
+use super::table::OemIds;
 use crate::memory::RamLayout;
 use crate::numa::Completed;
 
@@ -76,7 +76,12 @@ fn pieces(sizes: impl Iterator<Item = u64>, ram: RamLayout) -> Vec<(u32, u64, u6
 }
 
 /// The table, if there are nodes. `apic_ids` are those of the CPU slots in order.
-pub fn srat(numa: &Completed, apic_ids: impl IntoIterator<Item = ApicId>, ram: RamLayout) -> Option<Vec<u8>> {
+pub fn srat(
+    numa: &Completed,
+    apic_ids: impl IntoIterator<Item = ApicId>,
+    ram: RamLayout,
+    oem: OemIds,
+) -> Option<Vec<u8>> {
     if numa.nodes.is_empty() {
         return None;
     }
@@ -95,5 +100,5 @@ pub fn srat(numa: &Completed, apic_ids: impl IntoIterator<Item = ApicId>, ram: R
     for _ in pieces.len()..numa.nodes.len() + 2 {
         MemoryAffinity::new(0, 0, 0).to_aml_bytes(&mut body);
     }
-    Some(table(*b"SRAT", 1, &body))
+    Some(oem.table(*b"SRAT", 1, &body))
 }
