@@ -97,7 +97,11 @@ fn check(machine: &Machine, registers: &str, steps: &[(String, Evaluation)]) -> 
     std::fs::write(path.join("commands"), commands + "quit\n").expect("a file");
     let commands = std::fs::File::open(path.join("commands")).expect("a file");
     let text = output(path, "acpiexec", &["-di", "-fi", "registers", "dsdt.aml"], commands.into());
-    assert!(!text.contains("ACPI Error") && !text.contains("ACPI Warning"), "{text}");
+    // At its end it counts what it has not freed yet; a notification may be under way then.
+    let told = |line: &str| {
+        (line.contains("ACPI Error") || line.contains("ACPI Warning")) && !line.contains("uttrack")
+    };
+    assert!(!text.lines().any(told), "{text}");
     let lines: Vec<&str> = text.lines().collect();
     let starts: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].contains("Evaluating \\")).collect();
     assert_eq!(starts.len(), steps.len(), "{text}");
