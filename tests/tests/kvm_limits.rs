@@ -135,7 +135,8 @@ fn performance_counters_of_another_vendor() {
         assert_eq!(finished.stderr, text.repeat(told), "{cpu}");
     }
     if vendor == "AuthenticAMD" {
-        let arguments = ["-accel", "kvm", "-S", "-display", "none", "-nodefaults", "-monitor", "stdio", "-cpu"];
+        let arguments =
+            ["-accel", "kvm", "-S", "-display", "none", "-nodefaults", "-monitor", "stdio", "-cpu"];
         let finished = run_with_input(&[&arguments[..], &["486,pmu=on"]].concat(), "quit\n");
         let text = "qom-system-x86_64: AMD performance-monitoring is supported from K7 and later\n";
         assert_eq!(finished.stderr, text);
