@@ -6,7 +6,7 @@
 //! What no device answers reads as all ones on the port bus, as on a PC with nothing at the
 //! address, and as zero on the memory bus; writes there have no effect. An access that leaves a
 //! device's range in the middle is taken apart into bytes, so a device never sees an offset
-//! outside its range.
+//! outside its range; one that it does not know as a whole, or that is not aligned in its range, into pieces.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,9 +16,13 @@ use thiserror::Error;
 /// A device's registers on a bus.
 ///
 /// `offset` is relative to the range the device was inserted with and `offset + size` never
-/// exceeds its length; `size` is 1, 2, 4 or (memory only) 8 bytes. Values are little-endian.
-/// Called on vCPU threads, several at a time.
+/// exceeds its length; `size` is 1, 2, 4 or (memory only) 8 bytes, `offset` a multiple of it. Values are
+/// little-endian. Called on vCPU threads, several at a time.
 pub trait IoDevice: Send + Sync {
+    /// The widest access in bytes that it knows; wider ones come in pieces of that size.
+    fn max_access(&self) -> u8 {
+        8
+    }
     /// Reads `size` bytes.
     fn read(&self, offset: u64, size: u8) -> u64;
     /// Writes the low `size` bytes of `value`.
@@ -123,11 +127,15 @@ impl IoBus {
 
     /// Reads `data.len()` bytes (1, 2, 4 or 8) at `address`.
     pub fn read(&self, address: u64, data: &mut [u8]) {
-        if let Some((range, offset)) = self.whole(address, data.len())
+        if let Some((range, mut offset)) = self.whole(address, data.len())
             && let Some(size) = access_size(data.len())
         {
-            let value = range.device.read(offset, size).to_le_bytes();
-            data.copy_from_slice(&value[..data.len()]);
+            let size = piece(&*range.device, offset, size);
+            for part in data.chunks_exact_mut(size.into()) {
+                let value = range.device.read(offset, size).to_le_bytes();
+                part.copy_from_slice(&value[..part.len()]);
+                offset += u64::from(size);
+            }
             return;
         }
         for (i, byte) in data.iter_mut().enumerate() {
@@ -141,12 +149,16 @@ impl IoBus {
 
     /// Writes `data.len()` bytes (1, 2, 4 or 8) at `address`.
     pub fn write(&self, address: u64, data: &[u8]) {
-        if let Some((range, offset)) = self.whole(address, data.len())
+        if let Some((range, mut offset)) = self.whole(address, data.len())
             && let Some(size) = access_size(data.len())
         {
-            let mut value = [0; 8];
-            value[..data.len()].copy_from_slice(data);
-            range.device.write(offset, size, u64::from_le_bytes(value));
+            let size = piece(&*range.device, offset, size);
+            for part in data.chunks_exact(size.into()) {
+                let mut value = [0; 8];
+                value[..part.len()].copy_from_slice(part);
+                range.device.write(offset, size, u64::from_le_bytes(value));
+                offset += u64::from(size);
+            }
             return;
         }
         for (i, byte) in data.iter().enumerate() {
@@ -156,6 +168,12 @@ impl IoBus {
             }
         }
     }
+}
+
+/// How much of an access of `size` bytes a device sees at a time: what it knows, and what is aligned.
+fn piece(device: &dyn IoDevice, offset: u64, size: u8) -> u8 {
+    let size = size.min(device.max_access().max(1));
+    if offset % u64::from(size) == 0 { size } else { 1 << offset.trailing_zeros().min(3) }
 }
 
 /// An access that a device may see whole.
@@ -201,6 +219,37 @@ mod tests {
         bus.write(0xff, &[1, 2, 3, 4]);
         bus.write(0x100, &[5, 6]);
         assert_eq!(*log.0.lock().unwrap(), [(0, 1, 2), (1, 1, 3), (0, 2, 0x605)]);
+    }
+
+    struct Narrow(Log);
+
+    impl IoDevice for Narrow {
+        fn max_access(&self) -> u8 {
+            2
+        }
+        fn read(&self, offset: u64, size: u8) -> u64 {
+            self.0.read(offset, size)
+        }
+        fn write(&self, offset: u64, size: u8, value: u64) {
+            self.0.write(offset, size, value);
+        }
+    }
+
+    #[test]
+    fn a_device_sees_aligned_accesses_that_it_knows() {
+        let (narrow, wide) = (Arc::new(Narrow(Log::default())), Arc::new(Log::default()));
+        let mut bus = IoBus::pio();
+        bus.insert("narrow", 0x100, 8, narrow.clone()).unwrap();
+        bus.insert("wide", 0x200, 8, wide.clone()).unwrap();
+        bus.write(0x100, &[1, 2, 3, 4]);
+        bus.write(0x101, &[5, 6]);
+        assert_eq!(*narrow.0.0.lock().unwrap(), [(0, 2, 0x201), (2, 2, 0x403), (1, 1, 5), (2, 1, 6)]);
+        bus.write(0x204, &[1, 2, 3, 4]);
+        bus.write(0x202, &[1, 2, 3, 4]);
+        assert_eq!(*wide.0.lock().unwrap(), [(4, 4, 0x0403_0201), (2, 2, 0x201), (4, 2, 0x403)]);
+        let mut data = [0; 4];
+        bus.read(0x102, &mut data);
+        assert_eq!(data, [0x22, 0x22, 0x42, 0x22]);
     }
 
     #[test]

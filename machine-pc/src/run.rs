@@ -27,7 +27,7 @@ use crate::vm_event::VmEvent;
 const MAX_WAITING_REPORTS: usize = 1024;
 
 /// What vCPU threads want of the main loop. It is bounded: a slot can be ejected once until the main loop acts, requests for a
-/// reset or shutdown are one however often they are made, and reports have a limit.
+/// reset or shutdown are one however often they are made, of changes of the clock the last counts, and reports have a limit.
 #[derive(Debug)]
 struct EventQueue {
     waiting: Mutex<Vec<VmEvent>>,
@@ -37,6 +37,9 @@ struct EventQueue {
 impl EventQueue {
     fn push(self: &Arc<Self>, event: VmEvent) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(event, VmEvent::RtcChange { .. }) {
+            waiting.retain(|other| !matches!(other, VmEvent::RtcChange { .. }));
+        }
         let surplus = match event {
             VmEvent::CpuOst { .. } => waiting.len() >= MAX_WAITING_REPORTS,
             _ => waiting.contains(&event),

@@ -36,6 +36,8 @@ use crate::machine::{
     smp_cache, versions,
 };
 use crate::numa::{Memdev, NumaError, NumaOptions, NumaState};
+use crate::rtc::RtcConfig;
+use crate::rtc::cmos::{BootOrder, BootOrderError, DEFAULT_BOOT_ORDER};
 use crate::smp::{SmpConfiguration, SmpError};
 use crate::vm_event::EventSink;
 
@@ -81,6 +83,9 @@ pub enum StartError {
     /// `-boot once` of a machine that boots from nothing.
     #[error("no function defined to set boot device list for this architecture")]
     NoBootOrder,
+    /// `-boot order` or `once`.
+    #[error(transparent)]
+    BootOrder(#[from] BootOrderError),
     /// `-boot splash-time`, which firmware takes in 16 bits.
     #[error("splash-time is invalid,it should be a value between 0 and 65535")]
     SplashTime,
@@ -158,8 +163,12 @@ pub struct MachineSpec {
     pub firmware: Option<PathBuf>,
     /// What is wrong with other options, in the order of telling; there is then no machine.
     pub late: Vec<String>,
-    /// `-boot once` was given.
-    pub boots_once: bool,
+    /// `-rtc`.
+    pub rtc: RtcConfig,
+    /// `-boot order`, letters.
+    pub boot_order: Option<String>,
+    /// `-boot once`, letters.
+    pub boot_once: Option<String>,
     /// `-boot splash-time`, in milliseconds.
     pub splash_time: Option<i64>,
     /// `-boot reboot-timeout`, in milliseconds.
@@ -214,6 +223,9 @@ struct Planned {
     numa: NumaState,
     /// The nodes' memory by path; held from here on, so that it cannot be removed.
     memory: HashMap<String, Arc<MmapRegion>>,
+    rtc: RtcConfig,
+    boot_order: Option<String>,
+    boot_once: Option<String>,
     splash_time: Option<i64>,
     reboot_timeout: Option<i64>,
 }
@@ -266,7 +278,7 @@ impl PreparedMachine {
     ) -> Result<Option<Obj<PcMachine>>, StartError> {
         let (Some(machine), Some(planned)) = (&self.machine, self.planned) else { return Ok(self.machine) };
         let Some(cpus) = machine.possible_cpus() else { return Ok(self.machine) };
-        let Planned { chipset, mut ram, system_bus, numa, memory, splash_time, reboot_timeout } = planned;
+        let Planned { chipset, mut ram, system_bus, numa, memory, .. } = planned;
         let numa = numa.complete(ram.size)?;
         numa.warnings.iter().for_each(crate::report::warning);
         cpus.set_nodes(numa.cpu_nodes.iter().copied().map(Some));
@@ -288,6 +300,9 @@ impl PreparedMachine {
             ram,
             acpi: machine.has_acpi_device(),
             i8042: machine.has_i8042(),
+            rtc: planned.rtc,
+            boot_order: BootOrder::read(planned.boot_order.as_deref().unwrap_or(DEFAULT_BOOT_ORDER))?,
+            boot_once: planned.boot_once.as_deref().map(BootOrder::read).transpose()?,
             rom: machine.machine().firmware().map_or(BootRom::BuiltIn, |path| BootRom::File(path.into())),
             apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),
             console: connections.console,
@@ -304,10 +319,10 @@ impl PreparedMachine {
             machine.machine().settle_smp_cache(&first.cache_sharing);
             check_address_space(machine, chipset, &first)?;
         }
-        if splash_time.is_some_and(|time| !(0..=0xffff).contains(&time)) {
+        if planned.splash_time.is_some_and(|time| !(0..=0xffff).contains(&time)) {
             return Err(StartError::SplashTime);
         }
-        if reboot_timeout.is_some_and(|time| !(-1..=0xffff).contains(&time)) {
+        if planned.reboot_timeout.is_some_and(|time| !(-1..=0xffff).contains(&time)) {
             return Err(StartError::RebootTimeout);
         }
         Ok(self.machine)
@@ -389,7 +404,7 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
     let Some(machine) = &prepared.machine else {
         return match &spec.cpu {
             Some(text) => Err(cpu_without_board(qom, text, class.name.into_owned())),
-            None if spec.boots_once => Err(StartError::NoBootOrder),
+            None if spec.boot_once.is_some() => Err(StartError::NoBootOrder),
             None => prepared.with_numa(qom, spec.numa),
         };
     };
@@ -408,6 +423,9 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
             system_bus,
             numa,
             memory: HashMap::new(),
+            rtc: spec.rtc,
+            boot_order: spec.boot_order,
+            boot_once: spec.boot_once,
             splash_time: spec.splash_time,
             reboot_timeout: spec.reboot_timeout,
         });

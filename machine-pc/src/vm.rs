@@ -115,8 +115,8 @@ impl Vm {
 
     fn pause(&self, state: RunState) -> Result<(), qmp::Error> {
         if self.0.state.get() == RunState::Running {
-            if let Some(vm) = self.board().and_then(Board::vm) {
-                vm.pause().map_err(qmp::Error::generic)?;
+            if let Some(board) = self.board() {
+                board.pause().map_err(qmp::Error::generic)?;
             }
             self.0.events.emit(&events::Stop);
         }
@@ -146,6 +146,11 @@ impl Vm {
                 }
             }
             VmEvent::ShutdownRequest => self.guest_shutdown(ShutdownCause::GuestShutdown),
+            VmEvent::SuspendToDisk => {
+                self.0.events.emit(&events::SuspendDisk);
+                self.guest_shutdown(ShutdownCause::GuestShutdown);
+            }
+            VmEvent::RtcChange { offset } => tracing::debug!(offset, "the guest sets the clock"),
             VmEvent::InternalError { cpu_index, detail } => {
                 crate::report::error(format_args!("CPU {cpu_index}: KVM internal error: {detail}"));
                 self.stop_as(RunState::InternalError);
@@ -219,8 +224,8 @@ impl RunControl for Vm {
         }
         self.0.state.set(RunState::Running);
         self.0.events.emit(&events::Resume);
-        if let Some(vm) = self.board().and_then(Board::vm) {
-            vm.resume();
+        if let Some(board) = self.board() {
+            board.resume();
         }
         Ok(())
     }
@@ -230,9 +235,10 @@ impl RunControl for Vm {
     }
 
     fn powerdown(&mut self) {
-        // The board has no power button yet that a guest could see; the event alone is what the reference sends
-        // for a guest that does not listen.
         self.0.events.emit(&events::Powerdown);
+        if let Some(board) = self.board() {
+            board.powerdown();
+        }
     }
 
     fn shutdown(&mut self, cause: ShutdownCause) {

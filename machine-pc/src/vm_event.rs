@@ -28,6 +28,13 @@ pub enum VmEvent {
     ResetRequest(ResetCause),
     /// The guest wants the machine to be switched off.
     ShutdownRequest,
+    /// The guest put its memory on its disk, and wants the machine to be switched off.
+    SuspendToDisk,
+    /// The guest set the real-time clock.
+    RtcChange {
+        /// By how many seconds it is off from what it would show.
+        offset: i64,
+    },
     /// A vCPU cannot go on; it has stopped itself, and the VM belongs in the state `internal-error`.
     InternalError {
         /// Index of the vCPU in the list of possible CPUs.

@@ -41,6 +41,11 @@ event! {
 }
 
 event! {
+    /// The guest put its memory on its disk, and is about to power itself off.
+    "SUSPEND_DISK" SuspendDisk;
+}
+
+event! {
     /// The machine was reset.
     "RESET" Reset {
         /// The guest caused it.

@@ -17,15 +17,20 @@ use vm_memory::MmapRegion;
 use super::Chipset;
 use crate::acpi::gpe::{ICH9_GPE0_LEN, PIIX4_GPE0_LEN};
 use crate::acpi::{CpuHotplug, CpuHotplugDevice, Gpe, HotplugMode, SlotInit};
+use crate::clock::GuestClock;
 use crate::firmware::{self, FirmwareError};
 use crate::guest::{self, BoardInfo, GuestError};
 use crate::io_bus::{InsertError, IoBus, IoDevice};
 use crate::irq::{IrqLine, SharedIrqLine};
 use crate::kvm::{KvmError, KvmVm, VcpuConfig, VmBuses, VmOptions};
 use crate::memory::{GuestMemory, MemoryError, Rom};
+use crate::pm::{self, PowerManagement};
 use crate::reset_ports::reset_control::{ICH9_KEPT_BITS, PIIX_KEPT_BITS};
 use crate::reset_ports::{I8042, Port92, ResetControl};
+use crate::rtc::cmos::{self, BootOrder};
+use crate::rtc::{RTC_BASE, RTC_IRQ, RTC_LEN, Rtc, RtcConfig};
 use crate::serial::{COM1_BASE, COM1_IRQ, SERIAL_LEN, SerialPort};
+use crate::timer::Timers;
 use crate::vm_event::EventSink;
 
 /// The interrupt of ACPI events.
@@ -73,6 +78,12 @@ pub struct BoardConfig {
     pub acpi: bool,
     /// There is a keyboard controller.
     pub i8042: bool,
+    /// What the real-time clock shows.
+    pub rtc: RtcConfig,
+    /// What firmware is told to boot from.
+    pub boot_order: BootOrder,
+    /// The same until the first reset, where it is another.
+    pub boot_once: Option<BootOrder>,
     /// What runs first.
     pub rom: BootRom,
     /// APIC IDs of the CPUs that there can be, rising.
@@ -133,6 +144,11 @@ pub struct Board {
     pio: Arc<IoBus>,
     cpu_hotplug: Arc<CpuHotplugDevice>,
     gpe: Arc<Gpe>,
+    clock: Arc<GuestClock>,
+    _timers: Timers,
+    pm: Option<Arc<PowerManagement>>,
+    rtc: Arc<Rtc>,
+    boot_order: BootOrder,
     serial: Option<Arc<SerialPort>>,
     port92: Arc<Port92>,
     i8042: Arc<I8042>,
@@ -166,6 +182,13 @@ impl Board {
             Chipset::Q35 => (ICH9_GPE0_BASE, ICH9_GPE0_LEN, Q35_CPU_HOTPLUG_BASE, ICH9_KEPT_BITS),
         };
         let gpe = Arc::new(Gpe::new(gpe_len, sci.input()));
+        let (clock, timers) = (Arc::new(GuestClock::default()), Timers::default());
+        let pm = config
+            .acpi
+            .then(|| PowerManagement::new(clock.clone(), sci.input(), &timers, config.events.clone()));
+        let rtc = Rtc::new(config.rtc, clock.clone(), line(RTC_IRQ), &timers, config.events.clone());
+        cmos::set_memory(&rtc, config.chipset.ram_layout(config.ram.size, config.ram.max_below_4g));
+        cmos::set_boot_order(&rtc, config.boot_once.unwrap_or(config.boot_order));
         let slots = config.apic_ids.iter().map(|id| SlotInit { arch_id: u64::from(*id), present: false });
         let cpu_hotplug = Arc::new(CpuHotplugDevice::new(
             CpuHotplug::new(slots, HotplugMode::Modern),
@@ -185,6 +208,17 @@ impl Board {
             insert("acpi-cpu-hotplug", hotplug_base, cpu_hotplug.port_len(), cpu_hotplug.clone())?;
             insert("acpi-gpe0", gpe_base, gpe.len(), gpe.clone())?;
         }
+        if let Some(pm) = &pm {
+            for (name, (offset, len), device) in [
+                ("acpi-evt", pm::EVENT_BLOCK, pm.event_block()),
+                ("acpi-cnt", pm::CONTROL_BLOCK, pm.control_block()),
+                ("acpi-tmr", pm::TIMER_BLOCK, pm.timer_block()),
+            ] {
+                insert(name, pm::PM_BASE + offset, len, device)?;
+            }
+            insert("apm-io", pm::APM_BASE, 2, pm.apm_ports())?;
+        }
+        insert("rtc", RTC_BASE, RTC_LEN, rtc.clone())?;
         if config.i8042 {
             insert("i8042-data", 0x60, 1, i8042.data_port())?;
             insert("i8042-cmd", 0x64, 1, i8042.command_port())?;
@@ -203,6 +237,11 @@ impl Board {
             pio,
             cpu_hotplug,
             gpe,
+            clock,
+            _timers: timers,
+            pm,
+            rtc,
+            boot_order: config.boot_order,
             serial,
             port92,
             i8042,
@@ -226,6 +265,47 @@ impl Board {
         &self.cpu_hotplug
     }
 
+    /// The real-time clock.
+    pub fn rtc(&self) -> &Rtc {
+        &self.rtc
+    }
+
+    /// Presses the power button. A guest that listens for it begins to shut down.
+    pub fn powerdown(&self) {
+        if let Some(pm) = &self.pm {
+            pm.press_power_button();
+        }
+    }
+
+    /// Lets the guest's clock and the vCPUs run.
+    pub fn resume(&self) {
+        self.clock.start();
+        self.clock_changed();
+        if let Some(vm) = &self.vm {
+            vm.resume();
+        }
+    }
+
+    /// Stops the vCPUs and the guest's clock; when it returns no vCPU is in the guest.
+    ///
+    /// # Errors
+    /// A vCPU does not stop.
+    pub fn pause(&self) -> Result<(), KvmError> {
+        if let Some(vm) = &self.vm {
+            vm.pause()?;
+        }
+        self.clock.stop();
+        self.clock_changed();
+        Ok(())
+    }
+
+    fn clock_changed(&self) {
+        if let Some(pm) = &self.pm {
+            pm.clock_changed();
+        }
+        self.rtc.clock_changed();
+    }
+
     /// COM1, if there is one.
     pub fn serial(&self) -> Option<&Arc<SerialPort>> {
         self.serial.as_ref()
@@ -247,6 +327,11 @@ impl Board {
     /// Brings everything but the vCPUs to its power-on state. CPUs stay plugged.
     pub fn reset_hardware(&self) {
         self.gpe.reset();
+        if let Some(pm) = &self.pm {
+            pm.reset();
+        }
+        self.rtc.reset();
+        cmos::set_boot_order(&self.rtc, self.boot_order);
         self.port92.reset();
         self.i8042.reset();
         self.reset_control.reset();
