@@ -384,11 +384,15 @@ pub fn machine_class(class: &Class) -> Option<&MachineClass> {
 
 /// All machine classes in the order of their type names.
 pub fn machine_classes(qom: &Qom) -> Vec<&MachineClass> {
+    classes(qom).collect()
+}
+
+/// The same, each built when it is reached.
+fn classes(qom: &Qom) -> impl Iterator<Item = &MachineClass> {
     qom.type_names(Some("machine"), false)
         .into_iter()
         .filter_map(|name| qom.class(name).ok())
         .filter_map(|class| class.data())
-        .collect()
 }
 
 /// The type name of the machine that `-machine NAME` means.
@@ -396,10 +400,10 @@ pub fn find_machine<'a>(qom: &'a Qom, name: &str) -> Option<&'a MachineClass> {
     let by_name = qom.class(&format!("{name}{TYPE_SUFFIX}")).ok().filter(|class| !class.is_abstract());
     by_name
         .and_then(|class| machine_class(class))
-        .or_else(|| machine_classes(qom).into_iter().find(|class| class.alias == Some(name)))
+        .or_else(|| classes(qom).find(|class| class.alias == Some(name)))
 }
 
 /// The machine that is used where the user names none.
 pub fn default_machine(qom: &Qom) -> Option<&MachineClass> {
-    machine_classes(qom).into_iter().find(|class| class.is_default)
+    classes(qom).find(|class| class.is_default)
 }
