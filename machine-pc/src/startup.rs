@@ -294,6 +294,9 @@ impl PreparedMachine {
             on_console_room: connections.on_console_room,
             events: connections.events,
         })?;
+        if let (Some(kvm), Some(vm)) = (qom.accel().downcast_ref::<KvmAccel>(), board.vm()) {
+            kvm.learn_from(vm);
+        }
         let board = Arc::new(board);
         let reset = MachineReset::new(qom, &system_bus, &board)?;
         machine.build(PcParts { numa, memory, board, reset });
