@@ -203,6 +203,8 @@ pub fn build_machine(
 pub struct PreparedMachine {
     machine: Option<Obj<PcMachine>>,
     planned: Option<Planned>,
+    /// What is wrong with it, to be told when it is built: as in the reference, NUMA nodes are looked at before.
+    wrong: Option<StartError>,
 }
 
 /// What a machine with hardware is built from.
@@ -264,6 +266,9 @@ impl PreparedMachine {
         qom: &Arc<Qom>,
         connections: Connections,
     ) -> Result<Option<Obj<PcMachine>>, StartError> {
+        if let Some(error) = self.wrong {
+            return Err(error);
+        }
         let (Some(machine), Some(planned)) = (&self.machine, self.planned) else { return Ok(self.machine) };
         let Some(cpus) = machine.possible_cpus() else { return Ok(self.machine) };
         let Planned { chipset, mut ram, system_bus, numa, memory, splash_time, reboot_timeout } = planned;
@@ -371,36 +376,37 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
             class.name
         ));
     }
-    let mut ram = RamConfig { size: ram_size.unwrap_or(class.default_ram_size), ..RamConfig::default() };
-    let mut caches = CacheSharing::AS_MODEL;
-    if let Some(machine) = object.downcast_ref::<Machine>() {
-        (ram.dump, ram.merge) = (machine.dump_guest_core(), machine.mem_merge());
-        advise_memory(qom, machine)?;
-        if let Some(backend) = ram_backend(qom, machine, ram_size)? {
-            ram.size = backend.size() as u64;
-            ram.backends = vec![backend];
-        }
-        caches = smp_cache::sharing(&class, &machine.smp_cache())?;
-        machine.configure(ram.size, ram.backends.first().cloned(), topology);
-    }
+    let caches = match object.downcast_ref::<Machine>() {
+        Some(machine) => smp_cache::sharing(&class, &machine.smp_cache())?,
+        None => CacheSharing::AS_MODEL,
+    };
     let mut late = spec.late;
     if let Some(last) = late.pop() {
         late.iter().for_each(crate::report::error);
         return Err(StartError::Late(last));
     }
-    let mut prepared = PreparedMachine { machine: Obj::<PcMachine>::new(object).ok(), planned: None };
-    let Some(machine) = &prepared.machine else {
-        return match &spec.cpu {
-            Some(text) => Err(cpu_without_board(qom, text, class.name.into_owned())),
-            None if spec.boots_once => Err(StartError::NoBootOrder),
-            None => prepared.with_numa(qom, spec.numa),
-        };
-    };
-    let cpu_type = match &spec.cpu {
+    let asked_cpu = match &spec.cpu {
         Some(text) => Some(apply_cpu_option(qom, text)?.class.name().to_owned()),
-        None => class.default_cpu_type.map(str::to_owned),
+        None => None,
     };
-    if let (Some(cpu_type), Some(chipset)) = (cpu_type, class.chipset) {
+    let mut ram = RamConfig { size: ram_size.unwrap_or(class.default_ram_size), ..RamConfig::default() };
+    let mut wrong = None;
+    if let Some(machine) = object.downcast_ref::<Machine>() {
+        (ram.dump, ram.merge) = (machine.dump_guest_core(), machine.mem_merge());
+        advise_memory(qom, machine)?;
+        if let Some(backend) = ram_backend(qom, machine)? {
+            ram.size = backend.size() as u64;
+            ram.backends = vec![backend];
+            wrong = ram_size.filter(|asked| *asked != ram.size).map(|_| StartError::MemoryBackendSize);
+        }
+        machine.configure(ram.size, ram.backends.first().cloned(), topology);
+    }
+    let mut prepared =
+        PreparedMachine { machine: Obj::<PcMachine>::new(object).ok(), planned: None, wrong: None };
+    if let Some(machine) = &prepared.machine
+        && let (Some(chipset), Some(cpu_type)) =
+            (class.chipset, asked_cpu.clone().or_else(|| class.default_cpu_type.map(str::to_owned)))
+    {
         let cpus = PossibleCpus::new(topology, caches)?;
         let slots = cpus.iter().map(PossibleCpu::numa_slot).collect();
         let numa = NumaState::new(slots, class.numa_mem_supported, machine.hmat());
@@ -415,17 +421,24 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
             reboot_timeout: spec.reboot_timeout,
         });
     }
-    prepared.with_numa(qom, spec.numa)
+    let prepared = prepared.with_numa(qom, spec.numa)?;
+    if prepared.planned.is_none() && wrong.is_none() {
+        wrong = match &asked_cpu {
+            Some(cpu_type) => Some(cpu_without_board(qom, cpu_type, class.name.into_owned())),
+            None => spec.boots_once.then_some(StartError::NoBootOrder),
+        };
+    }
+    Ok(PreparedMachine { wrong, ..prepared })
 }
 
 /// Why a machine without hardware cannot have the CPU that `-cpu` asks for: what is wrong with it, else that it has no place.
-fn cpu_without_board(qom: &Qom, text: &str, machine: String) -> StartError {
+fn cpu_without_board(qom: &Qom, cpu_type: &str, machine: String) -> StartError {
     let realize = || {
-        let cpu = qom.create(apply_cpu_option(qom, text)?.class.name())?;
+        let cpu = qom.create(cpu_type)?;
         if let Ok(device) = Obj::<Device>::new(cpu) {
             Device::realize(&device)?;
         }
-        Ok(())
+        Ok::<(), StartError>(())
     };
     realize().err().unwrap_or(StartError::NoCpus(machine))
 }
@@ -446,22 +459,14 @@ fn advise_memory(qom: &Qom, machine: &Machine) -> Result<(), StartError> {
 }
 
 /// The memory that the user named as the machine's RAM.
-fn ram_backend(
-    qom: &Qom,
-    machine: &Machine,
-    asked: Option<u64>,
-) -> Result<Option<Arc<MmapRegion>>, StartError> {
+fn ram_backend(qom: &Qom, machine: &Machine) -> Result<Option<Arc<MmapRegion>>, StartError> {
     let Some(id) = machine.memory_backend() else { return Ok(None) };
     let object = qom.container("/objects")?.core().child(&id);
     let region = object
         .as_ref()
         .and_then(|object| object.downcast_ref::<MemoryBackend>())
         .and_then(MemoryBackend::region);
-    let region = region.ok_or(StartError::NoMemoryBackend(id))?;
-    match asked {
-        Some(asked) if asked != region.size() as u64 => Err(StartError::MemoryBackendSize),
-        _ => Ok(Some(region)),
-    }
+    region.map(Some).ok_or(StartError::NoMemoryBackend(id))
 }
 
 /// The class of the machine that is asked for, or of the default one.

@@ -146,9 +146,6 @@ impl Builder {
             self.line.serials.clear();
             return Ok(());
         }
-        if self.line.cpu.as_deref() == Some("") {
-            return Err(Failure::nowhere(ErrorKind::EmptyCpu));
-        }
         self.devices.finish(&mut self.line);
         self.add_defaults()
     }

@@ -66,9 +66,6 @@ pub enum ErrorKind {
     /// `-uuid` with something else.
     #[error("failed to parse UUID string: wrong format")]
     InvalidUuid,
-    /// `-cpu ''`.
-    #[error("-cpu option cannot be empty")]
-    EmptyCpu,
     /// Accelerators were named in both ways.
     #[error("The -accel and \"-machine accel=\" options are incompatible")]
     AcceleratorTwice,
