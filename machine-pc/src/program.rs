@@ -251,9 +251,7 @@ pub(crate) fn machine_spec(line: &CommandLine) -> MachineSpec {
         ram_size: line.memory_size,
         firmware: firmware(line),
         late: line.late.iter().map(ToString::to_string).collect(),
-        boots_once: line.boot.once.is_some(),
-        splash_time: line.boot.splash_time,
-        reboot_timeout: line.boot.reboot_timeout,
+        boot: (&line.boot).into(),
         numa: line.numa.clone(),
         globals: line
             .globals

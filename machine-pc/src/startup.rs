@@ -27,6 +27,7 @@ use crate::backends::memory::MemoryBackend;
 use crate::cmdline::NumaOption;
 use crate::machine::address_space::AddressSpaceError;
 use crate::machine::board::{Board, BoardConfig, BoardError, BootRom, RamConfig};
+use crate::machine::boot_configuration::BootConfiguration;
 use crate::machine::cpu_plug::CpuPlugError;
 use crate::machine::pc::PcParts;
 use crate::machine::possible_cpus::{PossibleCpu, PossibleCpus};
@@ -158,12 +159,8 @@ pub struct MachineSpec {
     pub firmware: Option<PathBuf>,
     /// What is wrong with other options, in the order of telling; there is then no machine.
     pub late: Vec<String>,
-    /// `-boot once` was given.
-    pub boots_once: bool,
-    /// `-boot splash-time`, in milliseconds.
-    pub splash_time: Option<i64>,
-    /// `-boot reboot-timeout`, in milliseconds.
-    pub reboot_timeout: Option<i64>,
+    /// `-boot`.
+    pub boot: BootConfiguration,
     /// `-numa`.
     pub numa: Vec<NumaOption>,
     /// `-global`: driver, property, value.
@@ -399,6 +396,8 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
             ram.backends = vec![backend];
             wrong = ram_size.filter(|asked| *asked != ram.size).map(|_| StartError::MemoryBackendSize);
         }
+        let boot = spec.boot.clone();
+        machine.set_boot(if class.chipset.is_some() { boot.of_pc() } else { boot });
         machine.configure(ram.size, ram.backends.first().cloned(), topology);
     }
     let mut prepared =
@@ -417,15 +416,15 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
             system_bus,
             numa,
             memory: HashMap::new(),
-            splash_time: spec.splash_time,
-            reboot_timeout: spec.reboot_timeout,
+            splash_time: spec.boot.splash_time,
+            reboot_timeout: spec.boot.reboot_timeout,
         });
     }
     let prepared = prepared.with_numa(qom, spec.numa)?;
     if prepared.planned.is_none() && wrong.is_none() {
         wrong = match &asked_cpu {
             Some(cpu_type) => Some(cpu_without_board(qom, cpu_type, class.name.into_owned())),
-            None => spec.boots_once.then_some(StartError::NoBootOrder),
+            None => spec.boot.once.map(|_| StartError::NoBootOrder),
         };
     }
     Ok(PreparedMachine { wrong, ..prepared })

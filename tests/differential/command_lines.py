@@ -31,8 +31,8 @@ from lines import Lines
 
 # Members of the machine that docs/differences.md tells of: properties of what is not there ("properties a machine or CPU
 # does not honour"), and children that are no objects or are not there.
-NOT_HERE = {"append", "boot", "bus-lock-ratelimit", "confidential-guest-support", "cxl-fmw", "dt-compatible", "dtb", "dumpdtb",
-            "fd-bootchk", "firmware", "fw_cfg", "hmat", "initrd", "kernel", "max-fw-size", "memory-encryption",
+NOT_HERE = {"append", "bus-lock-ratelimit", "confidential-guest-support", "cxl-fmw", "dt-compatible", "dtb", "dumpdtb",
+            "firmware", "fw_cfg", "hmat", "initrd", "kernel", "max-fw-size", "memory-encryption",
             "nvdimm-persistence", "pcspk-audiodev", "phandle-start", "rtc-time", "sgx-epc", "shim", "smbios-entry-point-type",
             "smram", "x-oem-id", "x-oem-table-id", "x-south-bridge", "acpi-device", "q35", "i440fx", "ioport80[0]",
             "ioportF0[0]", "vmport[0]"}
@@ -98,7 +98,7 @@ def state_differences(sessions, when):
     cpus = []
     for query in QUERIES:
         theirs, ours = (session.ask(query) for session in sessions)
-        if query == "query-cpus-fast" and ours == []:
+        if query == "query-cpus-fast" and theirs and ours == []:
             # Machine `none`, where a CPU of -device has no place.
             continue
         if query == "query-cpus-fast":
@@ -108,7 +108,7 @@ def state_differences(sessions, when):
             theirs = [backend for backend in theirs if backend["id"] not in ("pc.ram", "ram")]
         yield from unlike(f"{query} {when}", theirs, ours)
     yield from member_differences(sessions, f"the machine {when}", ["/machine"] * 2, NOT_HERE)
-    if all(cpus):
+    if cpus and all(cpus):
         paths = [of[-1]["qom-path"] for of in cpus]
         yield from member_differences(sessions, f"the last CPU {when}", paths, NOT_COMPARED | NO_REGIONS)
 

@@ -63,6 +63,12 @@ pub enum ErrorKind {
     /// `-global` with a part missing.
     #[error("options 'driver', 'property', and 'value' are required")]
     IncompleteGlobal,
+    /// `-seed` with something else.
+    #[error("Invalid seed number: {text}")]
+    InvalidSeed {
+        /// What was given.
+        text: String,
+    },
     /// `-uuid` with something else.
     #[error("failed to parse UUID string: wrong format")]
     InvalidUuid,

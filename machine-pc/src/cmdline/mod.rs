@@ -27,6 +27,7 @@ mod absent;
 mod boot;
 mod build;
 pub(crate) mod chardev;
+mod compat;
 mod config;
 mod defaults;
 mod device;
@@ -52,6 +53,7 @@ pub use help::{help_text, version_text};
 pub(crate) use object::MONITOR_TYPES;
 
 use crate::chardev::spec::{ChardevSpec, MonitorSpec};
+use crate::main_loop::EscapeKey;
 use crate::run_actions::RunActions;
 use crate::smp::SmpConfiguration;
 use crate::trace::LogOptions;
@@ -85,6 +87,8 @@ pub struct CommandLine {
     pub chardev_places: HashMap<String, ChardevPlace>,
     /// Serial ports, the first one being COM1.
     pub serials: Vec<SerialSpec>,
+    /// What begins a command to a shared character device: `-echr`.
+    pub escape: EscapeKey,
     /// Monitors, in order.
     pub monitors: Vec<MonitorSpec>,
     /// Firmware image.

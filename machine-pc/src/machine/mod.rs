@@ -13,6 +13,7 @@
 pub mod absent;
 pub mod address_space;
 pub mod board;
+pub mod boot_configuration;
 pub mod cpu_plug;
 pub mod pc;
 pub mod possible_cpus;
@@ -36,6 +37,7 @@ pub use pc::PcMachine;
 
 use smp_cache::SmpCacheProperties;
 
+use self::boot_configuration::BootConfiguration;
 use crate::memory::RamLayout;
 use crate::smp::{SmpConfiguration, SmpLimits};
 use versions::CompatProperty;
@@ -146,6 +148,7 @@ pub struct Machine {
     dump_guest_core: Field<bool>,
     #[object(default = Field::new(true))]
     mem_merge: Field<bool>,
+    boot: Field<BootConfiguration>,
     /// The id of the object in `/objects` that is its RAM.
     memory_backend: Field<Option<String>>,
     /// The memory of that object, which cannot go as long as it is held.
@@ -221,6 +224,13 @@ impl Machine {
                     let Some(this) = object.downcast_ref::<Self>() else { return Err(too_late()) };
                     this.before_it_is_made().map(|()| this.firmware.set(path))
                 }),
+        );
+        class.add_property(
+            Property::of::<Self, BootConfiguration>("boot", |this| this.boot.get())
+                .settable::<Self, BootConfiguration>(|this, boot| {
+                    this.before_it_is_made().map(|()| this.boot.set(boot))
+                })
+                .description("Boot configuration"),
         );
         class.add_property(
             Property::new("smp-cache", "SmpCachePropertiesWrapper")
@@ -302,6 +312,11 @@ impl Machine {
     /// Whether the host may merge equal pages of guest memory.
     pub fn mem_merge(&self) -> bool {
         self.mem_merge.get()
+    }
+
+    /// Says how it boots.
+    pub fn set_boot(&self, boot: BootConfiguration) {
+        self.boot.set(boot);
     }
 
     /// Who shares the CPUs' caches.
