@@ -141,6 +141,7 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
         move |source| Failure::Io { what, source }
     };
     let mut main_loop = MainLoop::new().map_err(io("main loop"))?;
+    main_loop.set_escape_key(line.escape);
     for asked in &line.chardevs {
         let mut chardev = asked.clone();
         // A console that shares a monitor's terminal: the monitor is attached last and so has the keys.

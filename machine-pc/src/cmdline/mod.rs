@@ -27,6 +27,7 @@ mod absent;
 mod boot;
 mod build;
 pub(crate) mod chardev;
+mod compat;
 mod config;
 mod defaults;
 mod device;
@@ -53,6 +54,7 @@ pub(crate) use object::MONITOR_TYPES;
 
 use crate::chardev::spec::{ChardevSpec, MonitorSpec};
 use crate::rtc::RtcConfig;
+use crate::main_loop::EscapeKey;
 use crate::run_actions::RunActions;
 use crate::smp::SmpConfiguration;
 use crate::trace::LogOptions;
@@ -86,6 +88,8 @@ pub struct CommandLine {
     pub chardev_places: HashMap<String, ChardevPlace>,
     /// Serial ports, the first one being COM1.
     pub serials: Vec<SerialSpec>,
+    /// What begins a command to a shared character device: `-echr`.
+    pub escape: EscapeKey,
     /// Monitors, in order.
     pub monitors: Vec<MonitorSpec>,
     /// Firmware image.

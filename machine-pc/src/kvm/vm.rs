@@ -149,6 +149,11 @@ impl KvmVm {
         &self.caps
     }
 
+    /// The frequency in kHz of the time stamp counter of a vCPU that it will have; `None` where a VM does not tell.
+    pub fn tsc_khz(&self) -> Option<u32> {
+        tsc::own_frequency(&self.vm)
+    }
+
     /// Shows `memory` to the guest.
     pub fn map(&self, memory: &GuestMemory) -> Result<(), KvmError> {
         let may_protect = self.caps.has(Cap::ReadonlyMem);

@@ -13,6 +13,7 @@
 pub mod absent;
 pub mod address_space;
 pub mod board;
+pub mod boot_configuration;
 pub mod cpu_plug;
 pub mod pc;
 pub mod possible_cpus;
@@ -36,6 +37,7 @@ pub use pc::PcMachine;
 
 use smp_cache::SmpCacheProperties;
 
+use self::boot_configuration::BootConfiguration;
 use crate::memory::RamLayout;
 use crate::smp::{SmpConfiguration, SmpLimits};
 use versions::CompatProperty;
@@ -146,6 +148,7 @@ pub struct Machine {
     dump_guest_core: Field<bool>,
     #[object(default = Field::new(true))]
     mem_merge: Field<bool>,
+    boot: Field<BootConfiguration>,
     /// The id of the object in `/objects` that is its RAM.
     memory_backend: Field<Option<String>>,
     /// The memory of that object, which cannot go as long as it is held.
@@ -221,6 +224,13 @@ impl Machine {
                     let Some(this) = object.downcast_ref::<Self>() else { return Err(too_late()) };
                     this.before_it_is_made().map(|()| this.firmware.set(path))
                 }),
+        );
+        class.add_property(
+            Property::of::<Self, BootConfiguration>("boot", |this| this.boot.get())
+                .settable::<Self, BootConfiguration>(|this, boot| {
+                    this.before_it_is_made().map(|()| this.boot.set(boot))
+                })
+                .description("Boot configuration"),
         );
         class.add_property(
             Property::new("smp-cache", "SmpCachePropertiesWrapper")
@@ -304,6 +314,16 @@ impl Machine {
         self.mem_merge.get()
     }
 
+    /// How it boots.
+    pub fn boot(&self) -> BootConfiguration {
+        self.boot.get()
+    }
+
+    /// Says how it boots.
+    pub fn set_boot(&self, boot: BootConfiguration) {
+        self.boot.set(boot);
+    }
+
     /// Who shares the CPUs' caches.
     pub fn smp_cache(&self) -> Vec<SmpCacheProperties> {
         self.smp_cache.get()
@@ -384,11 +404,15 @@ pub fn machine_class(class: &Class) -> Option<&MachineClass> {
 
 /// All machine classes in the order of their type names.
 pub fn machine_classes(qom: &Qom) -> Vec<&MachineClass> {
+    classes(qom).collect()
+}
+
+/// The same, each built when it is reached.
+fn classes(qom: &Qom) -> impl Iterator<Item = &MachineClass> {
     qom.type_names(Some("machine"), false)
         .into_iter()
         .filter_map(|name| qom.class(name).ok())
         .filter_map(|class| class.data())
-        .collect()
 }
 
 /// The type name of the machine that `-machine NAME` means.
@@ -396,10 +420,10 @@ pub fn find_machine<'a>(qom: &'a Qom, name: &str) -> Option<&'a MachineClass> {
     let by_name = qom.class(&format!("{name}{TYPE_SUFFIX}")).ok().filter(|class| !class.is_abstract());
     by_name
         .and_then(|class| machine_class(class))
-        .or_else(|| machine_classes(qom).into_iter().find(|class| class.alias == Some(name)))
+        .or_else(|| classes(qom).find(|class| class.alias == Some(name)))
 }
 
 /// The machine that is used where the user names none.
 pub fn default_machine(qom: &Qom) -> Option<&MachineClass> {
-    machine_classes(qom).into_iter().find(|class| class.is_default)
+    classes(qom).find(|class| class.is_default)
 }

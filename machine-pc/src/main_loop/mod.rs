@@ -17,8 +17,10 @@
 //!
 //! A chardev that is shared (`mux`) has one frontend in focus, which gets the input. The console's output
 //! beside a monitor comes in whole lines, each on a line of its own, and the monitor's prompt is repeated after
-//! them; the module `mixer` has the rules. Ctrl-A C moves the focus, Ctrl-A H tells what else there is.
+//! them; the module `mixer` has the rules. Ctrl-A C moves the focus, Ctrl-A H tells what else there is; `-echr` gives another key than
+//! Ctrl-A.
 
+mod escape_key;
 mod frontend;
 mod mixer;
 mod port;
@@ -37,6 +39,7 @@ use qmp::{Context, Event, RunControl, ShutdownCause};
 use crate::chardev::object::Connection;
 use crate::chardev::spec::{ChardevSpec, MonitorMode, MonitorSpec};
 use crate::chardev::{ConsoleBuffer, ConsoleSink, OpenError};
+pub use escape_key::EscapeKey;
 use frontend::Frontend;
 use port::Port;
 pub use queue::Handle;
@@ -92,6 +95,11 @@ impl MainLoop {
         let signals = Signals::new(poll.registry(), SIGNAL)?;
         let chardevs = Chardevs::new(poll.registry())?;
         Ok(Self { poll, queue: Queue::new(waker), signals, chardevs, stopping: false })
+    }
+
+    /// Says what begins a command to a shared chardev; to those that are added from here on.
+    pub fn set_escape_key(&mut self, key: EscapeKey) {
+        self.chardevs.set_escape_key(key);
     }
 
     /// A way to reach the loop from any thread.
