@@ -17,6 +17,7 @@ pub mod main_loop;
 pub mod memory;
 pub mod numa;
 mod os_error;
+pub mod ospm;
 pub mod process;
 pub mod program;
 mod raw;

@@ -106,6 +106,9 @@ impl Vm {
             if let Some(vm) = self.board().and_then(Board::vm) {
                 vm.pause().map_err(qmp::Error::generic)?;
             }
+            if let Some(seat) = self.board().and_then(Board::seat) {
+                seat.set_running(false);
+            }
             self.0.events.emit(&events::Stop);
         }
         self.0.state.set(state);
@@ -209,6 +212,9 @@ impl RunControl for Vm {
         self.0.events.emit(&events::Resume);
         if let Some(vm) = self.board().and_then(Board::vm) {
             vm.resume();
+        }
+        if let Some(seat) = self.board().and_then(Board::seat) {
+            seat.set_running(true);
         }
         Ok(())
     }
