@@ -19,6 +19,7 @@ use super::PcMachine;
 use super::board::{Board, VcpuPlug};
 use super::possible_cpus::{PossibleCpu, PossibleCpus};
 use crate::kvm::PlugError;
+use crate::ospm::{OspmError, OspmGuest};
 
 /// Why a CPU cannot be plugged or unplugged.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
@@ -280,10 +281,13 @@ impl Plug<'_> {
 
 impl HotplugHandler for PcMachine {
     fn handles(&self, device: &Obj<Device>) -> bool {
-        device.core().class().is_a("cpu")
+        device.core().class().is_a("cpu") || OspmGuest::is(device)
     }
 
     fn pre_plug(&self, device: &Obj<Device>) -> Result<(), Error> {
+        if OspmGuest::is(device) {
+            return Ok(());
+        }
         let expected = self.cpu_type();
         if !device.core().class().is_a(&expected) {
             return Err(Error::new(CpuPlugError::WrongType { expected }));
@@ -298,6 +302,9 @@ impl HotplugHandler for PcMachine {
     }
 
     fn plug(&self, device: &Obj<Device>) -> Result<(), Error> {
+        if OspmGuest::is(device) {
+            return Ok(());
+        }
         let plug = self.plug_of(device)?;
         let slot = plug.slot().ok_or_else(|| Error::new(CpuPlugError::NotBuilt))?;
         let realized = plug.cpu.realized().ok_or_else(|| Error::new(CpuPlugError::NotRealized))?;
@@ -319,6 +326,9 @@ impl HotplugHandler for PcMachine {
     }
 
     fn unplug_request(&self, device: &Obj<Device>) -> Result<(), Error> {
+        if OspmGuest::is(device) {
+            return Err(Error::new(OspmError::Stays));
+        }
         let plug = self.plug_of(device)?;
         if !self.has_acpi_device() {
             return Err(Error::new(CpuPlugError::NoAcpi));
@@ -334,6 +344,9 @@ impl HotplugHandler for PcMachine {
     }
 
     fn unplug(&self, device: &Obj<Device>) -> Result<(), Error> {
+        if OspmGuest::is(device) {
+            return Ok(());
+        }
         let plug = self.plug_of(device)?;
         let slot = plug.slot().ok_or_else(|| Error::new(CpuPlugError::NotRealized))?;
         if slot == 0 {

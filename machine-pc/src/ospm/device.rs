@@ -13,7 +13,7 @@ use qom_derive::Object;
 use thiserror::Error as ThisError;
 
 use super::guest::{Counters, Guest};
-use super::policy::{Manner, Policy};
+use super::policy::Manner;
 use super::registers::Registers;
 use super::worker::Worker;
 use crate::machine::PcMachine;
@@ -27,6 +27,9 @@ pub enum OspmError {
     /// A guest runs.
     #[error("x-ospm-guest takes the place of a guest, and this accelerator runs one; use tcg or qtest")]
     RealGuest,
+    /// Who is to be asked to let it go is the guest itself.
+    #[error("x-ospm-guest cannot be removed; with policy=never-answers it does nothing")]
+    Stays,
 }
 
 /// The state of an `x-ospm-guest`.
@@ -72,7 +75,10 @@ impl OspmGuest {
         methods.reset.exit = |device, _: ResetType| Self::with_worker(device, Worker::power_on);
         class.add_property(
             Self::manner_property("policy", |manner| &mut manner.policy)
-                .description("How the guest behaves; may be changed at any time")
+                .description(
+                    "How it behaves: cooperative, refuses-eject, never-answers, answers-late, \
+                     reboots-in-mid-plug, legacy-bitmap, ost-error",
+                )
                 .default(Manner::default().policy.to_value()),
         );
         class.add_property(
@@ -142,6 +148,11 @@ impl OspmGuest {
             self.end();
             Error::new(error)
         })
+    }
+
+    /// Whether a device is one.
+    pub fn is(device: &Obj<Device>) -> bool {
+        device.core().class().is_a(Self::TYPE_NAME)
     }
 
     /// Ends the guest.

@@ -97,7 +97,8 @@ impl Guest {
         match self.driver {
             Driver::None => None,
             Driver::Legacy => {
-                if self.registers.take_gpe() {
+                // Without a bitmap there is nobody, not even the CPU that runs it.
+                if !self.cpus.is_empty() && self.registers.take_gpe() {
                     self.compare_bitmap();
                 }
                 None
@@ -121,11 +122,10 @@ impl Guest {
                 self.unanswered.clear();
                 self.cpus = apic_ids(&self.registers.bitmap());
                 // What does not show the CPU that reads it is no bitmap of CPUs.
-                let found = self.cpus.contains(&0);
-                if !found {
+                if !self.cpus.contains(&0) {
                     self.cpus.clear();
                 }
-                self.registers.enable_gpe(found);
+                self.registers.enable_gpe(!self.cpus.is_empty());
             }
         }
         self.tell_cpus();

@@ -19,7 +19,7 @@ mod registers;
 pub mod seat;
 mod worker;
 
-pub use device::OspmGuest;
+pub use device::{OspmError, OspmGuest};
 pub use policy::Policy;
 pub use seat::{AcpiPorts, OperatingSystem, Seat, SeatError};
 
