@@ -169,12 +169,8 @@ impl Board {
             Chipset::I440fx => (PIIX4_GPE0_BASE, PIIX4_GPE0_LEN, I440FX_CPU_HOTPLUG_BASE, PIIX_KEPT_BITS),
             Chipset::Q35 => (ICH9_GPE0_BASE, ICH9_GPE0_LEN, Q35_CPU_HOTPLUG_BASE, ICH9_KEPT_BITS),
         };
-        let acpi_ports = AcpiPorts {
-            gpe0: gpe_base,
-            gpe0_len: gpe_len,
-            cpu_hotplug: hotplug_base,
-            reset: RESET_CONTROL,
-        };
+        let acpi_ports =
+            AcpiPorts { gpe0: gpe_base, gpe0_len: gpe_len, cpu_hotplug: hotplug_base, reset: RESET_CONTROL };
         let seat = vm.is_none().then(|| Arc::new(Seat::new(config.acpi.then_some(acpi_ports))));
         // Where no guest code runs, a scripted guest is what listens.
         let sci = SharedIrqLine::new(match &seat {

@@ -6,7 +6,9 @@
 use std::sync::{Arc, OnceLock};
 
 use qom::reset::{ResetError, ResetState, reset};
-use qom::{Bus, Device, Error, Instance, Obj, Object, ObjectCore, Qom, ResetType, Resettable, ResettableContainer};
+use qom::{
+    Bus, Device, Error, Instance, Obj, Object, ObjectCore, Qom, ResetType, Resettable, ResettableContainer,
+};
 use qom_derive::Object;
 use target_i386::cpu::{Cpu, CpuRunner};
 

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use qom::{ClassInit, Device, DeviceClass, Error, Field, Instance, Obj, Object, Property, PropertyValue, ResetType};
+use qom::{
+    ClassInit, Device, DeviceClass, Error, Field, Instance, Obj, Object, Property, PropertyValue, ResetType,
+};
 use qom_derive::Object;
 use thiserror::Error as ThisError;
 
@@ -46,11 +48,7 @@ pub struct OspmGuest {
 qom::register_types!(<OspmGuest as Instance>::type_info);
 
 /// A counter as a property.
-fn counter(
-    name: &'static str,
-    description: &'static str,
-    of: fn(&Counters) -> &AtomicU64,
-) -> Property {
+fn counter(name: &'static str, description: &'static str, of: fn(&Counters) -> &AtomicU64) -> Property {
     Property::typed::<u64>(name).description(description).get(move |object| {
         let this = object.downcast_ref::<OspmGuest>();
         Ok(this.map_or(0, |this| of(&this.counters).load(Ordering::Relaxed)).into())
@@ -109,7 +107,8 @@ impl OspmGuest {
     ) -> Property {
         Property::typed::<T>(name)
             .get(move |object| {
-                let mut manner = object.downcast_ref::<Self>().map(|this| this.manner.get()).unwrap_or_default();
+                let mut manner =
+                    object.downcast_ref::<Self>().map(|this| this.manner.get()).unwrap_or_default();
                 Ok(part(&mut manner).to_value())
             })
             .set(move |object, input| {

@@ -247,5 +247,8 @@ fn delay(manner: Manner) -> Duration {
 
 /// The APIC IDs whose bits are set.
 fn apic_ids(bits: &[u8; BITMAP_LEN]) -> BTreeSet<u32> {
-    (0..).zip(bits).flat_map(|(at, byte)| (0..8).filter(move |bit| byte >> bit & 1 == 1).map(move |bit| at * 8 + bit)).collect()
+    (0..)
+        .zip(bits)
+        .flat_map(|(at, byte)| (0..8).filter(move |bit| byte >> bit & 1 == 1).map(move |bit| at * 8 + bit))
+        .collect()
 }

@@ -84,7 +84,9 @@ impl Rig {
     fn told(&self) -> Vec<String> {
         let short = |event| match event {
             VmEvent::CpuEject { slot } => format!("eject {slot}"),
-            VmEvent::CpuOst { slot, source_event, status } => format!("ost {slot} {source_event} {status:#x}"),
+            VmEvent::CpuOst { slot, source_event, status } => {
+                format!("ost {slot} {source_event} {status:#x}")
+            }
             VmEvent::ResetRequest(ResetCause::ResetPort) => "reset".to_owned(),
             other => format!("{other:?}"),
         };
