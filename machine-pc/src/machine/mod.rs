@@ -18,6 +18,8 @@ pub mod pc;
 pub mod possible_cpus;
 pub mod reset;
 pub mod smp_cache;
+pub mod vcpu_life;
+pub mod vcpu_lives;
 pub mod versions;
 
 use std::borrow::Cow;
