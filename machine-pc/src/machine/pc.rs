@@ -44,8 +44,7 @@ pub struct PcMachine {
     numa: OnceLock<Completed>,
     /// Keeps the objects that it is from being removed.
     memory: OnceLock<Vec<Arc<MmapRegion>>>,
-    /// Milliseconds that a guest has to say what it makes of a CPU: to take in one that it has seen, or to let go of one that
-    /// is wanted back; 0 for any time
+    /// Milliseconds within which a guest takes in a CPU or lets go of one, else it is given up; 0: never
     #[property(get, set, name = "x-cpu-unplug-timeout-ms")]
     #[object(default = Field::new(30_000))]
     cpu_unplug_timeout_ms: Field<u32>,
