@@ -8,8 +8,7 @@ fn slot(id: &str) -> serde_json::Value {
 }
 
 /// A CPU that is there from the start, so that the guest may know it by its tables.
-const FROM_THE_START: [&str; 2] =
-    ["-device", "qemu64-x86_64-cpu,id=cpu1,socket-id=0,core-id=1,thread-id=0"];
+const FROM_THE_START: [&str; 2] = ["-device", "qemu64-x86_64-cpu,id=cpu1,socket-id=0,core-id=1,thread-id=0"];
 
 /// Without a guest nobody lets the CPU go: both requests are accepted, as by the reference, and it stays.
 #[test]

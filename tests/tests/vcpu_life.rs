@@ -87,10 +87,8 @@ fn a_request_without_an_answer_ends_in_time_and_can_be_made_again() {
     let _ = qmp.ok("cont", &json!({}));
     assert_eq!(changes(&mut qmp, "cpu1", 2), ["timed-out eject-requested", "eject-requested timed-out"]);
     // Or as long as it likes.
-    let _ = qmp.ok(
-        "qom-set",
-        &json!({"path": "/machine", "property": "x-cpu-unplug-timeout-ms", "value": 0}),
-    );
+    let _ =
+        qmp.ok("qom-set", &json!({"path": "/machine", "property": "x-cpu-unplug-timeout-ms", "value": 0}));
     let _ = qmp.ok("device_del", &json!({"id": "cpu1"}));
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!(state(&mut qmp, "/machine/peripheral/cpu1"), "eject-requested");

@@ -351,9 +351,8 @@ impl CpuHotplug {
         let bytes = self.bitmap.iter().skip(offset as usize).take(size.into());
         let value = bytes.rev().fold(0, |value, byte| value << 8 | u32::from(*byte));
         // Arch ids rise with the slots.
-        let slots = [offset, offset + u64::from(size)].map(|byte| {
-            self.slots.partition_point(|slot| slot.arch_id < byte * 8)
-        });
+        let slots = [offset, offset + u64::from(size)]
+            .map(|byte| self.slots.partition_point(|slot| slot.arch_id < byte * 8));
         let mut seen = 0..0;
         for slot in slots[0]..slots[1] {
             let status = &mut self.slots[slot].status;

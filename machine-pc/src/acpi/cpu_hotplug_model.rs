@@ -95,8 +95,13 @@ impl Model {
             5 if value <= 3 => {
                 self.command = value;
                 if value == 0 {
-                    let all: BTreeSet<u32> =
-                        self.inserted.iter().chain(&self.wanted).chain(&self.left_to_firmware).copied().collect();
+                    let all: BTreeSet<u32> = self
+                        .inserted
+                        .iter()
+                        .chain(&self.wanted)
+                        .chain(&self.left_to_firmware)
+                        .copied()
+                        .collect();
                     let from_here = all.range(slot..).next().or_else(|| all.first());
                     self.selected = from_here.copied().unwrap_or(slot);
                 }

@@ -14,6 +14,8 @@ pub mod absent;
 pub mod address_space;
 pub mod board;
 pub mod cpu_plug;
+#[cfg(test)]
+mod hotplug_dialogue;
 pub mod pc;
 pub mod possible_cpus;
 pub mod reset;

@@ -83,7 +83,9 @@ impl VcpuState {
     /// The state after a cause: the same where the cause says nothing new.
     #[must_use]
     pub const fn after(self, cause: Cause) -> Self {
-        use VcpuState::{EjectRequested, Ejected, Notified, Online, Plugged, Refused, Seen, TimedOut, Unknown};
+        use VcpuState::{
+            EjectRequested, Ejected, Notified, Online, Plugged, Refused, Seen, TimedOut, Unknown,
+        };
         match (self, cause) {
             // Nothing happens to one that has left.
             (Ejected, _) | (_, Cause::Left) => Ejected,
@@ -188,7 +190,17 @@ mod tests {
     fn a_hot_added_cpu_comes_and_goes() {
         use Cause::{Announced, EjectRefused, EjectWanted, Left, Looked, Started, TakenIn, Timeout};
         assert_eq!(
-            life(&[Announced, Looked, Started, TakenIn, EjectWanted, EjectRefused, EjectWanted, Timeout, Left]),
+            life(&[
+                Announced,
+                Looked,
+                Started,
+                TakenIn,
+                EjectWanted,
+                EjectRefused,
+                EjectWanted,
+                Timeout,
+                Left
+            ]),
             [
                 "plugged",
                 "notified",
@@ -220,7 +232,10 @@ mod tests {
             for cause in CAUSES {
                 let next = state.after(cause);
                 if next.is_failed_request() && next != state {
-                    assert!(matches!(state, VcpuState::EjectRequested | VcpuState::TimedOut), "{state} {cause:?}");
+                    assert!(
+                        matches!(state, VcpuState::EjectRequested | VcpuState::TimedOut),
+                        "{state} {cause:?}"
+                    );
                 }
                 // One that has left does not come back, and none leaves but by leaving.
                 assert_eq!(next == VcpuState::Ejected, state == VcpuState::Ejected || cause == Cause::Left);

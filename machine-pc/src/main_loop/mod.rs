@@ -39,8 +39,8 @@ use crate::chardev::spec::{ChardevSpec, MonitorMode, MonitorSpec};
 use crate::chardev::{ConsoleBuffer, ConsoleSink, OpenError};
 use frontend::Frontend;
 use port::Port;
-pub use queue::{Handle, Timer};
 use queue::Queue;
+pub use queue::{Handle, Timer};
 use signals::Signals;
 pub use table::{ChangeError, Chardevs, RemoveError, RingError};
 

@@ -49,8 +49,10 @@ impl Cpu {
                 .settable_after_realize(),
         );
         class.add_property(
-            Property::of::<Self, String>("x-vcpu-state", |cpu| cpu.life.get().unwrap_or("unplugged").to_owned())
-                .description("What has become of it in its machine: unplugged until a board takes it in"),
+            Property::of::<Self, String>("x-vcpu-state", |cpu| {
+                cpu.life.get().unwrap_or("unplugged").to_owned()
+            })
+            .description("What has become of it in its machine: unplugged until a board takes it in"),
         );
     }
 
