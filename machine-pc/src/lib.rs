@@ -29,5 +29,6 @@ pub mod serial;
 pub mod smp;
 pub mod startup;
 pub mod trace;
+mod vcpu_watch;
 pub mod vm;
 pub mod vm_event;
