@@ -296,6 +296,65 @@ fn a_guest_may_come_later_and_there_is_one() {
     assert_eq!(list.as_array().map(Vec::len), Some(3), "{list}");
 }
 
+/// The next changes of a CPU's state.
+fn states(qmp: &mut Qmp, id: &str, count: usize) -> Vec<String> {
+    let mut states = Vec::new();
+    while states.len() < count {
+        let change = qmp.event("x-VCPU_STATE")["data"].take();
+        if change["device"] == id {
+            states.push(change["new"].as_str().unwrap_or_default().to_owned());
+        }
+    }
+    states
+}
+
+/// What was asked for comes to an end, good or bad, whatever the guest does.
+#[test]
+fn a_request_ends_in_an_event() {
+    let timeout = ["-M", "pc,x-cpu-unplug-timeout-ms=200"];
+    let (_program, mut qmp) = start(&timeout, "");
+    plug(&mut qmp, 2);
+    assert_eq!(states(&mut qmp, "c2", 4), ["plugged", "notified", "seen", "online"]);
+    let failed = json!({"device": "c2", "path": "/machine/peripheral/c2"});
+    for (policy, end) in [
+        ("refuses-eject", "refused"),
+        ("ost-error", "refused"),
+        ("never-answers", "timed-out"),
+        ("legacy-bitmap", "timed-out"),
+    ] {
+        set(&mut qmp, "policy", policy);
+        unplug(&mut qmp, 2);
+        assert_eq!(states(&mut qmp, "c2", 2), ["eject-requested", end], "{policy}");
+        assert_eq!(qmp.event("DEVICE_UNPLUG_GUEST_ERROR")["data"], failed, "{policy}");
+        if end == "timed-out" {
+            // It still may be let go of, by a guest that finds the request.
+            set(&mut qmp, "policy", "cooperative");
+            assert_eq!(states(&mut qmp, "c2", 1), ["ejected"]);
+            assert_eq!(qmp.event("DEVICE_DELETED")["data"], failed);
+            plug(&mut qmp, 2);
+            assert_eq!(states(&mut qmp, "c2", 4)[3], "online");
+        }
+    }
+    // An answer that comes after the end is welcome.
+    set(&mut qmp, "policy", "answers-late");
+    set(&mut qmp, "delay", 600);
+    unplug(&mut qmp, 2);
+    assert_eq!(states(&mut qmp, "c2", 3), ["eject-requested", "timed-out", "ejected"]);
+    assert_eq!(qmp.event("DEVICE_DELETED")["data"], failed);
+}
+
+/// Who has not looked is not asked.
+#[test]
+fn a_cpu_that_the_guest_has_not_seen_is_taken_back() {
+    let (_program, mut qmp) = start(&[], ",policy=never-answers");
+    plug(&mut qmp, 2);
+    unplug(&mut qmp, 2);
+    let _ = qmp.event("DEVICE_DELETED");
+    set(&mut qmp, "policy", "cooperative");
+    wait_for(&mut qmp, "cpus", 1);
+    assert_eq!(get(&mut qmp, "events-seen"), 0);
+}
+
 /// A generator of numbers that need not be good.
 struct Shuffle(u64);
 
@@ -364,6 +423,7 @@ fn two_monitors_plug_and_unplug_at_once() {
             scope.spawn(move || {
                 for _ in 0..50 {
                     plug(&mut qmp, slot);
+                    while report(&mut qmp) != (slot.to_string(), 1, 0) {}
                     unplug(&mut qmp, slot);
                     // The other's are seen too.
                     while qmp.event("DEVICE_DELETED")["data"]["device"] != format!("c{slot}") {}
