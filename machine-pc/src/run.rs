@@ -26,8 +26,9 @@ use crate::vm_event::VmEvent;
 /// told loses the surplus; its last report stays readable in `query-acpi-ospm-status`.
 const MAX_WAITING_REPORTS: usize = 1024;
 
-/// What vCPU threads want of the main loop. It is bounded: a slot can be ejected once until the main loop acts, requests for a
-/// reset or shutdown are one however often they are made, of changes of the clock the last counts, and reports have a limit.
+/// What vCPU threads want of the main loop. It is bounded: a CPU is seen, started and ejected once until the main loop acts,
+/// requests for a reset or shutdown are one however often they are made, of changes of the clock the last counts, and reports
+/// have a limit.
 #[derive(Debug)]
 struct EventQueue {
     waiting: Mutex<Vec<VmEvent>>,
@@ -42,7 +43,15 @@ impl EventQueue {
         }
         let surplus = match event {
             VmEvent::CpuOst { .. } => waiting.len() >= MAX_WAITING_REPORTS,
-            _ => waiting.contains(&event),
+            // Once until the main loop has acted, by themselves.
+            VmEvent::CpuEject { .. }
+            | VmEvent::CpuSeen { .. }
+            | VmEvent::CpuStarted { .. }
+            | VmEvent::RtcChange { .. } => false,
+            VmEvent::ResetRequest(_)
+            | VmEvent::ShutdownRequest
+            | VmEvent::SuspendToDisk
+            | VmEvent::InternalError { .. } => waiting.contains(&event),
         };
         if surplus {
             return;
@@ -179,7 +188,8 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
     let prepared = startup::prepare_machine(qom, machine_spec(&line))?;
     let mut context = Context::new(qom.clone(), Commands::linked()?);
     let kvm = startup::runs_guests(qom);
-    let vm = Vm::new(prepared.machine().cloned(), kvm, line.actions, context.events().clone());
+    let (machine, sender) = (prepared.machine().cloned(), context.events().clone());
+    let vm = Vm::new(machine, kvm, line.actions, sender, main_loop.handle());
     context.insert::<Box<dyn RunControl>>(Box::new(vm.clone()));
     context.insert(vm.clone());
     let devices = std::mem::take(&mut line.devices);

@@ -6,6 +6,8 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use qmp::{EventSender, EventType, KvmInfo, RunControl, RunState, ShutdownCause, events};
 use qom::{Device, Obj};
@@ -13,7 +15,9 @@ use serde::Serialize;
 
 use crate::machine::PcMachine;
 use crate::machine::board::Board;
+use crate::main_loop::Handle;
 use crate::run_actions::{RebootAction, RunActions, ShutdownAction};
+use crate::vcpu_watch::VcpuWatch;
 use crate::vm_event::VmEvent;
 
 #[derive(Debug)]
@@ -24,6 +28,7 @@ struct Inner {
     events: EventSender,
     state: Cell<RunState>,
     shutdown: Cell<Option<ShutdownCause>>,
+    vcpus: Arc<VcpuWatch>,
 }
 
 /// A handle on the virtual machine; clones are of the same one.
@@ -70,9 +75,20 @@ pub enum AcpiSlotType {
 }
 
 impl Vm {
-    /// A machine that is built and has not run. Without `machine` there is nothing to run.
-    pub fn new(machine: Option<Obj<PcMachine>>, kvm: bool, actions: RunActions, events: EventSender) -> Self {
+    /// A machine that has not run, served by the loop of `main_loop`. Without `machine` there is nothing to run.
+    pub fn new(
+        machine: Option<Obj<PcMachine>>,
+        kvm: bool,
+        actions: RunActions,
+        events: EventSender,
+        main_loop: Handle,
+    ) -> Self {
+        let vcpus = Arc::new(VcpuWatch::new(events.clone(), main_loop));
+        if let Some(machine) = &machine {
+            machine.watch_lives(vcpus.clone());
+        }
         Self(Rc::new(Inner {
+            vcpus,
             machine,
             kvm,
             actions: Cell::new(actions),
@@ -118,6 +134,9 @@ impl Vm {
             if let Some(board) = self.board() {
                 board.pause().map_err(qmp::Error::generic)?;
             }
+            if let Some(seat) = self.board().and_then(Board::seat) {
+                seat.set_running(false);
+            }
             self.0.events.emit(&events::Stop);
         }
         self.0.state.set(state);
@@ -159,7 +178,29 @@ impl Vm {
             VmEvent::CpuOst { slot, source_event, status } => {
                 let info = OstInfo { source: source_event, status, ..self.ost_info(slot) };
                 self.0.events.emit(&AcpiDeviceOst { info });
+                if let Some(machine) = self.machine() {
+                    machine.vcpu_reported(slot, source_event, status);
+                }
             }
+            VmEvent::CpuSeen { slot } => {
+                if let Some(machine) = self.machine() {
+                    machine.vcpu_seen(slot);
+                }
+            }
+            VmEvent::CpuStarted { slot } => {
+                if let Some(machine) = self.machine() {
+                    machine.vcpu_started(slot);
+                }
+            }
+        }
+    }
+
+    /// A vCPU's state has lasted for `wait`, which is as long as it is waited for.
+    pub(crate) fn vcpu_wait_is_over(&self, slot: u32, wait: Duration) {
+        if self.0.state.get() != RunState::Running {
+            self.0.vcpus.hold(slot, wait);
+        } else if let Some(machine) = self.machine() {
+            machine.vcpu_timeout(slot);
         }
     }
 
@@ -224,8 +265,12 @@ impl RunControl for Vm {
         }
         self.0.state.set(RunState::Running);
         self.0.events.emit(&events::Resume);
+        self.0.vcpus.release();
         if let Some(board) = self.board() {
             board.resume();
+        }
+        if let Some(seat) = self.board().and_then(Board::seat) {
+            seat.set_running(true);
         }
         Ok(())
     }

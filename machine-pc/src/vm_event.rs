@@ -42,6 +42,17 @@ pub enum VmEvent {
         /// What the kernel reported, for a person.
         detail: String,
     },
+    /// The guest looked at the CPU in this slot for the first time since it came, or since a reset.
+    CpuSeen {
+        /// Index in the list of possible CPUs.
+        slot: u32,
+    },
+    /// The vCPU in this slot runs for the first time since it came, or since a reset: the boot CPU from its reset vector,
+    /// another since the guest started it.
+    CpuStarted {
+        /// Index in the list of possible CPUs.
+        slot: u32,
+    },
     /// The guest ejected the CPU in this slot: to it, the CPU is already gone.
     CpuEject {
         /// Index in the list of possible CPUs.

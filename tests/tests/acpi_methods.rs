@@ -21,7 +21,7 @@ struct Board {
 
 impl Ports for Board {
     fn read(&mut self, port: u16, size: u8) -> u32 {
-        self.registers.read(u64::from(port - PORTS), size)
+        self.registers.read(u64::from(port - PORTS), size).value
     }
 
     fn write(&mut self, port: u16, size: u8, value: u32) {

@@ -53,8 +53,8 @@ pub use help::{help_text, version_text};
 pub(crate) use object::MONITOR_TYPES;
 
 use crate::chardev::spec::{ChardevSpec, MonitorSpec};
-use crate::rtc::RtcConfig;
 use crate::main_loop::EscapeKey;
+use crate::rtc::RtcConfig;
 use crate::run_actions::RunActions;
 use crate::smp::SmpConfiguration;
 use crate::trace::LogOptions;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::machine::PcMachine;
 use crate::machine::possible_cpus::{CpuInstanceProperties, PossibleCpus};
+use crate::machine::vcpu_life::VcpuState;
 use crate::vm::{OstInfo, Vm};
 
 /// The machine, if it has CPUs.
@@ -17,6 +18,9 @@ pub(super) fn pc(context: &Context) -> Result<Option<Obj<PcMachine>>, Error> {
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct HotpluggableCpu {
+    /// For people; clients read the CPU's property.
+    #[serde(skip)]
+    pub(super) state: Option<VcpuState>,
     pub(super) props: CpuInstanceProperties,
     pub(super) vcpus_count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,6 +35,7 @@ pub(super) fn hotpluggable_cpus(machine: &PcMachine) -> Vec<HotpluggableCpu> {
     let slots = machine.possible_cpus().into_iter().flat_map(|cpus| cpus.iter().rev());
     slots
         .map(|slot| HotpluggableCpu {
+            state: slot.state(),
             props: slot.props(),
             vcpus_count: 1,
             qom_path: slot.cpu().map(|cpu| cpu.canonical_path()),

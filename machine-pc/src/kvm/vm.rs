@@ -361,6 +361,7 @@ impl KvmVm {
             let msrs = Arc::clone(&self.reset_msrs);
             let caps = self.caps.clone();
             vcpu.on_thread(move |raw| cpu_state::reset(raw, &config, &power_on, &msrs, &caps))??;
+            vcpu.forget_start();
             vcpu.clear_stall();
         }
         Ok(())

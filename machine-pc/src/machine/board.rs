@@ -24,6 +24,7 @@ use crate::io_bus::{InsertError, IoBus, IoDevice};
 use crate::irq::{IrqLine, SharedIrqLine};
 use crate::kvm::{KvmError, KvmVm, VcpuConfig, VmBuses, VmOptions};
 use crate::memory::{GuestMemory, MemoryError, Rom};
+use crate::ospm::{AcpiPorts, Seat};
 use crate::pm::{self, PowerManagement};
 use crate::reset_ports::reset_control::{ICH9_KEPT_BITS, PIIX_KEPT_BITS};
 use crate::reset_ports::{I8042, Port92, ResetControl};
@@ -41,6 +42,9 @@ const ICH9_GPE0_BASE: u64 = 0x620;
 /// First port of the CPU hotplug registers, by chipset (QEMU's `docs/specs/acpi_cpu_hotplug`).
 const I440FX_CPU_HOTPLUG_BASE: u64 = 0xaf00;
 const Q35_CPU_HOTPLUG_BASE: u64 = 0xcd8;
+
+/// The chipset's reset control register.
+const RESET_CONTROL: u64 = 0xcf9;
 
 /// What runs first.
 #[derive(Debug, Clone)]
@@ -141,6 +145,7 @@ impl IrqLine for NoLine {
 #[derive(Debug)]
 pub struct Board {
     vm: Option<KvmVm>,
+    seat: Option<Arc<Seat>>,
     pio: Arc<IoBus>,
     cpu_hotplug: Arc<CpuHotplugDevice>,
     gpe: Arc<Gpe>,
@@ -176,11 +181,18 @@ impl Board {
         let line =
             |irq| vm.as_ref().map_or_else(|| Arc::new(NoLine) as Arc<dyn IrqLine>, |vm| vm.irq_line(irq));
 
-        let sci = SharedIrqLine::new(line(SCI_IRQ));
         let (gpe_base, gpe_len, hotplug_base, kept) = match config.chipset {
             Chipset::I440fx => (PIIX4_GPE0_BASE, PIIX4_GPE0_LEN, I440FX_CPU_HOTPLUG_BASE, PIIX_KEPT_BITS),
             Chipset::Q35 => (ICH9_GPE0_BASE, ICH9_GPE0_LEN, Q35_CPU_HOTPLUG_BASE, ICH9_KEPT_BITS),
         };
+        let acpi_ports =
+            AcpiPorts { gpe0: gpe_base, gpe0_len: gpe_len, cpu_hotplug: hotplug_base, reset: RESET_CONTROL };
+        let seat = vm.is_none().then(|| Arc::new(Seat::new(config.acpi.then_some(acpi_ports))));
+        // Where no guest code runs, a scripted guest is what listens.
+        let sci = SharedIrqLine::new(match &seat {
+            Some(seat) => seat.clone(),
+            None => line(SCI_IRQ),
+        });
         let gpe = Arc::new(Gpe::new(gpe_len, sci.input()));
         let (clock, timers) = (Arc::new(GuestClock::default()), Timers::default());
         let pm = config
@@ -224,7 +236,7 @@ impl Board {
             insert("i8042-cmd", 0x64, 1, i8042.command_port())?;
         }
         insert("port92", 0x92, 1, port92.clone())?;
-        insert("reset-control", 0xcf9, 1, reset_control.clone())?;
+        insert("reset-control", RESET_CONTROL, 1, reset_control.clone())?;
         if let Some(serial) = &serial {
             insert("serial", COM1_BASE, SERIAL_LEN, serial.clone())?;
         }
@@ -234,6 +246,7 @@ impl Board {
         }
         Ok(Self {
             vm,
+            seat,
             pio,
             cpu_hotplug,
             gpe,
@@ -253,6 +266,11 @@ impl Board {
     /// The virtual machine, where KVM runs it.
     pub fn vm(&self) -> Option<&KvmVm> {
         self.vm.as_ref()
+    }
+
+    /// The place of a scripted guest, where no vCPU runs.
+    pub fn seat(&self) -> Option<&Arc<Seat>> {
+        self.seat.as_ref()
     }
 
     /// The I/O ports, which are there under every accelerator.

@@ -15,10 +15,14 @@ pub mod address_space;
 pub mod board;
 pub mod boot_configuration;
 pub mod cpu_plug;
+#[cfg(test)]
+mod hotplug_dialogue;
 pub mod pc;
 pub mod possible_cpus;
 pub mod reset;
 pub mod smp_cache;
+pub mod vcpu_life;
+pub mod vcpu_lives;
 pub mod versions;
 
 use std::borrow::Cow;

@@ -3,7 +3,7 @@
 //! It waits for input of [chardevs](crate::chardev), for signals, and for what other threads post, and acts on
 //! one at a time. Commands run on this thread, between reading their request and writing their reply, so they
 //! need no lock against each other. Whoever else has something for the machine to do *posts* it
-//! ([`Handle::post`]) and goes on: a vCPU thread never waits for the main loop, and so the main loop may wait for vCPU
+//! ([`Handle::post`], or [`Handle::post_after`] for later) and goes on: a vCPU thread never waits for the main loop, and so the main loop may wait for vCPU
 //! threads.
 //!
 //! # Clients that do not behave
@@ -42,8 +42,8 @@ use crate::chardev::{ConsoleBuffer, ConsoleSink, OpenError};
 pub use escape_key::EscapeKey;
 use frontend::Frontend;
 use port::Port;
-pub use queue::Handle;
 use queue::Queue;
+pub use queue::{Handle, Timer};
 use signals::Signals;
 pub use table::{ChangeError, Chardevs, RemoveError, RingError};
 
@@ -249,12 +249,13 @@ impl MainLoop {
         self.finish(context)
     }
 
-    /// When a chardev wants to be served without input, from now.
+    /// When a chardev wants to be served without input, or something posted is due, from now.
     fn next_deadline(&self) -> Option<Duration> {
         let mut deadlines = Vec::new();
         self.chardevs.each(|_, port| deadlines.extend(port.deadline()));
-        let deadline = deadlines.into_iter().min()?;
-        Some(deadline.saturating_duration_since(Instant::now()))
+        let now = Instant::now();
+        let ports = deadlines.into_iter().min().map(|deadline| deadline.saturating_duration_since(now));
+        ports.into_iter().chain(self.queue.next_timer()).min()
     }
 
     /// Whether a chardev has something to do at once.

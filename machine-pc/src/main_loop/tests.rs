@@ -441,3 +441,30 @@ fn a_client_of_ours_connects_to_a_server_and_again() {
         }
     });
 }
+
+/// What is posted for later is done in the order of its times, not before them, and not if it was taken back.
+#[test]
+fn what_is_posted_for_later_is_done_in_time() {
+    let mut main_loop = MainLoop::new().unwrap();
+    let handle = main_loop.handle();
+    let done: Arc<Mutex<Vec<(&str, Duration)>>> = Arc::default();
+    let start = Instant::now();
+    let note = |name| {
+        let done = done.clone();
+        move |_: &mut Context| done.lock().unwrap().push((name, start.elapsed()))
+    };
+    let _ = handle.post_after(Duration::from_millis(60), note("late"));
+    let never = handle.post_after(Duration::from_millis(5), note("never"));
+    let poster = handle.clone();
+    let soon = note("soon");
+    // From another thread, and earlier than what the loop waits for by then.
+    let other = thread::spawn(move || poster.post_after(Duration::from_millis(20), soon));
+    handle.cancel(never);
+    let stop = handle.clone();
+    let _ = handle.post_after(Duration::from_millis(80), move |_| stop.stop());
+    main_loop.run(&mut context()).unwrap();
+    handle.cancel(other.join().unwrap());
+    let done = done.lock().unwrap();
+    assert_eq!(done.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["soon", "late"]);
+    assert!(done[0].1 >= Duration::from_millis(20) && done[1].1 >= Duration::from_millis(60), "{done:?}");
+}

@@ -45,7 +45,9 @@ fn bare(code: &[u8]) -> Bare {
     pio.insert("counter", 0x10, 4, port.clone()).unwrap();
     let (sender, events) = std::sync::mpsc::channel();
     let sink = Arc::new(move |e| {
-        let _ = sender.send(e);
+        if !matches!(e, VmEvent::CpuStarted { .. }) {
+            let _ = sender.send(e);
+        }
     });
     vm.attach(VmBuses { pio: pio.into(), mmio: IoBus::mmio().into(), events: sink }).unwrap();
     let id = VcpuId(0);

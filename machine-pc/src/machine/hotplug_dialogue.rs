@@ -1,0 +1,152 @@
+//! A machine's CPU hotplug registers, monitor and events against a dialogue that was held with the reference.
+
+use std::sync::{Arc, Mutex};
+
+use qmp::device::{AddDevice, Form};
+use qmp::{Commands, Context, RunControl, ShutdownCause};
+use serde_json::{Map, Value, json};
+
+use super::PcMachine;
+use crate::accel::AccelChoice;
+use crate::main_loop::MainLoop;
+use crate::run_actions::RunActions;
+use crate::smp::SmpConfiguration;
+use crate::startup::{Connections, MachineSpec, accel_ready, build_machine};
+use crate::vm::Vm;
+use crate::vm_event::VmEvent;
+
+/// A machine without vCPUs, whose guest is the dialogue.
+struct Party {
+    context: Context,
+    vm: Vm,
+    machine: qom::Obj<PcMachine>,
+    reported: Arc<Mutex<Vec<VmEvent>>>,
+    hotplug: u64,
+    gpe: u64,
+    _main_loop: MainLoop,
+}
+
+impl Party {
+    fn new(arguments: &[String]) -> Self {
+        let [_, machine, _, smp] = arguments else { panic!("{arguments:?}") };
+        let accel = AccelChoice { name: "qtest".to_owned(), properties: Vec::new(), location: None };
+        let qom = accel_ready(&[accel], |_| ()).unwrap();
+        let reported: Arc<Mutex<Vec<VmEvent>>> = Arc::default();
+        let sink = reported.clone();
+        let connections = Connections {
+            console: None,
+            on_console_room: Arc::new(|| ()),
+            events: Arc::new(move |event| sink.lock().unwrap().push(event)),
+        };
+        let maxcpus = smp.strip_prefix("1,maxcpus=").unwrap().parse().unwrap();
+        let smp = SmpConfiguration { cpus: Some(1), maxcpus: Some(maxcpus), ..SmpConfiguration::default() };
+        let spec = MachineSpec { machine: Some(machine.clone()), smp, ..MachineSpec::default() };
+        let machine = build_machine(&qom, spec, connections).unwrap().unwrap();
+        let context = Context::new(qom, Commands::linked().unwrap());
+        let main_loop = MainLoop::new().unwrap();
+        let sender = context.events().clone();
+        let vm = Vm::new(Some(machine.clone()), false, RunActions::default(), sender, main_loop.handle());
+        let (hotplug, gpe) = if arguments[1] == "pc" { (0xaf00, 0xafe0) } else { (0xcd8, 0x620) };
+        Self { context, vm, machine, reported, hotplug, gpe, _main_loop: main_loop }
+    }
+
+    fn read(&self, port: u64, size: usize) -> u32 {
+        let mut data = [0; 4];
+        self.machine.board().unwrap().pio().read(port, &mut data[..size]);
+        u32::from_le_bytes(data)
+    }
+
+    /// One step; what the monitor's clients and the guest get of it.
+    fn step(&mut self, words: &[&str]) -> Vec<String> {
+        let number = |at: usize| u32::from_str_radix(words[at], 16).unwrap();
+        let mut seen = vec![match words[0] {
+            "add" => {
+                let core: u32 = words[1].parse().unwrap();
+                let mut members = Map::new();
+                for (name, value) in [
+                    ("driver", json!("qemu64-x86_64-cpu")),
+                    ("id", json!(format!("c{core}"))),
+                    ("socket-id", json!(0)),
+                    ("core-id", json!(core)),
+                    ("thread-id", json!(0)),
+                ] {
+                    members.insert(name.to_owned(), value);
+                }
+                qmp::device::add(self.context.qom(), members, AddDevice::hotplug(Form::Json)).unwrap();
+                words.join(" ")
+            }
+            "del" => {
+                qmp::device::delete(self.context.qom(), &format!("c{}", words[1])).unwrap();
+                words.join(" ")
+            }
+            "reset" => {
+                RunControl::reset(&mut self.vm, ShutdownCause::HostQmpSystemReset);
+                "reset".to_owned()
+            }
+            "w" => {
+                let data = number(3).to_le_bytes();
+                let size: usize = words[2].parse().unwrap();
+                let pio = self.machine.board().unwrap().pio();
+                pio.write(self.hotplug + u64::from(number(1)), &data[..size]);
+                words.join(" ")
+            }
+            "r" => {
+                let value = self.read(self.hotplug + u64::from(number(1)), words[2].parse().unwrap());
+                format!("r {} {} {value:x}", words[1], words[2])
+            }
+            "gpe" => format!("gpe {:x}", self.read(self.gpe, 4)),
+            "ost" => {
+                let slots = self.machine.possible_cpus().unwrap().len() as u32;
+                let all: Vec<_> = (0..slots).map(|slot| self.vm.ost_info(slot)).collect();
+                format!("ost {}", serde_json::to_value(all).unwrap())
+            }
+            other => panic!("{other}"),
+        }];
+        let reported = std::mem::take(&mut *self.reported.lock().unwrap());
+        reported.into_iter().for_each(|event| self.vm.handle(event));
+        for event in self.context.event_queue().take() {
+            // What the reference does not tell.
+            if !event.name().starts_with("x-") && event.name() != "DEVICE_UNPLUG_GUEST_ERROR" {
+                seen.push(format!("! {} {}", event.name(), event.data().unwrap_or(&Value::Null)));
+            }
+        }
+        seen
+    }
+}
+
+/// JSON in one form.
+fn normal(line: &str) -> String {
+    match line.find(['{', '[']) {
+        Some(at) => {
+            let value: Value = serde_json::from_str(&line[at..]).unwrap();
+            format!("{}{value}", &line[..at])
+        }
+        None => line.to_owned(),
+    }
+}
+
+#[test]
+fn registers_monitor_and_events_are_the_references() {
+    let text = include_str!("../../../tests/transcripts/cpu-hotplug-registers.txt");
+    let mut party = None;
+    let mut pending: Vec<String> = Vec::new();
+    let mut steps = 0;
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with("##")) {
+        let at = at + 1;
+        if let Some(arguments) = line.strip_prefix("# ") {
+            assert_eq!(pending, [""; 0], "before line {at}");
+            party = Some(Party::new(&serde_json::from_str::<Vec<String>>(arguments).unwrap()));
+            continue;
+        }
+        if !line.starts_with('!') {
+            assert_eq!(pending, [""; 0], "before line {at}");
+            let words: Vec<&str> = line.split(' ').collect();
+            pending = party.as_mut().unwrap().step(&words);
+            steps += 1;
+        }
+        assert!(!pending.is_empty(), "line {at}: nothing, and not {line}");
+        assert_eq!(pending.remove(0), normal(line), "line {at}");
+    }
+    assert_eq!(pending, [""; 0]);
+    assert!(steps > 2500, "{steps}");
+}
