@@ -10,15 +10,16 @@
 //! * *gone*: `device_del` to `DEVICE_DELETED`, with all that the guest does in between;
 //! * *eject*: the guest's report that it is about to eject (`ACPI_DEVICE_OST` with status 84h) to `DEVICE_DELETED`.
 //!
-//! A *bare* vCPU is `KVM_CREATE_VCPU`, the mapping of its page and a thread that has begun to run, in a VM with interrupt
-//! controllers, timer and as much memory.
+//! A *bare* vCPU is `KVM_CREATE_VCPU`, the mapping of its page and a thread, in a VM with interrupt controllers, timer and as much
+//! memory, made by a thread that is asked over a socket, in the same turns: *made* is what it took by that thread's own clock,
+//! *reply* is from asking to its answer, as with the programs.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use kvm_bindings::{kvm_pit_config, kvm_userspace_memory_region};
@@ -183,8 +184,43 @@ impl Party {
     }
 }
 
-/// What each of so many vCPUs costs where nothing else is done.
-fn bare_vcpus() -> Result<Vec<Duration>, Failure> {
+/// Makes vCPUs where nothing else is done, one for each byte that it is sent, and answers each with a byte. A thread of this
+/// process: to be asked over a socket and to wake up costs it what it costs the programs.
+struct Bare {
+    asked: UnixStream,
+    /// What each vCPU took, by the thread's own clock: without being asked and answering.
+    made: Receiver<Duration>,
+    /// From asking to the answer.
+    replies: Vec<Duration>,
+}
+
+impl Bare {
+    fn start() -> Result<Self, Failure> {
+        let (asked, theirs) = UnixStream::pair()?;
+        let (sender, made) = channel();
+        std::thread::spawn(move || {
+            if let Err(error) = bare_vcpus(theirs, &sender) {
+                println!("bare vCPUs: {error}");
+            }
+        });
+        let mut bare = Self { asked, made, replies: Vec::new() };
+        // The first is the boot CPU, as in the programs.
+        bare.add()?;
+        bare.replies.clear();
+        let _ = bare.made.recv()?;
+        Ok(bare)
+    }
+
+    fn add(&mut self) -> Result<(), Failure> {
+        let start = Instant::now();
+        self.asked.write_all(&[1])?;
+        self.asked.read_exact(&mut [0])?;
+        self.replies.push(start.elapsed());
+        Ok(())
+    }
+}
+
+fn bare_vcpus(mut asked: UnixStream, made: &Sender<Duration>) -> Result<(), Failure> {
     let kvm = Kvm::new()?;
     let vm = kvm.create_vm()?;
     vm.set_tss_address(0xfffb_d000)?;
@@ -198,31 +234,25 @@ fn bare_vcpus() -> Result<Vec<Duration>, Failure> {
     };
     // SAFETY: the address and the size are those of `ram`, which lives longer than the VM.
     unsafe { vm.set_user_memory_region(region) }?;
-    let mut times = Vec::new();
     let mut threads = Vec::new();
-    for index in 0..CPUS {
-        let (began, runs) = channel();
+    while asked.read_exact(&mut [0]).is_ok() {
         let start = Instant::now();
-        let vcpu = vm.create_vcpu(index.into())?;
+        let vcpu = vm.create_vcpu(threads.len() as u64)?;
         let (end, ends) = channel::<()>();
         let body = move || {
             let _vcpu = vcpu;
-            let _ = began.send(Instant::now());
             let _ = ends.recv();
         };
         let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(body)?;
-        let began: Instant = runs.recv()?;
-        // The first is the boot CPU, as in the programs.
-        if index > 0 {
-            times.push(began - start);
-        }
+        let _ = made.send(start.elapsed());
+        asked.write_all(&[1])?;
         threads.push((end, thread));
     }
     for (end, thread) in threads {
         drop(end);
         let _ = thread.join();
     }
-    Ok(times)
+    Ok(())
 }
 
 fn median(samples: &[Duration]) -> Duration {
@@ -251,16 +281,17 @@ fn measure() -> Result<(), Failure> {
         }
         Err(_) => println!("REFERENCE is not set: the reference is not measured"),
     }
-    let (mut bare, mut ended) = (Vec::new(), Vec::new());
+    let mut bare = Bare::start()?;
+    let mut ended = Vec::new();
     for round in 0..ROUNDS {
         for party in &mut parties {
             party.figures.push(Figures::default());
         }
-        if round == 0 {
-            bare = bare_vcpus()?;
-        }
-        for act in [Party::add, Party::delete] {
+        for (act, adds) in [(Party::add as fn(&mut Party, u32) -> _, true), (Party::delete, false)] {
             for cpu in 1..CPUS {
+                if round == 0 && adds {
+                    bare.add()?;
+                }
                 parties.retain_mut(|party| {
                     let outcome = act(party, cpu);
                     if let Err(error) = &outcome {
@@ -275,10 +306,12 @@ fn measure() -> Result<(), Failure> {
     let parties = parties.iter_mut().map(|party| (party.name, std::mem::take(&mut party.figures)));
     let mut parties: Vec<_> = parties.chain(ended).collect();
     parties.iter_mut().for_each(|(_, figures)| figures.retain(|round| round.eject.len() == CPUS as usize - 1));
+    let made: Vec<Duration> = bare.made.try_iter().collect();
     for round in 0..ROUNDS {
         println!("round {} ({}):", round + 1, if round == 0 { "new vCPUs" } else { "parked vCPUs" });
         if round == 0 {
-            print("bare vCPU", "made", &bare);
+            print("bare vCPU", "made", &made);
+            print("bare vCPU", "reply", &bare.replies);
         }
         let measured: Vec<_> =
             parties.iter().filter_map(|(name, figures)| Some((name, figures.get(round)?))).collect();
@@ -301,8 +334,8 @@ fn measure() -> Result<(), Failure> {
             );
         }
         if let (0, Some((_, own))) = (round, measured.first()) {
-            let ratio = median(&own.reply).as_secs_f64() / median(&bare).as_secs_f64();
-            println!("  our reply to a bare vCPU: {ratio:.2}");
+            let ratio = |bare: &[Duration]| median(&own.reply).as_secs_f64() / median(bare).as_secs_f64();
+            println!("  our reply to a bare vCPU: made {:.2}, reply {:.2}", ratio(&made), ratio(&bare.replies));
         }
     }
     Ok(())
