@@ -1,6 +1,7 @@
 //! A machine's life: connections are opened, the machine is made, the main loop runs, everything is closed.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -26,11 +27,14 @@ use crate::vm_event::VmEvent;
 /// told loses the surplus; its last report stays readable in `query-acpi-ospm-status`.
 const MAX_WAITING_REPORTS: usize = 1024;
 
+/// How much of that is acted on before clients get their turn.
+const EVENTS_AT_ONCE: usize = 64;
+
 /// What vCPU threads want of the main loop. It is bounded: a CPU is seen, started and ejected once until the main loop acts,
 /// requests for a reset or shutdown are one however often they are made, and reports have a limit.
 #[derive(Debug)]
 struct EventQueue {
-    waiting: Mutex<Vec<VmEvent>>,
+    waiting: Mutex<VecDeque<VmEvent>>,
     main_loop: Handle,
 }
 
@@ -49,18 +53,30 @@ impl EventQueue {
             return;
         }
         let was_empty = waiting.is_empty();
-        waiting.push(event);
+        waiting.push_back(event);
         drop(waiting);
         if was_empty {
-            let queue = self.clone();
-            self.main_loop.post(move |context| {
-                let events =
-                    std::mem::take(&mut *queue.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-                if let Some(vm) = context.get::<Vm>().cloned() {
-                    events.into_iter().for_each(|event| vm.handle(event));
-                }
-            });
+            self.post();
         }
+    }
+
+    /// Has the main loop act on some of what waits; the rest comes after clients were served, so that a guest that reports without
+    /// end holds up nobody but itself.
+    fn post(self: &Arc<Self>) {
+        let queue = self.clone();
+        self.main_loop.post(move |context| {
+            let (events, more) = {
+                let mut waiting = queue.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                let count = waiting.len().min(EVENTS_AT_ONCE);
+                (waiting.drain(..count).collect::<Vec<_>>(), !waiting.is_empty())
+            };
+            if let Some(vm) = context.get::<Vm>().cloned() {
+                events.into_iter().for_each(|event| vm.handle(event));
+            }
+            if more {
+                queue.post();
+            }
+        });
     }
 }
 

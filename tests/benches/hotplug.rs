@@ -98,7 +98,16 @@ impl Party {
         let (near, far) = UnixStream::pair()?;
         let child = Command::new(&command[0])
             .args(&command[1..])
-            .args(["-M", "pc", "-accel", "kvm", "-cpu", "qemu64,pni=off", "-smp", &format!("1,maxcpus={CPUS}")])
+            .args([
+                "-M",
+                "pc",
+                "-accel",
+                "kvm",
+                "-cpu",
+                "qemu64,pni=off",
+                "-smp",
+                &format!("1,maxcpus={CPUS}"),
+            ])
             .args(["-display", "none", "-nodefaults", "-bios", &seen("guest.bin")?])
             .args(["-serial", &format!("unix:{},server=on,wait=on", seen(&console)?), "-qmp", "stdio"])
             .stdin(Stdio::from(OwnedFd::from(far.try_clone()?)))
@@ -173,7 +182,8 @@ impl Party {
         let start = Instant::now();
         self.qmp.write_all(request.as_bytes())?;
         let about_to = self.message(|message| message["data"]["info"]["status"] == 0x84)?;
-        let gone = self.message(|message| message["event"] == "DEVICE_DELETED" && message["data"]["device"] == id)?;
+        let gone =
+            self.message(|message| message["event"] == "DEVICE_DELETED" && message["data"]["device"] == id)?;
         self.message(|message| message["data"]["info"]["source"] == 3)?;
         self.line(&format!("cpu {cpu}: gone"))?;
         if let Some(figures) = self.figures.last_mut() {
@@ -264,13 +274,18 @@ fn median(samples: &[Duration]) -> Duration {
 /// The median of all, of the first and of the last 32.
 fn print(name: &str, what: &str, samples: &[Duration]) {
     let tail = samples.len().saturating_sub(32);
-    let (all, first, last) = (median(samples), median(&samples[..samples.len().min(32)]), median(&samples[tail..]));
+    let (all, first, last) =
+        (median(samples), median(&samples[..samples.len().min(32)]), median(&samples[tail..]));
     println!("  {name:<14} {what:<6} {all:>10.1?}   first 32 {first:>10.1?}   last 32 {last:>10.1?}");
 }
 
 fn measure() -> Result<(), Failure> {
     let root = std::env::var("SHARED").unwrap_or_default();
-    let directory = tempfile::TempDir::new_in(if root.is_empty() { std::env::temp_dir() } else { PathBuf::from(format!("{root}/tmp")) })?;
+    let directory = tempfile::TempDir::new_in(if root.is_empty() {
+        std::env::temp_dir()
+    } else {
+        PathBuf::from(format!("{root}/tmp"))
+    })?;
     std::fs::write(directory.path().join("guest.bin"), image(BoardInfo::I440FX, RAM as u64, CPUS)?)?;
     let own = vec![tests::binary().display().to_string()];
     let mut parties = vec![Party::start("this program", &own, "", directory.path())?];
@@ -305,7 +320,9 @@ fn measure() -> Result<(), Failure> {
     }
     let parties = parties.iter_mut().map(|party| (party.name, std::mem::take(&mut party.figures)));
     let mut parties: Vec<_> = parties.chain(ended).collect();
-    parties.iter_mut().for_each(|(_, figures)| figures.retain(|round| round.eject.len() == CPUS as usize - 1));
+    parties
+        .iter_mut()
+        .for_each(|(_, figures)| figures.retain(|round| round.eject.len() == CPUS as usize - 1));
     let made: Vec<Duration> = bare.made.try_iter().collect();
     for round in 0..ROUNDS {
         println!("round {} ({}):", round + 1, if round == 0 { "new vCPUs" } else { "parked vCPUs" });
@@ -335,7 +352,11 @@ fn measure() -> Result<(), Failure> {
         }
         if let (0, Some((_, own))) = (round, measured.first()) {
             let ratio = |bare: &[Duration]| median(&own.reply).as_secs_f64() / median(bare).as_secs_f64();
-            println!("  our reply to a bare vCPU: made {:.2}, reply {:.2}", ratio(&made), ratio(&bare.replies));
+            println!(
+                "  our reply to a bare vCPU: made {:.2}, reply {:.2}",
+                ratio(&made),
+                ratio(&bare.replies)
+            );
         }
     }
     Ok(())
@@ -343,7 +364,9 @@ fn measure() -> Result<(), Failure> {
 
 fn main() {
     // Cargo passes `--bench`; with `--test` it only wants to know that this builds.
-    if std::env::args().any(|argument| argument == "--test") || !tests::kvm_or_skip("the benchmark of hotplug") {
+    if std::env::args().any(|argument| argument == "--test")
+        || !tests::kvm_or_skip("the benchmark of hotplug")
+    {
         return;
     }
     if let Err(error) = measure() {
