@@ -6,6 +6,7 @@ pub mod backends;
 pub mod chardev;
 pub mod cmdline;
 mod commands;
+mod event_queue;
 pub mod firmware;
 pub mod guest;
 pub mod io_bus;
