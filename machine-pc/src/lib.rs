@@ -7,6 +7,7 @@ pub mod chardev;
 pub mod clock;
 pub mod cmdline;
 mod commands;
+mod event_queue;
 pub mod firmware;
 pub mod guest;
 pub mod io_bus;

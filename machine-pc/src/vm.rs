@@ -29,6 +29,7 @@ struct Inner {
     state: Cell<RunState>,
     shutdown: Cell<Option<ShutdownCause>>,
     vcpus: Arc<VcpuWatch>,
+    main_loop: Handle,
 }
 
 /// A handle on the virtual machine; clones are of the same one.
@@ -83,12 +84,13 @@ impl Vm {
         events: EventSender,
         main_loop: Handle,
     ) -> Self {
-        let vcpus = Arc::new(VcpuWatch::new(events.clone(), main_loop));
+        let vcpus = Arc::new(VcpuWatch::new(events.clone(), main_loop.clone()));
         if let Some(machine) = &machine {
             machine.watch_lives(vcpus.clone());
         }
         Self(Rc::new(Inner {
             vcpus,
+            main_loop,
             machine,
             kvm,
             actions: Cell::new(actions),
@@ -237,9 +239,23 @@ impl Vm {
         let Some(cpu) = self.cpu_in(slot) else { return };
         let (device, path) = (cpu.id(), cpu.as_object().canonical_path());
         match Device::unplug(&cpu) {
-            Ok(()) => self.0.events.emit(&events::DeviceDeleted { device, path }),
+            Ok(()) => {
+                self.0.events.emit(&events::DeviceDeleted { device, path });
+                self.reap_later();
+            }
             Err(error) => crate::report::error(format_args!("cannot remove {path}: {error}")),
         }
+    }
+}
+
+impl Vm {
+    /// Has vCPU threads that end waited for when clients have been told that their CPUs are gone, and before the next command.
+    fn reap_later(&self) {
+        self.0.main_loop.post(|context| {
+            if let Some(vm) = context.get::<Vm>().and_then(|vm| vm.board()?.vm()) {
+                vm.reap();
+            }
+        });
     }
 }
 

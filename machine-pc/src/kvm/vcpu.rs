@@ -236,7 +236,7 @@ impl Vcpu {
         self.direct(|c| c.stalled = false);
     }
 
-    fn check_other_thread(&self) -> Result<(), VcpuError> {
+    pub(super) fn check_other_thread(&self) -> Result<(), VcpuError> {
         if thread::current().id() == self.thread_id {
             return Err(VcpuError::OwnThread(self.config.id));
         }

@@ -184,6 +184,9 @@ impl PcMachine {
             let _ = registers.plug_hot(number);
             return Err(error);
         }
+        if let Some(vm) = plug.board.vm() {
+            vm.reap();
+        }
         if let Some(watcher) = self.life_watcher() {
             watcher.withdrawn(id, path);
         }

@@ -23,6 +23,8 @@ struct Party {
     reported: Arc<Mutex<Vec<VmEvent>>>,
     hotplug: u64,
     gpe: u64,
+    /// What clients were told in all, also what the reference does not tell.
+    told: Vec<String>,
     _main_loop: MainLoop,
 }
 
@@ -47,7 +49,7 @@ impl Party {
         let sender = context.events().clone();
         let vm = Vm::new(Some(machine.clone()), false, RunActions::default(), sender, main_loop.handle());
         let (hotplug, gpe) = if arguments[1] == "pc" { (0xaf00, 0xafe0) } else { (0xcd8, 0x620) };
-        Self { context, vm, machine, reported, hotplug, gpe, _main_loop: main_loop }
+        Self { context, vm, machine, reported, hotplug, gpe, told: Vec::new(), _main_loop: main_loop }
     }
 
     fn read(&self, port: u64, size: usize) -> u32 {
@@ -105,6 +107,7 @@ impl Party {
         let reported = std::mem::take(&mut *self.reported.lock().unwrap());
         reported.into_iter().for_each(|event| self.vm.handle(event));
         for event in self.context.event_queue().take() {
+            self.told.push(format!("{} {}", event.name(), event.data().unwrap_or(&Value::Null)));
             // What the reference does not tell.
             if !event.name().starts_with("x-") && event.name() != "DEVICE_UNPLUG_GUEST_ERROR" {
                 seen.push(format!("! {} {}", event.name(), event.data().unwrap_or(&Value::Null)));
@@ -149,4 +152,77 @@ fn registers_monitor_and_events_are_the_references() {
     }
     assert_eq!(pending, [""; 0]);
     assert!(steps > 2500, "{steps}");
+}
+
+/// The steps of a guest, and all that clients are told of them.
+fn told(party: &mut Party, steps: &[&str]) -> Vec<String> {
+    let mut told = Vec::new();
+    for step in steps {
+        let _ = party.step(&step.split(' ').collect::<Vec<_>>());
+        told.append(&mut party.told);
+    }
+    told
+}
+
+/// Members in the order of the wire.
+fn changed(slot: u32, old: &str, new: &str) -> String {
+    let data = json!({"device": format!("c{slot}"), "qom-path": format!("/machine/peripheral/c{slot}"), "slot": slot, "new": new, "old": old});
+    format!("x-VCPU_STATE {data}")
+}
+
+fn of_device(event: &str) -> String {
+    format!("{event} {}", json!({"device": "c1", "path": "/machine/peripheral/c1"}))
+}
+
+const LOOK: [&str; 2] = ["w 0 4 1", "r 4 1"];
+
+/// A report `event`, `status` on the selected CPU.
+fn report(event: u32, status: u32) -> [String; 4] {
+    ["w 5 1 1".to_owned(), format!("w 8 4 {event:x}"), "w 5 1 2".to_owned(), format!("w 8 4 {status:x}")]
+}
+
+#[test]
+fn a_refusal_is_an_end_and_a_request_can_be_made_again() {
+    let arguments = ["-M", "q35", "-smp", "1,maxcpus=4"].map(str::to_owned);
+    for (event, status) in [(3, 0x81), (0x103, 1)] {
+        let mut party = Party::new(&arguments);
+        let _ = told(&mut party, &["add 1"]);
+        assert_eq!(told(&mut party, &LOOK), [changed(1, "notified", "seen")]);
+        let taken_in = report(1, 0);
+        let taken_in = told(&mut party, &taken_in.each_ref().map(String::as_str));
+        assert_eq!(taken_in[1..], [changed(1, "seen", "online")]);
+        for before in ["online", "refused"] {
+            assert_eq!(told(&mut party, &["del 1"]), [changed(1, before, "eject-requested")]);
+            let refused = report(event, status);
+            let refused = told(&mut party, &refused.each_ref().map(String::as_str));
+            // First the report itself, as the reference tells it.
+            assert!(refused[0].starts_with("ACPI_DEVICE_OST"), "{refused:?}");
+            let end = [changed(1, "eject-requested", "refused"), of_device("DEVICE_UNPLUG_GUEST_ERROR")];
+            assert_eq!(refused[1..], end);
+            // The same once more is nothing new.
+            let again = report(event, status);
+            assert_eq!(told(&mut party, &again.each_ref().map(String::as_str)).len(), 1);
+        }
+        // Both ways of ejecting, the second by way of firmware.
+        let _ = told(&mut party, &["del 1"]);
+        let eject: &[&str] =
+            if event == 3 { &["w 4 1 8"] } else { &["w 4 1 4", "w 4 1 10", "w 5 1 0", "w 4 1 8"] };
+        let gone = [changed(1, "eject-requested", "ejected"), of_device("DEVICE_DELETED")];
+        assert_eq!(told(&mut party, eject), gone);
+        assert!(party.machine.possible_cpus().unwrap().get(1).unwrap().state().is_none());
+    }
+}
+
+/// A report that comes after its CPU has gone is about nobody, also when another CPU is there by then.
+#[test]
+fn what_was_said_of_one_cpu_is_not_held_against_the_next() {
+    let mut party = Party::new(&["-M", "pc", "-smp", "1,maxcpus=4"].map(str::to_owned));
+    let _ = told(&mut party, &["add 1", "w 0 4 1", "r 4 1", "del 1", "w 4 1 8", "add 1"]);
+    let late = report(3, 0);
+    assert_eq!(told(&mut party, &late.each_ref().map(String::as_str)).len(), 1);
+    let refusal = report(3, 0x81);
+    assert_eq!(told(&mut party, &refusal.each_ref().map(String::as_str)).len(), 1, "nobody had asked");
+    // The new one has not been looked at, and can be taken back.
+    let expected = [changed(1, "notified", "ejected"), of_device("DEVICE_DELETED")];
+    assert_eq!(told(&mut party, &["del 1"]), expected);
 }
