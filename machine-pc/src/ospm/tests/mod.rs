@@ -15,7 +15,7 @@ use super::registers::Registers;
 use crate::acpi::{CpuHotplug, CpuHotplugDevice, Gpe, HotplugMode, SlotInit};
 use crate::io_bus::{IoBus, IoDevice};
 use crate::irq::tests::RecordedLine;
-use crate::vm_event::{ResetCause, VmEvent};
+use crate::vm_event::VmEvent;
 
 const PORTS: AcpiPorts = AcpiPorts { gpe0: 0xafe0, gpe0_len: 4, cpu_hotplug: 0xaf00, reset: 0xcf9 };
 
@@ -83,14 +83,15 @@ impl Rig {
     /// What the guest asked of the machine since the last look, in a short form.
     fn told(&self) -> Vec<String> {
         let short = |event| match event {
-            VmEvent::CpuEject { slot } => format!("eject {slot}"),
+            VmEvent::CpuEject { slot } => Some(format!("eject {slot}")),
             VmEvent::CpuOst { slot, source_event, status } => {
-                format!("ost {slot} {source_event} {status:#x}")
+                Some(format!("ost {slot} {source_event} {status:#x}"))
             }
-            VmEvent::ResetRequest(ResetCause::ResetPort) => "reset".to_owned(),
-            other => format!("{other:?}"),
+            // That it looked is no answer.
+            VmEvent::CpuSeen { .. } => None,
+            other => Some(format!("{other:?}")),
         };
-        std::mem::take(&mut *self.told.lock().unwrap()).into_iter().map(short).collect()
+        std::mem::take(&mut *self.told.lock().unwrap()).into_iter().filter_map(short).collect()
     }
 
     /// The machine is reset, and the guest with it.
