@@ -1,5 +1,6 @@
 //! Opened backends: where bytes come from and go to.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use super::open::OpenError;
 use super::ring::Ring;
+use super::telnet::{GREETING, Telnet};
 
 /// Something connected: two directions that may be one descriptor.
 #[derive(Debug)]
@@ -20,22 +22,34 @@ pub(crate) struct Stream {
     one: bool,
     /// Where output goes if there is nothing else.
     ring: Option<Ring>,
+    /// What a telnet client is saying.
+    telnet: Option<Cell<Telnet>>,
 }
 
 impl Stream {
     /// A socket or terminal that is read and written through one descriptor, which does not block.
     pub(crate) fn socket(fd: OwnedFd) -> Self {
-        Self { input: None, output: Some(File::from(fd)), one: true, ring: None }
+        Self { input: None, output: Some(File::from(fd)), one: true, ring: None, telnet: None }
+    }
+
+    /// The same, of a client that speaks telnet; it is greeted.
+    fn telnet(self) -> io::Result<Self> {
+        // A new connection has room for that much.
+        let greeted = self.write(&GREETING)?;
+        if greeted < GREETING.len() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Self { telnet: Some(Cell::default()), ..self })
     }
 
     /// Two descriptors, or only one direction.
     pub(crate) fn pair(input: Option<File>, output: Option<File>) -> Self {
-        Self { input, output, one: false, ring: None }
+        Self { input, output, one: false, ring: None, telnet: None }
     }
 
     /// Memory that is written only.
     pub(crate) fn memory(ring: Ring) -> Self {
-        Self { input: None, output: None, one: false, ring: Some(ring) }
+        Self { input: None, output: None, one: false, ring: Some(ring), telnet: None }
     }
 
     /// The memory that is written, if it is that.
@@ -67,9 +81,18 @@ impl Stream {
     /// Reads; 0 is the end of input, also where there is none.
     pub(crate) fn read(&self, to: &mut [u8]) -> io::Result<usize> {
         loop {
-            match self.reader().map_or(Ok(0), |mut input| input.read(to)) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
+            match (self.reader().map_or(Ok(0), |mut input| input.read(to)), &self.telnet) {
+                (Err(error), _) if error.kind() == io::ErrorKind::Interrupted => {}
+                (Ok(count @ 1..), Some(telnet)) => {
+                    let mut state = telnet.get();
+                    let kept = state.filter(&mut to[..count]);
+                    telnet.set(state);
+                    // Commands alone are not the end.
+                    if kept > 0 {
+                        return Ok(kept);
+                    }
+                }
+                (result, _) => return result,
             }
         }
     }
@@ -95,7 +118,14 @@ impl Stream {
 
 /// A socket that clients connect to.
 #[derive(Debug)]
-pub(crate) enum Listener {
+pub(crate) struct Listener {
+    pub(super) socket: ListeningSocket,
+    /// Clients speak telnet.
+    pub(super) telnet: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum ListeningSocket {
     Unix(UnixListener),
     Tcp { listener: TcpListener, nodelay: bool },
 }
@@ -103,13 +133,14 @@ pub(crate) enum Listener {
 impl Listener {
     /// The next client, if one waits.
     pub(crate) fn accept(&self) -> io::Result<Option<Stream>> {
-        let accepted = match self {
-            Self::Unix(listener) => listener.accept().and_then(|(socket, _)| unix_stream(socket)),
-            Self::Tcp { listener, nodelay } => {
+        let accepted = match &self.socket {
+            ListeningSocket::Unix(listener) => listener.accept().and_then(|(socket, _)| unix_stream(socket)),
+            ListeningSocket::Tcp { listener, nodelay } => {
                 listener.accept().and_then(|(socket, _)| tcp_stream(socket, *nodelay))
             }
         };
         match accepted {
+            Ok(stream) if self.telnet => stream.telnet().map(Some),
             Ok(stream) => Ok(Some(stream)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
@@ -118,24 +149,24 @@ impl Listener {
 
     /// The address that a TCP socket listens at.
     pub(crate) fn tcp_address(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Unix(_) => None,
-            Self::Tcp { listener, .. } => listener.local_addr().ok(),
+        match &self.socket {
+            ListeningSocket::Unix(_) => None,
+            ListeningSocket::Tcp { listener, .. } => listener.local_addr().ok(),
         }
     }
 
     pub(crate) fn fd(&self) -> RawFd {
-        match self {
-            Self::Unix(listener) => listener.as_raw_fd(),
-            Self::Tcp { listener, .. } => listener.as_raw_fd(),
+        match &self.socket {
+            ListeningSocket::Unix(listener) => listener.as_raw_fd(),
+            ListeningSocket::Tcp { listener, .. } => listener.as_raw_fd(),
         }
     }
 
     /// Lets [`accept`](Self::accept) wait for a client, or not.
     pub(crate) fn set_blocking(&self, blocking: bool) -> io::Result<()> {
-        match self {
-            Self::Unix(listener) => listener.set_nonblocking(!blocking),
-            Self::Tcp { listener, .. } => listener.set_nonblocking(!blocking),
+        match &self.socket {
+            ListeningSocket::Unix(listener) => listener.set_nonblocking(!blocking),
+            ListeningSocket::Tcp { listener, .. } => listener.set_nonblocking(!blocking),
         }
     }
 }

@@ -14,6 +14,7 @@ mod ring;
 pub mod spec;
 mod stdio;
 mod sys;
+mod telnet;
 
 pub(crate) use console::ConsoleBuffer;
 pub use console::ConsoleSink;

@@ -5,7 +5,7 @@
 //! Short booleans in them are no deprecated form: they have no other.
 //!
 //! A backend that QEMU has and this program has not is refused by name; nothing is accepted that would
-//! not be honoured (telnet, TLS and websocket included).
+//! not be honoured (TLS and websocket included).
 
 use std::path::PathBuf;
 
@@ -231,7 +231,8 @@ fn socket(opts: &Opts) -> Result<SocketSpec, ChardevError> {
     if opts.get("host").is_some() && opts.get("port").is_none() {
         return Err(ChardevError::NoPort);
     }
-    for name in ["telnet", "tn3270", "websocket"] {
+    let telnet = opts.get_bool("telnet")?.unwrap_or(false);
+    for name in ["tn3270", "websocket"] {
         if opts.get_bool(name)? == Some(true) {
             return Err(ChardevError::NotSupported { name: name.to_owned() });
         }
@@ -248,7 +249,8 @@ fn socket(opts: &Opts) -> Result<SocketSpec, ChardevError> {
         return Err(ChardevError::WaitAsClient);
     }
     let wait = server && wait.unwrap_or(true);
-    Ok(SocketSpec { address: address(opts)?, server, wait, reconnect_ms: reconnect_ms.unwrap_or(0), nodelay })
+    let reconnect_ms = reconnect_ms.unwrap_or(0);
+    Ok(SocketSpec { address: address(opts)?, server, wait, reconnect_ms, nodelay, telnet })
 }
 
 /// The one address that is given.
@@ -381,7 +383,14 @@ mod tests {
 
     fn unix(path: &str, server: bool, wait: bool) -> ChardevBackend {
         let address = SocketAddress::Unix { path: path.into(), is_abstract: false, tight: true };
-        ChardevBackend::Socket(SocketSpec { address, server, wait, reconnect_ms: 0, nodelay: false })
+        ChardevBackend::Socket(SocketSpec {
+            address,
+            server,
+            wait,
+            reconnect_ms: 0,
+            nodelay: false,
+            telnet: false,
+        })
     }
 
     #[test]
@@ -423,7 +432,8 @@ mod tests {
                 server: true,
                 wait: false,
                 reconnect_ms: 0,
-                nodelay: false
+                nodelay: false,
+                telnet: false,
             })
         );
         let logged = long("file,path=a,append=on,logfile=l,logappend=on").unwrap();
@@ -474,8 +484,8 @@ mod tests {
                 "'udp' is not supported: character devices are stdio, null, file, pipe, pty, ringbuf and plain sockets",
             ),
             (
-                "socket,path=x,telnet=on",
-                "'telnet' is not supported: character devices are stdio, null, file, pipe, pty, ringbuf and plain sockets",
+                "socket,path=x,websocket=on",
+                "'websocket' is not supported: character devices are stdio, null, file, pipe, pty, ringbuf and plain sockets",
             ),
         ] {
             assert_eq!(long(text), Err(message.to_owned()), "{text}");

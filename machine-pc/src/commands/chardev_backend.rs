@@ -133,8 +133,7 @@ pub(super) enum BackendError {
 
 impl SocketData {
     fn backend(self) -> Result<ChardevBackend, BackendError> {
-        for (name, asked) in [("telnet", self.telnet), ("tn3270", self.tn3270), ("websocket", self.websocket)]
-        {
+        for (name, asked) in [("tn3270", self.tn3270), ("websocket", self.websocket)] {
             if asked == Some(true) {
                 return Err(ChardevError::NotSupported { name: name.to_owned() }.into());
             }
@@ -172,6 +171,7 @@ impl SocketData {
             wait: false,
             reconnect_ms: self.reconnect_ms.and_then(|delay| u64::try_from(delay).ok()).unwrap_or(0),
             nodelay: self.nodelay.unwrap_or(false),
+            telnet: self.telnet.unwrap_or(false),
         }))
     }
 }

@@ -62,7 +62,7 @@ fn context() -> Context {
 
 fn socket(id: &str, path: &Path, wait: bool) -> ChardevSpec {
     let address = SocketAddress::Unix { path: path.to_owned(), is_abstract: false, tight: true };
-    let socket = SocketSpec { address, server: true, wait, reconnect_ms: 0, nodelay: false };
+    let socket = SocketSpec { address, server: true, wait, reconnect_ms: 0, nodelay: false, telnet: false };
     ChardevSpec { id: id.to_owned(), backend: ChardevBackend::Socket(socket), mux: false, logfile: None }
 }
 
@@ -393,6 +393,57 @@ fn a_shared_chardev_keeps_lines_whole_and_moves_its_focus() {
         }
         assert_eq!(*received.lock().unwrap(), b"ro\x01ot\n");
         assert_eq!(until("(qom) ", b"\x01cinfo kvm\n"), "info kvm\r\nkvm support: disabled\r\n(qom) ");
+    });
+}
+
+#[test]
+fn a_telnet_client_is_greeted_and_its_commands_are_no_input() {
+    let mut fixture = Fixture::new();
+    let path = fixture.path("telnet");
+    let mut spec = socket("telnet", &path, false);
+    if let ChardevBackend::Socket(socket) = &mut spec.backend {
+        socket.telnet = true;
+    }
+    fixture.main_loop.add_chardev(&spec).unwrap();
+    fixture.main_loop.add_monitor(&monitor("telnet", QMP)).unwrap();
+    fixture.run(move |_| {
+        // Each client anew.
+        for _ in 0..2 {
+            let mut stream = UnixStream::connect(&path).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let mut greeting = [0; 12];
+            stream.read_exact(&mut greeting).unwrap();
+            // As QEMU 11.1.2 greets.
+            assert_eq!(greeting, *b"\xff\xfb\x01\xff\xfb\x03\xff\xfb\x00\xff\xfd\x00");
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            assert!(lines.next().unwrap().unwrap().starts_with(r#"{"QMP""#));
+            // A command that comes alone is not the end of input, and one may come in pieces.
+            stream.write_all(b"\xff\xfd\x03").unwrap();
+            stream.write_all(b"{'execute': \xff\xfb").unwrap();
+            thread::sleep(Duration::from_millis(20));
+            stream.write_all(b"\x01'qmp_capabilities'}\xff\xf3\n").unwrap();
+            assert_eq!(lines.next().unwrap().unwrap(), r#"{"return": {}}"#);
+        }
+    });
+}
+
+#[test]
+fn another_key_begins_a_command_to_a_shared_chardev() {
+    let mut fixture = Fixture::new();
+    let path = fixture.path("mux");
+    fixture.main_loop.set_escape_key(EscapeKey::from_text("0x14"));
+    fixture.main_loop.add_chardev(&ChardevSpec { mux: true, ..socket("mux", &path, false) }).unwrap();
+    fixture.main_loop.add_monitor(&monitor("mux", MonitorMode::Readline)).unwrap();
+    fixture.run(move |_| {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.write_all(b"\x14h").unwrap();
+        let mut text = String::new();
+        while !text.ends_with("C-t C-t  sends C-t\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            text.push(char::from(byte[0]));
+        }
     });
 }
 
