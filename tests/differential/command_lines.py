@@ -45,7 +45,7 @@ NO_REGIONS = {"memory[0]", "memory[1]", "smram[0]", "memory", "smram"}
 EXPLAINED = (
     # Refused here with the reason, as there is nothing that would have an effect.
     "does not accept value 'on': there ", "does not accept value 'on': a virtual",
-    "not supported: ", "not supported yet",
+    "not supported: ", "not supported yet", "this board has one serial port",
     # There is no `host` but under KVM, and no place for a CPU on machine `none`.
     "CPU model 'host' requires KVM", "does not take CPU models",
 )
