@@ -1,6 +1,6 @@
 //! Opened backends: where bytes come from and go to.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,6 +10,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 
 use super::open::OpenError;
+use super::passed;
 use super::ring::Ring;
 use super::telnet::{GREETING, Telnet};
 
@@ -24,12 +25,24 @@ pub(crate) struct Stream {
     ring: Option<Ring>,
     /// What a telnet client is saying.
     telnet: Option<Cell<Telnet>>,
+    /// Descriptors that came with input, where they can.
+    passed: Option<RefCell<Vec<OwnedFd>>>,
 }
 
 impl Stream {
     /// A socket or terminal that is read and written through one descriptor, which does not block.
     pub(crate) fn socket(fd: OwnedFd) -> Self {
-        Self { input: None, output: Some(File::from(fd)), one: true, ring: None, telnet: None }
+        Self { input: None, output: Some(File::from(fd)), one: true, ring: None, telnet: None, passed: None }
+    }
+
+    /// The same for a unix socket, over which descriptors come too.
+    fn unix(fd: OwnedFd) -> Self {
+        Self { passed: Some(RefCell::default()), ..Self::socket(fd) }
+    }
+
+    /// The descriptors that came with what was read last.
+    pub(crate) fn take_passed(&self) -> Vec<OwnedFd> {
+        self.passed.as_ref().map(RefCell::take).unwrap_or_default()
     }
 
     /// The same, of a client that speaks telnet; it is greeted.
@@ -44,12 +57,12 @@ impl Stream {
 
     /// Two descriptors, or only one direction.
     pub(crate) fn pair(input: Option<File>, output: Option<File>) -> Self {
-        Self { input, output, one: false, ring: None, telnet: None }
+        Self { input, output, one: false, ring: None, telnet: None, passed: None }
     }
 
     /// Memory that is written only.
     pub(crate) fn memory(ring: Ring) -> Self {
-        Self { input: None, output: None, one: false, ring: Some(ring), telnet: None }
+        Self { input: None, output: None, one: false, ring: Some(ring), telnet: None, passed: None }
     }
 
     /// The memory that is written, if it is that.
@@ -81,7 +94,12 @@ impl Stream {
     /// Reads; 0 is the end of input, also where there is none.
     pub(crate) fn read(&self, to: &mut [u8]) -> io::Result<usize> {
         loop {
-            match (self.reader().map_or(Ok(0), |mut input| input.read(to)), &self.telnet) {
+            let result = match (self.reader(), &self.passed) {
+                (None, _) => Ok(0),
+                (Some(mut input), None) => input.read(to),
+                (Some(input), Some(passed)) => passed::read(input, to, &mut passed.borrow_mut()),
+            };
+            match (result, &self.telnet) {
                 (Err(error), _) if error.kind() == io::ErrorKind::Interrupted => {}
                 (Ok(count @ 1..), Some(telnet)) => {
                     let mut state = telnet.get();
@@ -173,7 +191,7 @@ impl Listener {
 
 pub(super) fn unix_stream(socket: UnixStream) -> io::Result<Stream> {
     socket.set_nonblocking(true)?;
-    Ok(Stream::socket(socket.into()))
+    Ok(Stream::unix(socket.into()))
 }
 
 pub(super) fn tcp_stream(socket: TcpStream, nodelay: bool) -> io::Result<Stream> {

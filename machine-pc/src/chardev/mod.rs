@@ -10,6 +10,7 @@ mod endpoint;
 pub mod fd_set;
 pub mod object;
 mod open;
+mod passed;
 mod ring;
 pub mod spec;
 mod stdio;

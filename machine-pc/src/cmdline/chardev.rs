@@ -94,6 +94,9 @@ pub enum ChardevError {
     /// `reconnect-ms` for a server.
     #[error("'reconnect-ms' option is incompatible with socket in server listen mode")]
     ReconnectAsServer,
+    /// `reconnect-ms` for what cannot be connected anew.
+    #[error("'reconnect-ms' option is incompatible with 'fd' address type")]
+    ReconnectDescriptor,
     /// A parameter's value.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
@@ -249,8 +252,11 @@ fn socket(opts: &Opts) -> Result<SocketSpec, ChardevError> {
         return Err(ChardevError::WaitAsClient);
     }
     let wait = server && wait.unwrap_or(true);
-    let reconnect_ms = reconnect_ms.unwrap_or(0);
-    Ok(SocketSpec { address: address(opts)?, server, wait, reconnect_ms, nodelay, telnet })
+    let address = address(opts)?;
+    if reconnect_ms.is_some() && matches!(address, SocketAddress::Fd(_)) {
+        return Err(ChardevError::ReconnectDescriptor);
+    }
+    Ok(SocketSpec { address, server, wait, reconnect_ms: reconnect_ms.unwrap_or(0), nodelay, telnet })
 }
 
 /// The one address that is given.

@@ -1,6 +1,9 @@
 //! The loop with real sockets and clients in threads.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -8,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use qmp::{Commands, Error, EventType, KvmInfo, RunState};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::*;
 use crate::chardev::spec::{ChardevBackend, SocketAddress, SocketSpec};
@@ -143,6 +147,17 @@ impl Client {
 
     fn send(&mut self, text: &str) {
         self.reader.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Sends a request with a descriptor, and reads its answer.
+    fn pass(&mut self, descriptor: impl AsFd, request: &str) -> String {
+        let descriptors = [descriptor.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+        let bytes = [IoSlice::new(request.as_bytes())];
+        sendmsg(self.reader.get_ref(), &bytes, &mut control, SendFlags::empty()).unwrap();
+        self.line()
     }
 
     fn line(&mut self) -> String {
@@ -424,6 +439,61 @@ fn a_telnet_client_is_greeted_and_its_commands_are_no_input() {
             stream.write_all(b"\x01'qmp_capabilities'}\xff\xf3\n").unwrap();
             assert_eq!(lines.next().unwrap().unwrap(), r#"{"return": {}}"#);
         }
+    });
+}
+
+/// The answers are those of QEMU 11.1.2 to the same, but for the numbers of descriptors.
+#[test]
+fn descriptors_come_over_a_unix_socket() {
+    let mut fixture = Fixture::new();
+    let (path, other) = (fixture.qmp("qmp"), fixture.qmp("other"));
+    fixture.run(move |_| {
+        let (mut client, mut other) = (Client::negotiated(&path), Client::negotiated(&other));
+        let none =
+            r#"{"error": {"class": "GenericError", "desc": "No file descriptor supplied via SCM_RIGHTS"}}"#;
+        assert_eq!(client.ask("{'execute': 'add-fd'}"), none);
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let file = File::open("/dev/null").unwrap();
+
+        // Only the monitor that it came over has it, and a name takes it.
+        client.pass(&theirs, "{'execute': 'query-kvm'}");
+        let get = "{'execute': 'getfd', 'arguments': {'fdname': 's'}}";
+        assert_eq!(other.ask(get), none);
+        assert_eq!(client.ask(get), r#"{"return": {}}"#);
+        assert_eq!(client.ask(get), none);
+        let close = "{'execute': 'closefd', 'arguments': {'fdname': 's'}}";
+        let unknown =
+            r#"{"error": {"class": "GenericError", "desc": "File descriptor named 's' not found"}}"#;
+        assert_eq!(other.ask(close), unknown);
+        assert_eq!(client.ask(close), r#"{"return": {}}"#);
+        assert_eq!(client.ask(close), unknown);
+        // It was closed: nobody else has it once ours is.
+        drop(theirs);
+        assert_eq!((&ours).read(&mut [0]).unwrap(), 0);
+
+        client.pass(&file, "{'execute': 'query-kvm'}");
+        assert!(
+            client
+                .ask("{'execute': 'getfd', 'arguments': {'fdname': '1a'}}")
+                .contains("Parameter 'fdname' expects a name not starting with a digit")
+        );
+        // Sets belong to the process; this one to no other test.
+        let add = "{'execute': 'add-fd', 'arguments': {'fdset-id': 4711, 'opaque': 'o'}}";
+        assert!(client.pass(&file, add).ends_with(r#", "fdset-id": 4711}}"#));
+        assert!(other.ask("{'execute': 'query-fdsets'}").contains(r#""opaque": "o"}], "fdset-id": 4711}"#));
+        let remove = "{'execute': 'remove-fd', 'arguments': {'fdset-id': 4711}}";
+        assert_eq!(other.ask(remove), r#"{"return": {}}"#);
+        assert!(other.ask(remove).contains("File descriptor named 'fdset-id:4711' not found"));
+        assert!(
+            client
+                .pass(&file, "{'execute': 'add-fd', 'arguments': {'fdset-id': -1}}")
+                .contains("Parameter 'fdset-id' expects a non-negative value")
+        );
+
+        // A client that goes takes along what it passed.
+        client.pass(&file, "{'execute': 'query-kvm'}");
+        drop(client);
+        assert_eq!(Client::negotiated(&path).ask("{'execute': 'add-fd'}"), none);
     });
 }
 
