@@ -58,7 +58,7 @@ impl KvmAccel {
             None => {
                 let kvm = open()?;
                 let _ = self.limits.set(VcpuLimits::of(&kvm));
-                let host = HostCpuid::record_kvm(&kvm).map_err(record_failed)?;
+                let host = HostCpuid::record_kvm(&kvm).map_err(|error| record_failed(&error))?;
                 KvmSource::live(complete(host, &kvm)?, Irqchip::Kernel, self.this_host.clone())
             }
         };
@@ -164,12 +164,12 @@ fn failed(request: &'static str) -> impl Fn(vmm_sys_util::errno::Error) -> Accel
     move |error| AccelError::Record(format!("{request} failed: {error}"))
 }
 
-fn record_failed(error: RecordError) -> AccelError {
+fn record_failed(error: &RecordError) -> AccelError {
     AccelError::Record(error.to_string())
 }
 
 fn record(kvm: &Kvm) -> Result<HostCpuid, AccelError> {
-    let host = complete(HostCpuid::record(kvm).map_err(record_failed)?, kvm)?;
+    let host = complete(HostCpuid::record(kvm).map_err(|error| record_failed(&error))?, kvm)?;
     // May make a vCPU, after which no state can be asked for.
     Ok(HostCpuid { tsc_khz: tsc_khz(kvm)?, ..host })
 }

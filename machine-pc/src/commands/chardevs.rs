@@ -114,7 +114,7 @@ command! {
             return Err(Error::generic(format_args!("Chardev with id '{id}' already exists")));
         }
         let failed = |error: Error| Error::generic(format_args!("Failed to add chardev '{id}': {}", error.desc));
-        let spec = backend.spec(&id).map_err(|error| failed(Error::generic(error)))?;
+        let (spec, _open_until_then) = backend.spec(&id, context.get()).map_err(|error| failed(Error::generic(error)))?;
         add(context, &spec).map_err(failed)
     }
 }
@@ -127,8 +127,8 @@ command! {
         if !chardevs(context)?.contains(&id) {
             return Err(Error::generic(ChangeError::NotFound(id)));
         }
-        let spec = backend
-            .spec(&id)
+        let (spec, _open_until_then) = backend
+            .spec(&id, context.get())
             .map_err(|error| Error::generic(format_args!("Failed to add chardev '{id}': {error}")))?;
         change(context, &spec)
     }

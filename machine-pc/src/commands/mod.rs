@@ -9,6 +9,7 @@ mod cpu_add;
 mod cpu_models;
 mod cpuid;
 mod cpus;
+mod descriptors;
 mod human;
 mod machines;
 mod numa;

@@ -20,6 +20,7 @@
 //! them; the module `mixer` has the rules. Ctrl-A C moves the focus, Ctrl-A H tells what else there is; `-echr` gives another key than
 //! Ctrl-A.
 
+mod descriptors;
 mod escape_key;
 mod frontend;
 mod mixer;
@@ -39,6 +40,7 @@ use qmp::{Context, Event, RunControl, ShutdownCause};
 use crate::chardev::object::Connection;
 use crate::chardev::spec::{ChardevSpec, MonitorMode, MonitorSpec};
 use crate::chardev::{ConsoleBuffer, ConsoleSink, OpenError};
+pub use descriptors::Descriptors;
 pub use escape_key::EscapeKey;
 use frontend::Frontend;
 use port::Port;
@@ -272,6 +274,7 @@ impl MainLoop {
         }
         let Some(mut port) = self.chardevs.take(at) else { return };
         let mut emitted = Vec::new();
+        context.insert(port.descriptors().clone());
         port.serve(self.poll.registry(), context, buffer, &mut emitted);
         self.stopping |= port.take_exit_request(context);
         self.chardevs.put(at, port);

@@ -16,6 +16,7 @@ use vmm_sys_util::terminal::Terminal;
 mod naming;
 
 use super::ConsoleInput;
+use super::descriptors::Descriptors;
 use super::escape_key::EscapeKey;
 use super::frontend::Frontend;
 use super::mixer::Mixer;
@@ -55,6 +56,8 @@ pub(super) struct Port {
     mixer: Mixer,
     /// When to connect again.
     reconnect_at: Option<Instant>,
+    /// What its clients passed.
+    descriptors: Descriptors,
     /// What begins a command to the chardev itself.
     escape: EscapeKey,
     /// The last byte was that.
@@ -96,6 +99,7 @@ impl Port {
             pending: Vec::new(),
             mixer: Mixer::default(),
             reconnect_at: None,
+            descriptors: Descriptors::default(),
             escape,
             escaped: false,
             exit_requested: false,
@@ -189,6 +193,11 @@ impl Port {
         self.frontends.iter().any(|frontend| !frontend.is_console())
     }
 
+    /// What its clients passed.
+    pub(super) fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
+    }
+
     /// Whether several users may share it.
     pub(super) fn is_shared(&self) -> bool {
         self.spec.mux
@@ -276,6 +285,7 @@ impl Port {
         self.pending.clear();
         self.mixer.clear();
         self.escaped = false;
+        self.descriptors.client_gone();
         self.frontends.iter_mut().for_each(Frontend::closed);
         self.plan_reconnect();
     }
@@ -350,6 +360,8 @@ impl Port {
                     // A short read emptied the source: whatever comes then is reported anew. Only its end may
                     // have been reported already.
                     self.readable = self.always_readable || self.hung_up || count == buffer.len();
+                    self.descriptors
+                        .receive(self.stream.as_ref().map(Stream::take_passed).unwrap_or_default());
                     self.take_input(&buffer[..count], context, emitted);
                 }
                 Some(Err(error)) => self.input_error(&error),
