@@ -214,8 +214,8 @@ impl Board {
         let i8042 = I8042::new(config.events.clone());
         let reset_control = Arc::new(ResetControl::new(kept, config.events.clone()));
 
-        let mut pio = IoBus::pio();
-        let mut insert = |name, base, len, device: Arc<dyn IoDevice>| pio.insert(name, base, len, device);
+        let pio = IoBus::pio();
+        let insert = |name, base, len, device: Arc<dyn IoDevice>| pio.insert(name, base, len, device);
         if config.acpi {
             insert("acpi-cpu-hotplug", hotplug_base, cpu_hotplug.port_len(), cpu_hotplug.clone())?;
             insert("acpi-gpe0", gpe_base, gpe.len(), gpe.clone())?;

@@ -213,7 +213,7 @@ impl Board {
         let i8042 = I8042::new(sink.clone());
         let port92 = Arc::new(Port92::new(sink.clone()));
         let cf9 = Arc::new(ResetControl::new(reset_control::PIIX_KEPT_BITS, sink.clone()));
-        let mut pio = IoBus::pio();
+        let pio = IoBus::pio();
         let base = options.info.hotplug_base.into();
         pio.insert("acpi-cpu-hotplug", base, hotplug.port_len(), hotplug.clone()).unwrap();
         pio.insert("acpi-gpe0", options.info.gpe0_base.into(), gpe.len(), gpe.clone()).unwrap();

@@ -41,7 +41,7 @@ fn bare(code: &[u8]) -> Bare {
     let memory = GuestMemory::new(RamLayout::q35(1 << 20, None), Some(Rom::new(image).unwrap())).unwrap();
     vm.map(&memory).unwrap();
     let port = Arc::new(Counter::default());
-    let mut pio = IoBus::pio();
+    let pio = IoBus::pio();
     pio.insert("counter", 0x10, 4, port.clone()).unwrap();
     let (sender, events) = std::sync::mpsc::channel();
     let sink = Arc::new(move |e| {
