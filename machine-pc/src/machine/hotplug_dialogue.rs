@@ -128,6 +128,13 @@ fn normal(line: &str) -> String {
     }
 }
 
+/// An access that is not aligned. Where it was recorded, without KVM, the reference drops it; a guest under KVM, the only one that
+/// runs here, has it taken apart by the reference as by the bus here (`io_bus`).
+fn reaches_nothing(words: &[&str]) -> bool {
+    let ["w" | "r", port, size, ..] = *words else { return false };
+    !u32::from_str_radix(port, 16).unwrap().is_multiple_of(size.parse().unwrap())
+}
+
 #[test]
 fn registers_monitor_and_events_are_the_references() {
     let text = include_str!("../../../tests/transcripts/cpu-hotplug-registers.txt");
@@ -144,6 +151,9 @@ fn registers_monitor_and_events_are_the_references() {
         if !line.starts_with('!') {
             assert_eq!(pending, [""; 0], "before line {at}");
             let words: Vec<&str> = line.split(' ').collect();
+            if reaches_nothing(&words) {
+                continue;
+            }
             pending = party.as_mut().unwrap().step(&words);
             steps += 1;
         }

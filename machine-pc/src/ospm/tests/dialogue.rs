@@ -64,7 +64,7 @@ fn dialogue(chipset: Chipset) -> String {
     hotplug.plug_cold(0).unwrap();
     let log: Arc<Mutex<String>> = Arc::default();
     let recorder = Recorder { pio: board.pio().clone(), log: log.clone() };
-    let mut bus = IoBus::pio();
+    let bus = IoBus::pio();
     bus.insert("all", 0, 0x10000, Arc::new(recorder)).unwrap();
     let mut guest = Guest::new(Registers::new(Arc::new(bus), ports), Arc::<Counters>::default());
     let mut manner = Manner::default();

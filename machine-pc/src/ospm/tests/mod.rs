@@ -59,7 +59,7 @@ impl Rig {
             Arc::new(move |event| sink.lock().unwrap().push(event)),
         ));
         let reset = Arc::new(Reset::default());
-        let mut pio = IoBus::pio();
+        let pio = IoBus::pio();
         pio.insert("hotplug", PORTS.cpu_hotplug, hotplug.port_len(), hotplug.clone()).unwrap();
         pio.insert("gpe0", PORTS.gpe0, gpe.len(), gpe.clone()).unwrap();
         pio.insert("reset", PORTS.reset, 1, reset.clone()).unwrap();

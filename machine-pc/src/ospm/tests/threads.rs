@@ -17,7 +17,7 @@ fn seated(slots: u32, manner: Manner) -> (Arc<Seat>, Worker, Arc<CpuHotplugDevic
         gpe.clone(),
         Arc::new(|_| ()),
     ));
-    let mut pio = IoBus::pio();
+    let pio = IoBus::pio();
     pio.insert("hotplug", PORTS.cpu_hotplug, hotplug.port_len(), hotplug.clone()).unwrap();
     pio.insert("gpe0", PORTS.gpe0, gpe.len(), gpe).unwrap();
     let counters = Arc::<Counters>::default();
