@@ -209,7 +209,7 @@ impl IoBus {
 /// accesses of a guest under KVM; under TCG and qtest it drops those that are not aligned.
 fn piece(device: &dyn IoDevice, offset: u64, size: u8) -> u8 {
     let size = size.min(device.max_access().max(1));
-    if offset % u64::from(size) == 0 { size } else { 1 << offset.trailing_zeros().min(3) }
+    if offset.is_multiple_of(u64::from(size)) { size } else { 1 << offset.trailing_zeros().min(3) }
 }
 
 /// An access that a device may see whole.

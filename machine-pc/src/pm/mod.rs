@@ -130,7 +130,7 @@ impl IoDevice for EventBlock {
     fn read(&self, offset: u64, size: u8) -> u64 {
         let pm1 = &self.0;
         let value = match offset {
-            0 => pm1.update(|pm1, ticks| pm1.status(ticks)),
+            0 => pm1.update(Pm1::status),
             2 => pm1.pm1.lock().enabled(),
             _ => 0,
         };

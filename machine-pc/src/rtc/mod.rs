@@ -151,7 +151,7 @@ impl Rtc {
             let this = this.clone();
             let timer = timers.add(move || {
                 if let Some(this) = this.upgrade() {
-                    this.update(|registers, now| registers.advance(now));
+                    this.update(Registers::advance);
                 }
             });
             let registers = Mutex::new(Registers::new(start.0, start.1));
@@ -176,7 +176,7 @@ impl Rtc {
     /// The time that it shows, in seconds since 1970.
     #[must_use]
     pub fn time(&self) -> i64 {
-        self.update(|registers, now| registers.time(now))
+        self.update(Registers::time)
     }
 
     /// A byte of its memory.
@@ -192,12 +192,12 @@ impl Rtc {
 
     /// The guest's clock was started or stopped.
     pub fn clock_changed(&self) {
-        self.update(|registers, now| registers.advance(now));
+        self.update(Registers::advance);
     }
 
     /// Machine reset: no interrupt is enabled or pending; time and memory stay.
     pub fn reset(&self) {
-        self.update(|registers, now| registers.reset(now));
+        self.update(Registers::reset);
         self.line.set_level(false);
     }
 
