@@ -41,6 +41,8 @@ AS_IT_IS = {"aux-ram-share", "cxl", "default-bus-bypass-iommu", "graphics", "hpe
             "smm", "spcr", "suppress-vmdesc", "usb", "vmport", "wdat", "x-change-vmfd-on-reset"}
 # Of a CPU: there are no memory regions.
 NO_REGIONS = {"memory[0]", "memory[1]", "smram[0]", "memory", "smram"}
+# Of a CPU and of a machine, here alone.
+OURS = {"x-vcpu-state", "x-cpu-unplug-timeout-ms"}
 # What says the same of neither side: found by comparing, and explained in docs/differences.md.
 EXPLAINED = (
     # Refused here with the reason, as there is nothing that would have an effect.
@@ -84,7 +86,7 @@ def member_differences(sessions, what, paths, not_here):
     """What differs in an object's members."""
     (theirs, values), (ours, values_here) = (members(session, path) for session, path in zip(sessions, paths))
     for name in sorted({**theirs, **ours}):
-        if name in theirs and name not in ours and name in not_here:
+        if name in theirs and name not in ours and name in not_here or name not in theirs and name in OURS:
             continue
         yield from unlike(f"type of {name} of {what}", theirs.get(name), ours.get(name))
         if name in values and name in ours and name not in not_here | AS_IT_IS:
