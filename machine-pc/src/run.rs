@@ -10,6 +10,7 @@ use qom::{Origin, Qom};
 use crate::accel::KvmAccel;
 use crate::chardev;
 use crate::cmdline::{CommandLine, DeviceOption, SerialSpec};
+use crate::commands::about::Identity;
 use crate::commands::preconfig::Preconfig;
 use crate::event_queue::EventQueue;
 use crate::main_loop::MainLoop;
@@ -142,6 +143,7 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
     let vm = Vm::new(machine, kvm, line.actions, sender, main_loop.handle());
     context.insert::<Box<dyn RunControl>>(Box::new(vm.clone()));
     context.insert(vm.clone());
+    context.insert(Identity { name: line.name.guest.clone(), uuid: line.uuid.unwrap_or_default() });
     let devices = std::mem::take(&mut line.devices);
     let building = Building { connections, serial, devices };
     let to_start = (!line.stopped).then(|| vm.clone());

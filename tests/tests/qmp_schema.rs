@@ -117,6 +117,19 @@ fn the_schema_tells_of_every_command() {
     }
 }
 
+/// Commands that return lists which are always empty here, so that nobody gets to see an entry.
+const EMPTY: [&str; 9] = [
+    "query-block",
+    "query-block-jobs",
+    "query-blockstats",
+    "query-jobs",
+    "query-memory-devices",
+    "query-named-block-nodes",
+    "query-tpm",
+    "query-tpm-models",
+    "query-tpm-types",
+];
+
 /// Where the types of a command differ from the reference's in a way that a client can meet.
 struct Comparison {
     theirs: Schema,
@@ -209,7 +222,7 @@ fn the_schema_agrees_with_the_references() {
         let mine = comparison.ours[&name].clone();
         let directions = if mine["meta-type"] == "event" { Direction::Given } else { Direction::Taken };
         comparison.types(text(&entry, "arg-type"), text(&mine, "arg-type"), &name, directions);
-        if mine["meta-type"] == "command" {
+        if mine["meta-type"] == "command" && !EMPTY.contains(&name.as_str()) {
             let place = format!("{name}()");
             comparison.types(text(&entry, "ret-type"), text(&mine, "ret-type"), &place, Direction::Given);
         }

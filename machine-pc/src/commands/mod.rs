@@ -1,6 +1,8 @@
 //! The monitor commands about PCs, their CPUs and what users make on the host's side.
 //! Those about any object or machine are in the `qmp` crate.
 
+pub(crate) mod about;
+mod absent;
 mod actions;
 mod backends;
 mod chardev_backend;
