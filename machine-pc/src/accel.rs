@@ -11,10 +11,12 @@ use qom::{Bootstrap, ClassInit, Field, Input, Instance, Object, Origin, Property
 use qom_derive::Object;
 use target_i386::cpu::{Accel, SharedSource, X86Accel};
 use target_i386::cpuid::CpuidRegs;
-use target_i386::source::{CpuidEntry, HostCpuid, Irqchip, Kvm as KvmSource};
+use target_i386::source::{
+    CpuidEntry, HostCpuid, Irqchip, Kvm as KvmSource, LiveHost, RecordError, native_cpuid,
+};
 use thiserror::Error;
 
-use crate::kvm::{TooManyCpus, VcpuLimits};
+use crate::kvm::{KvmVm, TooManyCpus, VcpuLimits, frequency_of};
 use crate::raw;
 
 /// `kvm-accel`: CPUs as the host's KVM has them, or as a host file says. With a host file no device is opened,
@@ -25,6 +27,7 @@ pub struct KvmAccel {
     parent: Accel,
     host_file: Field<String>,
     source: OnceLock<Arc<KvmSource>>,
+    this_host: Arc<ThisHost>,
     limits: OnceLock<VcpuLimits>,
     /// The option that named it, with a colon, for messages; empty if it was none.
     place: OnceLock<String>,
@@ -50,17 +53,18 @@ impl KvmAccel {
 
     /// Asks the host, or its file, what it supports.
     fn init(&self, place: &str) -> Result<(), AccelError> {
-        let host = match self.host_file() {
-            Some(path) => read_host(&path)?,
+        let source = match self.host_file() {
+            Some(path) => KvmSource::new(read_host(&path)?, Irqchip::Kernel),
             None => {
                 let kvm = open()?;
                 let _ = self.limits.set(VcpuLimits::of(&kvm));
-                record(&kvm)?
+                let host = HostCpuid::record_kvm(&kvm).map_err(|error| record_failed(&error))?;
+                KvmSource::live(complete(host, &kvm)?, Irqchip::Kernel, self.this_host.clone())
             }
         };
         // Initialised once, right after it was made.
         let _ = self.place.set(place.to_owned());
-        let _ = self.source.set(Arc::new(KvmSource::new(host, Irqchip::Kernel)));
+        let _ = self.source.set(Arc::new(source));
         Ok(())
     }
 }
@@ -82,6 +86,37 @@ impl KvmAccel {
         limits
             .check(cpus, max_cpus, |warning| report(format!("{place}warning: {warning}")))
             .map_err(|source| AccelError::TooManyCpus { place: place.to_owned(), source })
+    }
+}
+
+impl KvmAccel {
+    /// Lets CPUs learn from a VM what would else take another one to know.
+    pub fn learn_from(&self, vm: &KvmVm) {
+        if let Some(khz) = vm.tsc_khz() {
+            let _ = self.this_host.tsc_khz.set(Some(khz));
+        }
+    }
+}
+
+/// The machine that the program runs on.
+#[derive(Debug, Default)]
+struct ThisHost {
+    tsc_khz: OnceLock<Option<u32>>,
+}
+
+impl LiveHost for ThisHost {
+    fn cpuid(&self, leaf: u32, subleaf: u32) -> CpuidRegs {
+        native_cpuid(leaf, subleaf)
+    }
+
+    fn tsc_khz(&self) -> Option<u32> {
+        *self.tsc_khz.get_or_init(|| match open().and_then(|kvm| tsc_khz(&kvm)) {
+            Ok(khz) => khz,
+            Err(error) => {
+                tracing::debug!("frequency of time stamp counters: {error}");
+                None
+            }
+        })
     }
 }
 
@@ -129,13 +164,21 @@ fn failed(request: &'static str) -> impl Fn(vmm_sys_util::errno::Error) -> Accel
     move |error| AccelError::Record(format!("{request} failed: {error}"))
 }
 
+fn record_failed(error: &RecordError) -> AccelError {
+    AccelError::Record(error.to_string())
+}
+
 fn record(kvm: &Kvm) -> Result<HostCpuid, AccelError> {
-    let mut host = HostCpuid::record(kvm).map_err(|error| AccelError::Record(error.to_string()))?;
+    let host = complete(HostCpuid::record(kvm).map_err(|error| record_failed(&error))?, kvm)?;
+    // May make a vCPU, after which no state can be asked for.
+    Ok(HostCpuid { tsc_khz: tsc_khz(kvm)?, ..host })
+}
+
+/// Adds what requests without a safe wrapper tell.
+fn complete(mut host: HostCpuid, kvm: &Kvm) -> Result<HostCpuid, AccelError> {
     host.guest_xcr0 = guest_states(kvm)?;
     host.lmce = kvm.check_extension(Cap::Mce)
         && raw::machine_check_capabilities(kvm).map_err(failed("KVM_X86_GET_MCE_CAP_SUPPORTED"))? & LMCE != 0;
-    // Makes a vCPU, after which no state can be asked for.
-    host.tsc_khz = tsc_khz(kvm)?;
     if kvm.check_extension_raw(kvm_bindings::KVM_CAP_SYS_HYPERV_CPUID.into()) > 0 {
         let leaves = raw::supported_hyperv_cpuid(kvm).map_err(failed("KVM_GET_SUPPORTED_HV_CPUID"))?;
         host.hyperv = Some(
@@ -179,21 +222,9 @@ fn guest_states(kvm: &Kvm) -> Result<Option<u64>, AccelError> {
     Ok(Some(states))
 }
 
-/// The frequency of a new vCPU's time stamp counter: it takes a vCPU to know.
+/// The frequency of a new vCPU's time stamp counter in kHz.
 fn tsc_khz(kvm: &Kvm) -> Result<Option<u32>, AccelError> {
-    if !kvm.check_extension(Cap::GetTscKhz) {
-        return Ok(None);
-    }
-    let vm = loop {
-        match kvm.create_vm() {
-            // A signal during the making of a VM: the kernel wants to be asked again.
-            Err(error) if error.errno() == libc::EINTR => {}
-            other => break other.map_err(failed("KVM_CREATE_VM"))?,
-        }
-    };
-    let vcpu = vm.create_vcpu(0).map_err(failed("KVM_CREATE_VCPU"))?;
-    // A kernel whose counter is not steady has no frequency to tell.
-    Ok(vcpu.get_tsc_khz().ok().filter(|khz| *khz > 0))
+    frequency_of(kvm).map_err(|(request, error)| failed(request)(error))
 }
 
 qom::register_types!(<KvmAccel as Instance>::type_info);

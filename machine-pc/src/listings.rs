@@ -43,10 +43,20 @@ pub(crate) fn machine_properties(qom: &Qom, name: &str) -> Option<String> {
 
 /// `-device help`.
 pub(crate) fn devices(qom: &Qom) -> String {
-    let mut text = "CPU devices:\n".to_owned();
-    for name in qom.type_names(Some(Device::TYPE_NAME), false) {
-        if qom.class(name).is_ok_and(|class| device_class(class).is_some_and(|class| class.user_creatable)) {
-            let _ = writeln!(text, "name \"{name}\"");
+    let (cpus, others): (Vec<_>, Vec<_>) = qom
+        .type_names(Some(Device::TYPE_NAME), false)
+        .into_iter()
+        .filter_map(|name| qom.class(name).ok())
+        .filter(|class| device_class(class).is_some_and(|class| class.user_creatable))
+        .partition(|class| class.is_a("cpu"));
+    let mut text = String::new();
+    for (category, classes) in [("Misc", others), ("CPU", cpus)] {
+        let separator = if text.is_empty() { "" } else { "\n" };
+        let _ = writeln!(text, "{separator}{category} devices:");
+        for class in classes {
+            let description = device_class(class).and_then(|class| class.description);
+            let description = description.map(|text| format!(", desc \"{text}\"")).unwrap_or_default();
+            let _ = writeln!(text, "name \"{}\"{description}", class.name());
         }
     }
     text

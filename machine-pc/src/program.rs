@@ -14,7 +14,7 @@ use qom::{Origin, Qom};
 use serde_json::{Map, Value};
 use target_i386::cpu::{CpuModels, cpu_models};
 
-use crate::accel::AccelChoice;
+use crate::accel::{AccelChoice, AccelError};
 use crate::chardev::{OpenError, fd_set};
 use crate::cmdline::{
     ChardevPlace, CommandLine, DeviceOption, DeviceProperties, MONITOR_TYPES, ObjectOption, Request,
@@ -33,7 +33,7 @@ pub fn main(words: impl IntoIterator<Item = String>) -> ExitCode {
     let line = match CommandLine::parse(words) {
         Ok(line) => line,
         Err(error) => {
-            eprint!("{}", error.report(PROGRAM));
+            let _ = write!(std::io::stderr(), "{}", error.report(PROGRAM));
             return ExitCode::FAILURE;
         }
     };
@@ -43,7 +43,7 @@ pub fn main(words: impl IntoIterator<Item = String>) -> ExitCode {
     match execute(line) {
         Ok(()) => ExitCode::SUCCESS,
         // Why was reported for each accelerator on its own.
-        Err(Failure::Start(StartError::Accel(crate::accel::AccelError::None))) => ExitCode::FAILURE,
+        Err(Failure::Start(StartError::Accel(AccelError::None))) => ExitCode::FAILURE,
         Err(Failure::Help) => ExitCode::FAILURE,
         Err(failure) => {
             report::error(failure);
@@ -117,7 +117,7 @@ fn dump_host(path: &Path) -> Result<(), Failure> {
 fn accelerators(line: &CommandLine) -> Vec<AccelChoice> {
     // Machine types are the same under all of them, so the host is not asked and a wrong one does not matter.
     if matches!(line.request, Request::MachineHelp | Request::MachineTypeHelp) {
-        return vec![AccelChoice { name: "tcg".to_owned(), properties: Vec::new(), location: None }];
+        return vec![tcg()];
     }
     line.accelerators
         .iter()
@@ -127,6 +127,25 @@ fn accelerators(line: &CommandLine) -> Vec<AccelChoice> {
             location: accel.location.clone(),
         })
         .collect()
+}
+
+/// The types under the accelerator that is asked for. Where only help is wanted and that one is of no use, the types that
+/// there are without: QEMU prints help before it looks at accelerators.
+fn object_system(line: &CommandLine) -> Result<Arc<Qom>, StartError> {
+    let choices = accelerators(line);
+    if line.request == Request::Run {
+        return startup::accel_ready(&choices, report::error);
+    }
+    match startup::accel_ready(&choices, |_| ()) {
+        Err(StartError::Accel(AccelError::None | AccelError::Property { .. })) => {
+            startup::accel_ready(&[tcg()], report::error)
+        }
+        outcome => outcome,
+    }
+}
+
+fn tcg() -> AccelChoice {
+    AccelChoice { name: "tcg".to_owned(), properties: Vec::new(), location: None }
 }
 
 fn execute(line: CommandLine) -> Result<(), Failure> {
@@ -145,8 +164,7 @@ fn execute(line: CommandLine) -> Result<(), Failure> {
         Request::Run => Some(Process::start(&line)?),
         _ => None,
     };
-    let choices = accelerators(&line);
-    let qom = startup::accel_ready(&choices, report::error)?;
+    let qom = object_system(&line)?;
     if let Some(models) = cpu_models(&qom) {
         models.set_warning_sink(Arc::new(|text| report::warning(text)));
     }
@@ -233,9 +251,8 @@ pub(crate) fn machine_spec(line: &CommandLine) -> MachineSpec {
         ram_size: line.memory_size,
         firmware: firmware(line),
         late: line.late.iter().map(ToString::to_string).collect(),
-        boots_once: line.boot.once.is_some(),
-        splash_time: line.boot.splash_time,
-        reboot_timeout: line.boot.reboot_timeout,
+        rtc: line.rtc,
+        boot: (&line.boot).into(),
         numa: line.numa.clone(),
         globals: line
             .globals

@@ -29,7 +29,7 @@ use kvm_ioctls::{Cap, Kvm, VcpuExit, VcpuFd, VmFd};
 use target_i386::realize::VcpuCapability;
 use vm_memory::MmapRegion;
 use vmm_sys_util::errno;
-use vmm_sys_util::ioctl::{ioctl_with_mut_ptr, ioctl_with_mut_ref, ioctl_with_ref};
+use vmm_sys_util::ioctl::{ioctl, ioctl_with_mut_ptr, ioctl_with_mut_ref, ioctl_with_ref};
 use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler};
 
 use crate::memory::MemorySlot;
@@ -55,6 +55,13 @@ impl GuestVm {
     /// `create_vcpu`.
     pub(crate) fn fd(&self) -> &VmFd {
         &self.fd
+    }
+
+    /// The frequency in kHz of the time stamp counters of vCPUs that it will have; an error before Linux 5.18.
+    pub(crate) fn tsc_khz(&self) -> errno::Result<u32> {
+        // SAFETY: the request takes no argument and changes nothing.
+        let khz = unsafe { ioctl(&self.fd, KVM_GET_TSC_KHZ()) };
+        u32::try_from(khz).map_err(|_| errno::Error::last())
     }
 
     /// Maps `slot` as KVM's memory slot `number`. A number is used once.
@@ -393,6 +400,7 @@ pub(crate) fn supported_hyperv_cpuid(kvm: &Kvm) -> errno::Result<CpuId> {
     if result == 0 { Ok(table) } else { errno::errno_result() }
 }
 
+vmm_sys_util::ioctl_io_nr!(KVM_GET_TSC_KHZ, KVMIO, 0xa3);
 vmm_sys_util::ioctl_iow_nr!(KVM_X86_SETUP_MCE, KVMIO, 0x9c, u64);
 vmm_sys_util::ioctl_ior_nr!(KVM_X86_GET_MCE_CAP_SUPPORTED, KVMIO, 0x9d, u64);
 vmm_sys_util::ioctl_iow_nr!(KVM_GET_DEVICE_ATTR, KVMIO, 0xe2, kvm_device_attr);

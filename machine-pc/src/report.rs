@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Display;
+use std::io::Write;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
@@ -38,7 +39,8 @@ fn say(message: impl Display) {
             before.push(' ');
         }
     }
-    eprintln!("{before}{PROGRAM}: {message}");
+    // Where standard error cannot be written, on a full disk say, nobody can be told; that is no reason to end.
+    let _ = writeln!(std::io::stderr(), "{before}{PROGRAM}: {message}");
 }
 
 /// An error.

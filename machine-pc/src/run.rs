@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use qmp::{Commands, Context, RunControl, ShutdownCause};
 use qom::{Origin, Qom};
@@ -10,8 +10,10 @@ use qom::{Origin, Qom};
 use crate::accel::KvmAccel;
 use crate::chardev;
 use crate::cmdline::{CommandLine, DeviceOption, SerialSpec};
+use crate::commands::about::Identity;
 use crate::commands::preconfig::Preconfig;
-use crate::main_loop::{Handle, MainLoop};
+use crate::event_queue::EventQueue;
+use crate::main_loop::MainLoop;
 use crate::process::Process;
 use crate::program::{
     Failure, add_devices, chardev_failure, machine_spec, read_objects, warn_of_unused_globals,
@@ -20,45 +22,6 @@ use crate::report::{self, Prefix};
 use crate::serial::SerialPort;
 use crate::startup::{self, Connections, PreparedMachine, StartError};
 use crate::vm::Vm;
-use crate::vm_event::VmEvent;
-
-/// How many of a guest's `_OST` reports may wait for the main loop. A guest that makes more of them faster than they are
-/// told loses the surplus; its last report stays readable in `query-acpi-ospm-status`.
-const MAX_WAITING_REPORTS: usize = 1024;
-
-/// What vCPU threads want of the main loop. It is bounded: a slot can be ejected once until the main loop acts, requests for a
-/// reset or shutdown are one however often they are made, and reports have a limit.
-#[derive(Debug)]
-struct EventQueue {
-    waiting: Mutex<Vec<VmEvent>>,
-    main_loop: Handle,
-}
-
-impl EventQueue {
-    fn push(self: &Arc<Self>, event: VmEvent) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let surplus = match event {
-            VmEvent::CpuOst { .. } => waiting.len() >= MAX_WAITING_REPORTS,
-            _ => waiting.contains(&event),
-        };
-        if surplus {
-            return;
-        }
-        let was_empty = waiting.is_empty();
-        waiting.push(event);
-        drop(waiting);
-        if was_empty {
-            let queue = self.clone();
-            self.main_loop.post(move |context| {
-                let events =
-                    std::mem::take(&mut *queue.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-                if let Some(vm) = context.get::<Vm>().cloned() {
-                    events.into_iter().for_each(|event| vm.handle(event));
-                }
-            });
-        }
-    }
-}
 
 /// The chardev of COM1, from the serial ports that were asked for.
 fn console(line: &CommandLine) -> Result<Option<String>, Failure> {
@@ -138,6 +101,7 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
         move |source| Failure::Io { what, source }
     };
     let mut main_loop = MainLoop::new().map_err(io("main loop"))?;
+    main_loop.set_escape_key(line.escape);
     for asked in &line.chardevs {
         let mut chardev = asked.clone();
         // A console that shares a monitor's terminal: the monitor is attached last and so has the keys.
@@ -166,7 +130,7 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
     main_loop.wait_for_clients(announce).map_err(io("waiting for a client"))?;
 
     let handle = main_loop.handle();
-    let events = Arc::new(EventQueue { waiting: Mutex::default(), main_loop: handle.clone() });
+    let events = Arc::new(EventQueue::new(handle.clone()));
     let connections = Connections {
         console: sink.map(|sink| Box::new(sink) as Box<dyn std::io::Write + Send>),
         on_console_room: Arc::new(move || handle.console_has_room()),
@@ -175,9 +139,11 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
     let prepared = startup::prepare_machine(qom, machine_spec(&line))?;
     let mut context = Context::new(qom.clone(), Commands::linked()?);
     let kvm = startup::runs_guests(qom);
-    let vm = Vm::new(prepared.machine().cloned(), kvm, line.actions, context.events().clone());
+    let (machine, sender) = (prepared.machine().cloned(), context.events().clone());
+    let vm = Vm::new(machine, kvm, line.actions, sender, main_loop.handle());
     context.insert::<Box<dyn RunControl>>(Box::new(vm.clone()));
     context.insert(vm.clone());
+    context.insert(Identity { name: line.name.guest.clone(), uuid: line.uuid.unwrap_or_default() });
     let devices = std::mem::take(&mut line.devices);
     let building = Building { connections, serial, devices };
     let to_start = (!line.stopped).then(|| vm.clone());

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// What a reset by the guest does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum RebootAction {
     /// The machine is reset.
@@ -14,7 +14,7 @@ pub enum RebootAction {
 }
 
 /// What a power-off by the guest does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShutdownAction {
     /// The program ends.
@@ -25,7 +25,7 @@ pub enum ShutdownAction {
 }
 
 /// What a panic that the guest reports does. No device takes such a report yet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum PanicAction {
     /// Nothing but an event.
@@ -40,7 +40,7 @@ pub enum PanicAction {
 }
 
 /// What a watchdog that runs out does. There is no watchdog yet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum WatchdogAction {
     /// The machine is reset.

@@ -28,6 +28,7 @@ use crate::backends::memory::MemoryBackend;
 use crate::cmdline::NumaOption;
 use crate::machine::address_space::AddressSpaceError;
 use crate::machine::board::{self, Board, BoardConfig, BoardError, BootRom, RamConfig};
+use crate::machine::boot_configuration::BootConfiguration;
 use crate::machine::cpu_plug::CpuPlugError;
 use crate::machine::pc::PcParts;
 use crate::machine::possible_cpus::{PossibleCpu, PossibleCpus};
@@ -37,6 +38,8 @@ use crate::machine::{
     smp_cache, versions,
 };
 use crate::numa::{Completed, Memdev, NumaError, NumaOptions, NumaState};
+use crate::rtc::RtcConfig;
+use crate::rtc::cmos::{BootOrder, BootOrderError, DEFAULT_BOOT_ORDER};
 use crate::smp::{SmpConfiguration, SmpError};
 use crate::vm_event::EventSink;
 
@@ -82,6 +85,9 @@ pub enum StartError {
     /// `-boot once` of a machine that boots from nothing.
     #[error("no function defined to set boot device list for this architecture")]
     NoBootOrder,
+    /// `-boot order` or `once`.
+    #[error(transparent)]
+    BootOrder(#[from] BootOrderError),
     /// `-boot splash-time`, which firmware takes in 16 bits.
     #[error("splash-time is invalid,it should be a value between 0 and 65535")]
     SplashTime,
@@ -165,12 +171,10 @@ pub struct MachineSpec {
     pub firmware: Option<PathBuf>,
     /// What is wrong with other options, in the order of telling; there is then no machine.
     pub late: Vec<String>,
-    /// `-boot once` was given.
-    pub boots_once: bool,
-    /// `-boot splash-time`, in milliseconds.
-    pub splash_time: Option<i64>,
-    /// `-boot reboot-timeout`, in milliseconds.
-    pub reboot_timeout: Option<i64>,
+    /// `-rtc`.
+    pub rtc: RtcConfig,
+    /// `-boot`.
+    pub boot: BootConfiguration,
     /// `-numa`.
     pub numa: Vec<NumaOption>,
     /// `-global`: driver, property, value.
@@ -210,6 +214,8 @@ pub fn build_machine(
 pub struct PreparedMachine {
     machine: Option<Obj<PcMachine>>,
     planned: Option<Planned>,
+    /// What is wrong with it, to be told when it is built: as in the reference, NUMA nodes are looked at before.
+    wrong: Option<StartError>,
 }
 
 /// What a machine with hardware is built from.
@@ -221,8 +227,8 @@ struct Planned {
     numa: NumaState,
     /// The nodes' memory by path; held from here on, so that it cannot be removed.
     memory: HashMap<String, Arc<MmapRegion>>,
-    splash_time: Option<i64>,
-    reboot_timeout: Option<i64>,
+    rtc: RtcConfig,
+    boot: BootConfiguration,
 }
 
 impl PreparedMachine {
@@ -271,9 +277,12 @@ impl PreparedMachine {
         qom: &Arc<Qom>,
         connections: Connections,
     ) -> Result<Option<Obj<PcMachine>>, StartError> {
+        if let Some(error) = self.wrong {
+            return Err(error);
+        }
         let (Some(machine), Some(planned)) = (&self.machine, self.planned) else { return Ok(self.machine) };
         let Some(cpus) = machine.possible_cpus() else { return Ok(self.machine) };
-        let Planned { chipset, mut ram, system_bus, numa, memory, splash_time, reboot_timeout } = planned;
+        let Planned { chipset, mut ram, system_bus, numa, memory, .. } = planned;
         let numa = numa.complete(ram.size)?;
         numa.warnings.iter().for_each(crate::report::warning);
         cpus.set_nodes(numa.cpu_nodes.iter().copied().map(Some));
@@ -295,6 +304,9 @@ impl PreparedMachine {
             ram,
             acpi: machine.has_acpi_device(),
             i8042: machine.has_i8042(),
+            rtc: planned.rtc,
+            boot_order: BootOrder::read(planned.boot.order.as_deref().unwrap_or(DEFAULT_BOOT_ORDER))?,
+            boot_once: planned.boot.once.as_deref().map(BootOrder::read).transpose()?,
             rom: boot_rom(machine.machine())?,
             tables: acpi_description(machine, chipset, &numa, connections.console.is_some()),
             apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),
@@ -302,6 +314,9 @@ impl PreparedMachine {
             on_console_room: connections.on_console_room,
             events: connections.events,
         })?;
+        if let (Some(kvm), Some(vm)) = (qom.accel().downcast_ref::<KvmAccel>(), board.vm()) {
+            kvm.learn_from(vm);
+        }
         let board = Arc::new(board);
         let reset = MachineReset::new(qom, &system_bus, &board)?;
         machine.build(PcParts { numa, memory, board, reset });
@@ -312,13 +327,15 @@ impl PreparedMachine {
             machine.machine().settle_smp_cache(&first.cache_sharing);
             check_address_space(machine, chipset, &first)?;
             let kernel = machine.board().and_then(|board| board.kernel());
-            kernel.map_or(Ok(()), |kernel| kernel.check_cpu(has_long_mode(&first))).map_err(BoardError::from)?;
+            kernel
+                .map_or(Ok(()), |kernel| kernel.check_cpu(has_long_mode(&first)))
+                .map_err(BoardError::from)?;
         }
         machine.board().map_or(Ok(()), |board| board.load_kernel())?;
-        if splash_time.is_some_and(|time| !(0..=0xffff).contains(&time)) {
+        if planned.boot.splash_time.is_some_and(|time| !(0..=0xffff).contains(&time)) {
             return Err(StartError::SplashTime);
         }
-        if reboot_timeout.is_some_and(|time| !(-1..=0xffff).contains(&time)) {
+        if planned.boot.reboot_timeout.is_some_and(|time| !(-1..=0xffff).contains(&time)) {
             return Err(StartError::RebootTimeout);
         }
         Ok(self.machine)
@@ -379,38 +396,40 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
             class.name
         ));
     }
-    let mut ram = RamConfig { size: ram_size.unwrap_or(class.default_ram_size), ..RamConfig::default() };
-    let mut caches = CacheSharing::AS_MODEL;
-    if let Some(machine) = object.downcast_ref::<Machine>() {
-        (ram.dump, ram.merge) = (machine.dump_guest_core(), machine.mem_merge());
-        advise_memory(qom, machine)?;
-        if let Some(backend) = ram_backend(qom, machine, ram_size)? {
-            ram.size = backend.size() as u64;
-            ram.backends = vec![backend];
-        }
-        caches = smp_cache::sharing(&class, &machine.smp_cache())?;
-        machine.configure(ram.size, ram.backends.first().cloned(), topology);
-    }
+    let caches = match object.downcast_ref::<Machine>() {
+        Some(machine) => smp_cache::sharing(&class, &machine.smp_cache())?,
+        None => CacheSharing::AS_MODEL,
+    };
     let mut late = spec.late;
     if let Some(last) = late.pop() {
         late.iter().for_each(crate::report::error);
         return Err(StartError::Late(last));
     }
     let has_kernel = object.downcast_ref::<Machine>().is_some_and(|machine| machine.kernel().is_some());
-    let mut prepared = PreparedMachine { machine: Obj::<PcMachine>::new(object).ok(), planned: None };
-    let Some(machine) = &prepared.machine else {
-        return match &spec.cpu {
-            Some(text) => Err(cpu_without_board(qom, text, class.name.into_owned())),
-            None if has_kernel => Err(StartError::NoKernelHere),
-            None if spec.boots_once => Err(StartError::NoBootOrder),
-            None => prepared.with_numa(qom, spec.numa),
-        };
-    };
-    let cpu_type = match &spec.cpu {
+    let asked_cpu = match &spec.cpu {
         Some(text) => Some(apply_cpu_option(qom, text)?.class.name().to_owned()),
-        None => class.default_cpu_type.map(str::to_owned),
+        None => None,
     };
-    if let (Some(cpu_type), Some(chipset)) = (cpu_type, class.chipset) {
+    let mut ram = RamConfig { size: ram_size.unwrap_or(class.default_ram_size), ..RamConfig::default() };
+    let mut wrong = None;
+    if let Some(machine) = object.downcast_ref::<Machine>() {
+        (ram.dump, ram.merge) = (machine.dump_guest_core(), machine.mem_merge());
+        advise_memory(qom, machine)?;
+        if let Some(backend) = ram_backend(qom, machine)? {
+            ram.size = backend.size() as u64;
+            ram.backends = vec![backend];
+            wrong = ram_size.filter(|asked| *asked != ram.size).map(|_| StartError::MemoryBackendSize);
+        }
+        let boot = spec.boot.clone();
+        machine.set_boot(if class.chipset.is_some() { boot.of_pc() } else { boot });
+        machine.configure(ram.size, ram.backends.first().cloned(), topology);
+    }
+    let mut prepared =
+        PreparedMachine { machine: Obj::<PcMachine>::new(object).ok(), planned: None, wrong: None };
+    if let Some(machine) = &prepared.machine
+        && let (Some(chipset), Some(cpu_type)) =
+            (class.chipset, asked_cpu.clone().or_else(|| class.default_cpu_type.map(str::to_owned)))
+    {
         let cpus = PossibleCpus::new(topology, caches)?;
         let slots = cpus.iter().map(PossibleCpu::numa_slot).collect();
         let numa = NumaState::new(slots, class.numa_mem_supported, machine.hmat());
@@ -421,21 +440,29 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
             system_bus,
             numa,
             memory: HashMap::new(),
-            splash_time: spec.splash_time,
-            reboot_timeout: spec.reboot_timeout,
+            rtc: spec.rtc,
+            boot: machine.machine().boot(),
         });
     }
-    prepared.with_numa(qom, spec.numa)
+    let prepared = prepared.with_numa(qom, spec.numa)?;
+    if prepared.planned.is_none() && wrong.is_none() {
+        wrong = match &asked_cpu {
+            Some(cpu_type) => Some(cpu_without_board(qom, cpu_type, class.name.into_owned())),
+            None if has_kernel => Some(StartError::NoKernelHere),
+            None => spec.boot.once.map(|_| StartError::NoBootOrder),
+        };
+    }
+    Ok(PreparedMachine { wrong, ..prepared })
 }
 
 /// Why a machine without hardware cannot have the CPU that `-cpu` asks for: what is wrong with it, else that it has no place.
-fn cpu_without_board(qom: &Qom, text: &str, machine: String) -> StartError {
+fn cpu_without_board(qom: &Qom, cpu_type: &str, machine: String) -> StartError {
     let realize = || {
-        let cpu = qom.create(apply_cpu_option(qom, text)?.class.name())?;
+        let cpu = qom.create(cpu_type)?;
         if let Ok(device) = Obj::<Device>::new(cpu) {
             Device::realize(&device)?;
         }
-        Ok(())
+        Ok::<(), StartError>(())
     };
     realize().err().unwrap_or(StartError::NoCpus(machine))
 }
@@ -456,22 +483,14 @@ fn advise_memory(qom: &Qom, machine: &Machine) -> Result<(), StartError> {
 }
 
 /// The memory that the user named as the machine's RAM.
-fn ram_backend(
-    qom: &Qom,
-    machine: &Machine,
-    asked: Option<u64>,
-) -> Result<Option<Arc<MmapRegion>>, StartError> {
+fn ram_backend(qom: &Qom, machine: &Machine) -> Result<Option<Arc<MmapRegion>>, StartError> {
     let Some(id) = machine.memory_backend() else { return Ok(None) };
     let object = qom.container("/objects")?.core().child(&id);
     let region = object
         .as_ref()
         .and_then(|object| object.downcast_ref::<MemoryBackend>())
         .and_then(MemoryBackend::region);
-    let region = region.ok_or(StartError::NoMemoryBackend(id))?;
-    match asked {
-        Some(asked) if asked != region.size() as u64 => Err(StartError::MemoryBackendSize),
-        _ => Ok(Some(region)),
-    }
+    region.map(Some).ok_or(StartError::NoMemoryBackend(id))
 }
 
 /// The class of the machine that is asked for, or of the default one.

@@ -6,6 +6,8 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use qmp::{EventSender, EventType, KvmInfo, RunControl, RunState, ShutdownCause, events};
 use qom::{Device, Obj};
@@ -13,7 +15,9 @@ use serde::Serialize;
 
 use crate::machine::PcMachine;
 use crate::machine::board::Board;
+use crate::main_loop::Handle;
 use crate::run_actions::{RebootAction, RunActions, ShutdownAction};
+use crate::vcpu_watch::VcpuWatch;
 use crate::vm_event::VmEvent;
 
 #[derive(Debug)]
@@ -24,6 +28,8 @@ struct Inner {
     events: EventSender,
     state: Cell<RunState>,
     shutdown: Cell<Option<ShutdownCause>>,
+    vcpus: Arc<VcpuWatch>,
+    main_loop: Handle,
 }
 
 /// A handle on the virtual machine; clones are of the same one.
@@ -31,7 +37,7 @@ struct Inner {
 pub struct Vm(Rc<Inner>);
 
 /// The guest's report on a CPU (QAPI `ACPI_DEVICE_OST`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct AcpiDeviceOst {
     info: OstInfo,
 }
@@ -39,9 +45,10 @@ struct AcpiDeviceOst {
 impl EventType for AcpiDeviceOst {
     const NAME: &'static str = "ACPI_DEVICE_OST";
 }
+qmp::register_event!(AcpiDeviceOst);
 
 /// One slot's last report (QAPI `ACPIOSTInfo`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 pub struct OstInfo {
     /// The id of the device in the slot, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,13 +61,36 @@ pub struct OstInfo {
     pub slot: String,
     /// Always `CPU`.
     #[serde(rename = "slot-type")]
-    pub slot_type: &'static str,
+    pub slot_type: AcpiSlotType,
+}
+
+/// What stands in a slot (QAPI `ACPISlotType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
+pub enum AcpiSlotType {
+    /// Memory; there is none that could be added.
+    #[serde(rename = "DIMM")]
+    Dimm,
+    /// A CPU.
+    #[serde(rename = "CPU")]
+    Cpu,
 }
 
 impl Vm {
-    /// A machine that is built and has not run. Without `machine` there is nothing to run.
-    pub fn new(machine: Option<Obj<PcMachine>>, kvm: bool, actions: RunActions, events: EventSender) -> Self {
+    /// A machine that has not run, served by the loop of `main_loop`. Without `machine` there is nothing to run.
+    pub fn new(
+        machine: Option<Obj<PcMachine>>,
+        kvm: bool,
+        actions: RunActions,
+        events: EventSender,
+        main_loop: Handle,
+    ) -> Self {
+        let vcpus = Arc::new(VcpuWatch::new(events.clone(), main_loop.clone()));
+        if let Some(machine) = &machine {
+            machine.watch_lives(vcpus.clone());
+        }
         Self(Rc::new(Inner {
+            vcpus,
+            main_loop,
             machine,
             kvm,
             actions: Cell::new(actions),
@@ -92,7 +122,7 @@ impl Vm {
             source: status.ost_event,
             status: status.ost_status,
             slot: slot.to_string(),
-            slot_type: "CPU",
+            slot_type: AcpiSlotType::Cpu,
         }
     }
 
@@ -103,8 +133,11 @@ impl Vm {
 
     fn pause(&self, state: RunState) -> Result<(), qmp::Error> {
         if self.0.state.get() == RunState::Running {
-            if let Some(vm) = self.board().and_then(Board::vm) {
-                vm.pause().map_err(qmp::Error::generic)?;
+            if let Some(board) = self.board() {
+                board.pause().map_err(qmp::Error::generic)?;
+            }
+            if let Some(seat) = self.board().and_then(Board::seat) {
+                seat.set_running(false);
             }
             self.0.events.emit(&events::Stop);
         }
@@ -134,6 +167,11 @@ impl Vm {
                 }
             }
             VmEvent::ShutdownRequest => self.guest_shutdown(ShutdownCause::GuestShutdown),
+            VmEvent::SuspendToDisk => {
+                self.0.events.emit(&events::SuspendDisk);
+                self.guest_shutdown(ShutdownCause::GuestShutdown);
+            }
+            VmEvent::RtcChange { offset } => tracing::debug!(offset, "the guest sets the clock"),
             VmEvent::InternalError { cpu_index, detail } => {
                 crate::report::error(format_args!("CPU {cpu_index}: KVM internal error: {detail}"));
                 self.stop_as(RunState::InternalError);
@@ -142,7 +180,29 @@ impl Vm {
             VmEvent::CpuOst { slot, source_event, status } => {
                 let info = OstInfo { source: source_event, status, ..self.ost_info(slot) };
                 self.0.events.emit(&AcpiDeviceOst { info });
+                if let Some(machine) = self.machine() {
+                    machine.vcpu_reported(slot, source_event, status);
+                }
             }
+            VmEvent::CpuSeen { slot } => {
+                if let Some(machine) = self.machine() {
+                    machine.vcpu_seen(slot);
+                }
+            }
+            VmEvent::CpuStarted { slot } => {
+                if let Some(machine) = self.machine() {
+                    machine.vcpu_started(slot);
+                }
+            }
+        }
+    }
+
+    /// A vCPU's state has lasted for `wait`, which is as long as it is waited for.
+    pub(crate) fn vcpu_wait_is_over(&self, slot: u32, wait: Duration) {
+        if self.0.state.get() != RunState::Running {
+            self.0.vcpus.hold(slot, wait);
+        } else if let Some(machine) = self.machine() {
+            machine.vcpu_timeout(slot);
         }
     }
 
@@ -179,9 +239,23 @@ impl Vm {
         let Some(cpu) = self.cpu_in(slot) else { return };
         let (device, path) = (cpu.id(), cpu.as_object().canonical_path());
         match Device::unplug(&cpu) {
-            Ok(()) => self.0.events.emit(&events::DeviceDeleted { device, path }),
+            Ok(()) => {
+                self.0.events.emit(&events::DeviceDeleted { device, path });
+                self.reap_later();
+            }
             Err(error) => crate::report::error(format_args!("cannot remove {path}: {error}")),
         }
+    }
+}
+
+impl Vm {
+    /// Has vCPU threads that end waited for when clients have been told that their CPUs are gone, and before the next command.
+    fn reap_later(&self) {
+        self.0.main_loop.post(|context| {
+            if let Some(vm) = context.get::<Vm>().and_then(|vm| vm.board()?.vm()) {
+                vm.reap();
+            }
+        });
     }
 }
 
@@ -207,8 +281,12 @@ impl RunControl for Vm {
         }
         self.0.state.set(RunState::Running);
         self.0.events.emit(&events::Resume);
-        if let Some(vm) = self.board().and_then(Board::vm) {
-            vm.resume();
+        self.0.vcpus.release();
+        if let Some(board) = self.board() {
+            board.resume();
+        }
+        if let Some(seat) = self.board().and_then(Board::seat) {
+            seat.set_running(true);
         }
         Ok(())
     }
@@ -218,9 +296,10 @@ impl RunControl for Vm {
     }
 
     fn powerdown(&mut self) {
-        // The board has no power button yet that a guest could see; the event alone is what the reference sends
-        // for a guest that does not listen.
         self.0.events.emit(&events::Powerdown);
+        if let Some(board) = self.board() {
+            board.powerdown();
+        }
     }
 
     fn shutdown(&mut self, cause: ShutdownCause) {

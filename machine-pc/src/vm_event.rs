@@ -28,12 +28,30 @@ pub enum VmEvent {
     ResetRequest(ResetCause),
     /// The guest wants the machine to be switched off.
     ShutdownRequest,
+    /// The guest put its memory on its disk, and wants the machine to be switched off.
+    SuspendToDisk,
+    /// The guest set the real-time clock.
+    RtcChange {
+        /// By how many seconds it is off from what it would show.
+        offset: i64,
+    },
     /// A vCPU cannot go on; it has stopped itself, and the VM belongs in the state `internal-error`.
     InternalError {
         /// Index of the vCPU in the list of possible CPUs.
         cpu_index: u32,
         /// What the kernel reported, for a person.
         detail: String,
+    },
+    /// The guest looked at the CPU in this slot for the first time since it came, or since a reset.
+    CpuSeen {
+        /// Index in the list of possible CPUs.
+        slot: u32,
+    },
+    /// The vCPU in this slot runs for the first time since it came, or since a reset: the boot CPU from its reset vector,
+    /// another since the guest started it.
+    CpuStarted {
+        /// Index in the list of possible CPUs.
+        slot: u32,
     },
     /// The guest ejected the CPU in this slot: to it, the CPU is already gone.
     CpuEject {

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::json::Writer;
+use crate::schema::{QapiType, TypeRef, Types};
 use crate::{Context, Error, arguments};
 
 /// Where a command may be used beyond the usual.
@@ -19,11 +20,16 @@ pub struct Flags {
     pub allow_preconfig: bool,
     /// It may be executed out of band: it is quick and takes no lock for long.
     pub allow_oob: bool,
+    /// It will go in a later version.
+    pub deprecated: bool,
+    /// What it takes is also taken by the command line's option of the same purpose, as JSON.
+    pub json_cli: bool,
 }
 
 impl Flags {
     /// Neither.
-    pub const NONE: Self = Self { allow_preconfig: false, allow_oob: false };
+    pub const NONE: Self =
+        Self { allow_preconfig: false, allow_oob: false, deprecated: false, json_cli: false };
 
     /// Also before the machine is built.
     #[must_use]
@@ -35,6 +41,18 @@ impl Flags {
     #[must_use]
     pub const fn allow_oob(self) -> Self {
         Self { allow_oob: true, ..self }
+    }
+
+    /// It will go in a later version.
+    #[must_use]
+    pub const fn deprecated(self) -> Self {
+        Self { deprecated: true, ..self }
+    }
+
+    /// The command line takes the same as JSON.
+    #[must_use]
+    pub const fn json_cli(self) -> Self {
+        Self { json_cli: true, ..self }
     }
 }
 
@@ -48,9 +66,9 @@ pub trait Command {
     const DOC: &'static str;
     /// What it takes: a struct whose `Option` fields are the optional arguments, `()` for nothing, a
     /// `serde_json::Map` for anything.
-    type Arguments: DeserializeOwned;
+    type Arguments: DeserializeOwned + QapiType;
     /// What it returns; [`Empty`] for nothing.
-    type Return: Serialize;
+    type Return: Serialize + QapiType;
 
     /// Does it.
     ///
@@ -77,13 +95,50 @@ pub struct CommandEntry {
     /// Who declared it: module, file and line.
     pub declared_at: &'static str,
     run: Run,
+    describe: fn(&mut Types) -> CommandTypes,
+}
+
+/// The types of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandTypes {
+    /// What it takes: an object.
+    pub arguments: TypeRef,
+    /// What it returns.
+    pub returned: TypeRef,
 }
 
 impl CommandEntry {
     /// The entry of a command that is declared at `declared_at`.
     #[must_use]
     pub const fn of<C: Command>(declared_at: &'static str) -> Self {
-        Self { name: C::NAME, flags: C::FLAGS, doc: C::DOC, declared_at, run: run::<C> }
+        Self {
+            name: C::NAME,
+            flags: C::FLAGS,
+            doc: C::DOC,
+            declared_at,
+            run: run::<C>,
+            describe: describe::<C>,
+        }
+    }
+
+    /// Describes what it takes and returns.
+    #[must_use]
+    pub fn describe(&self, types: &mut Types) -> CommandTypes {
+        (self.describe)(types)
+    }
+
+    /// What clients are told of it, in QEMU's words.
+    #[must_use]
+    pub fn features(&self) -> Vec<&'static str> {
+        [
+            (self.flags.deprecated, "deprecated"),
+            (self.name.starts_with("x-"), "unstable"),
+            (self.flags.json_cli, "json-cli"),
+            (self.flags.json_cli, "json-cli-hotplug"),
+        ]
+        .into_iter()
+        .filter_map(|(has, feature)| has.then_some(feature))
+        .collect()
     }
 
     /// Checks the arguments, runs the command and writes what it returns.
@@ -98,6 +153,10 @@ impl CommandEntry {
     ) -> Result<(), Error> {
         (self.run)(context, arguments, to)
     }
+}
+
+fn describe<C: Command>(types: &mut Types) -> CommandTypes {
+    CommandTypes { arguments: C::Arguments::describe(types), returned: C::Return::describe(types) }
 }
 
 fn run<C: Command>(
@@ -125,7 +184,7 @@ pub static COMMANDS: [CommandEntry];
 /// /// What the embedding program provides.
 /// struct Fan { speed: u32 }
 ///
-/// #[derive(serde::Deserialize)]
+/// #[derive(serde::Deserialize, qmp::QapiType)]
 /// struct SetFan { speed: u32, quiet: Option<bool> }
 ///
 /// qmp::command! {

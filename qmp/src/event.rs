@@ -13,11 +13,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::json::{self, WriterError};
+use crate::schema::{QapiType, TypeRef, Types};
 
 /// A kind of event. The type itself is what is sent as `data`; a unit struct sends none.
 ///
 /// ```
-/// #[derive(serde::Serialize)]
+/// #[derive(serde::Serialize, qmp::QapiType)]
 /// struct DeviceDeleted { device: Option<String>, path: String }
 ///
 /// impl qmp::EventType for DeviceDeleted {
@@ -29,9 +30,69 @@ use crate::json::{self, WriterError};
 /// let event = queue.take().remove(0);
 /// assert!(event.text(false).ends_with(r#""event": "DEVICE_DELETED", "data": {"path": "/machine/peripheral/cpu1"}}"#));
 /// ```
-pub trait EventType: Serialize {
+pub trait EventType: Serialize + QapiType {
     /// The name on the wire: upper case, with underscores.
     const NAME: &'static str;
+}
+
+/// A kind of event as the table has it.
+#[derive(Debug, Clone, Copy)]
+pub struct EventInfo {
+    /// The name on the wire.
+    pub name: &'static str,
+    /// Who declared it: module, file and line.
+    pub declared_at: &'static str,
+    describe: fn(&mut Types) -> TypeRef,
+}
+
+impl EventInfo {
+    /// The entry of an event that is declared at `declared_at`.
+    #[must_use]
+    pub const fn of<E: EventType>(declared_at: &'static str) -> Self {
+        Self { name: E::NAME, declared_at, describe: E::describe }
+    }
+
+    /// Describes its data.
+    #[must_use]
+    pub fn describe(&self, types: &mut Types) -> TypeRef {
+        (self.describe)(types)
+    }
+
+    /// What clients are told of it, in QEMU's words.
+    #[must_use]
+    pub fn features(&self) -> Vec<&'static str> {
+        if self.name.starts_with("x-") { vec!["unstable"] } else { Vec::new() }
+    }
+}
+
+/// The events that the program's crates add to those of this one, in no order.
+/// [`Commands::linked`](crate::Commands::linked) joins, sorts and checks them.
+#[linkme::distributed_slice]
+pub static EVENTS: [EventInfo];
+
+/// Registers a kind of event, so that the schema tells of it. One that is emitted must be registered.
+///
+/// ```
+/// #[derive(serde::Serialize, qmp::QapiType)]
+/// struct FanStopped { fan: u32 }
+///
+/// impl qmp::EventType for FanStopped {
+///     const NAME: &str = "FAN_STOPPED";
+/// }
+/// qmp::register_event!(FanStopped);
+///
+/// assert!(qmp::EVENTS.iter().any(|event| event.name == "FAN_STOPPED"));
+/// ```
+#[macro_export]
+macro_rules! register_event {
+    ($Event:ty) => {
+        const _: () = {
+            #[$crate::__private::linkme::distributed_slice($crate::EVENTS)]
+            #[linkme(crate = $crate::__private::linkme)]
+            static ENTRY: $crate::EventInfo =
+                $crate::EventInfo::of::<$Event>(concat!(module_path!(), " (", file!(), ":", line!(), ")"));
+        };
+    };
 }
 
 /// An event that happened.
@@ -194,14 +255,14 @@ mod tests {
 
     use super::*;
 
-    #[derive(Serialize)]
+    #[derive(Serialize, QapiType)]
     struct Stop;
 
     impl EventType for Stop {
         const NAME: &'static str = "STOP";
     }
 
-    #[derive(Serialize)]
+    #[derive(Serialize, QapiType)]
     struct Shutdown {
         guest: bool,
         reason: &'static str,

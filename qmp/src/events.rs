@@ -2,19 +2,19 @@
 
 use serde::Serialize;
 
-use crate::EventType;
 use crate::run_control::ShutdownCause;
+use crate::{EventInfo, EventType, QapiType};
 
 macro_rules! event {
     ($(#[$meta:meta])* $name:literal $type:ident { $($(#[$field_meta:meta])* $field:ident: $field_type:ty,)* }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, QapiType)]
         pub struct $type { $($(#[$field_meta])* pub $field: $field_type,)* }
         event!(@ $name $type);
     };
     ($(#[$meta:meta])* $name:literal $type:ident;) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, QapiType)]
         pub struct $type;
         event!(@ $name $type);
     };
@@ -38,6 +38,11 @@ event! {
 event! {
     /// The guest was asked to power itself off.
     "POWERDOWN" Powerdown;
+}
+
+event! {
+    /// The guest put its memory on its disk, and is about to power itself off.
+    "SUSPEND_DISK" SuspendDisk;
 }
 
 event! {
@@ -95,3 +100,11 @@ event! {
         path: String,
     }
 }
+
+macro_rules! infos {
+    ($($type:ident)*) => { [$(EventInfo::of::<$type>(concat!(module_path!(), "::", stringify!($type)))),*] };
+}
+
+/// The events of this crate.
+pub(crate) const EVENTS: [EventInfo; 7] =
+    infos![Stop Resume Powerdown Reset Shutdown DeviceDeleted DeviceUnplugGuestError];

@@ -34,6 +34,9 @@
 
 #![forbid(unsafe_code)]
 
+// The derive macro names this crate from within it, too.
+extern crate self as qmp;
+
 mod arguments;
 mod command;
 mod commands;
@@ -47,16 +50,18 @@ pub mod json;
 pub mod object;
 mod registry;
 mod run_control;
+pub mod schema;
 pub mod session;
 mod version;
 
-pub use command::{COMMANDS, Command, CommandEntry, Empty, Flags};
+pub use command::{COMMANDS, Command, CommandEntry, CommandTypes, Empty, Flags};
 pub use context::Context;
 pub use error::Error;
-pub use event::{Event, EventQueue, EventSender, EventType};
+pub use event::{EVENTS, Event, EventInfo, EventQueue, EventSender, EventType};
 pub use qom::ErrorClass;
 pub use registry::{Commands, DuplicateCommand};
 pub use run_control::{KvmInfo, RunControl, RunState, ShutdownCause};
+pub use schema::QapiType;
 pub use session::Session;
 pub use version::{VERSION, VersionInfo, VersionTriple};
 

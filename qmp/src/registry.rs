@@ -5,13 +5,14 @@
 
 use crate::command::{COMMANDS, CommandEntry};
 use crate::commands;
+use crate::event::{EVENTS, EventInfo};
 use crate::hmp::{self, HMP_COMMANDS, HmpEntry, INFO_TOPICS, InfoEntry};
 
 /// Two commands of one name: a mistake in the program.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} '{name}' is declared twice: in {first} and in {second}")]
 pub struct DuplicateCommand {
-    /// `QMP command`, `monitor command` or `info topic`.
+    /// `QMP command`, `monitor command`, `info topic` or `event`.
     pub kind: &'static str,
     /// The name.
     pub name: String,
@@ -21,12 +22,13 @@ pub struct DuplicateCommand {
     pub second: &'static str,
 }
 
-/// All commands of a program, sorted by name.
+/// All commands and events of a program, sorted by name.
 #[derive(Debug, Clone)]
 pub struct Commands {
     qmp: Vec<CommandEntry>,
     hmp: Vec<HmpEntry>,
     info: Vec<InfoEntry>,
+    events: Vec<EventInfo>,
 }
 
 fn sorted<T: Copy>(
@@ -51,7 +53,7 @@ fn sorted<T: Copy>(
 }
 
 impl Commands {
-    /// This crate's commands and everything that the program's other crates register.
+    /// This crate's commands and events and everything that the program's other crates register.
     ///
     /// # Errors
     /// [`DuplicateCommand`].
@@ -60,10 +62,11 @@ impl Commands {
             commands::builtin().chain(COMMANDS.iter().copied()),
             hmp::commands::COMMANDS.iter().chain(HMP_COMMANDS.iter()).copied(),
             hmp::commands::INFO.iter().chain(INFO_TOPICS.iter()).copied(),
+            crate::events::EVENTS.into_iter().chain(EVENTS.iter().copied()),
         )
     }
 
-    /// These commands and no others.
+    /// These commands and events and no others.
     ///
     /// # Errors
     /// [`DuplicateCommand`].
@@ -71,11 +74,13 @@ impl Commands {
         qmp: impl IntoIterator<Item = CommandEntry>,
         hmp: impl IntoIterator<Item = HmpEntry>,
         info: impl IntoIterator<Item = InfoEntry>,
+        events: impl IntoIterator<Item = EventInfo>,
     ) -> Result<Self, DuplicateCommand> {
         Ok(Self {
             qmp: sorted("QMP command", qmp, |entry| entry.name, |entry| entry.declared_at)?,
             hmp: sorted("monitor command", hmp, |entry| entry.names, |entry| entry.declared_at)?,
             info: sorted("info topic", info, |entry| entry.names, |entry| entry.declared_at)?,
+            events: sorted("event", events, |entry| entry.name, |entry| entry.declared_at)?,
         })
     }
 
@@ -95,6 +100,12 @@ impl Commands {
     #[must_use]
     pub fn info(&self) -> &[InfoEntry] {
         &self.info
+    }
+
+    /// The events, sorted by name.
+    #[must_use]
+    pub fn events(&self) -> &[EventInfo] {
+        &self.events
     }
 
     /// The QMP command of that name.

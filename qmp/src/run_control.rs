@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// The machine's state as `query-status` names it (QAPI's `RunState`), as far as a machine without
 /// migration and snapshots can be in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
     /// Stopped by a debugger.
@@ -46,7 +46,7 @@ impl RunState {
 }
 
 /// Why the machine is reset or the program ends (QAPI's `ShutdownCause`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShutdownCause {
     /// An error of the host.
@@ -78,7 +78,7 @@ impl ShutdownCause {
 }
 
 /// Whether KVM is there and in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 pub struct KvmInfo {
     /// The machine runs under KVM.
     pub enabled: bool,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::json::{self, JsonError, Reader, Writer};
+use crate::schema::QapiType;
 use crate::version::{VERSION, VersionInfo};
 use crate::{Context, Error, Event};
 
@@ -33,15 +34,17 @@ struct Greeting {
 }
 
 /// Capabilities that a client may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-enum Capability {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, QapiType)]
+pub(crate) enum Capability {
     /// Requests with `exec-oob` overtake those with `execute`.
     #[serde(rename = "oob")]
     OutOfBand,
 }
 
-#[derive(serde::Deserialize)]
-struct Negotiation {
+/// What `qmp_capabilities` takes.
+#[derive(serde::Deserialize, QapiType)]
+pub(crate) struct Negotiation {
+    /// The capabilities to enable.
     enable: Option<Vec<Capability>>,
 }
 

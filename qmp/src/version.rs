@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// The three numbers of a version, declared as QAPI does: of two members with one place in the table of the
 /// reference, the later one is written first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 pub struct VersionTriple {
     /// Year's number.
     pub major: u32,
@@ -15,7 +15,7 @@ pub struct VersionTriple {
 }
 
 /// What the greeting and `query-version` report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 pub struct VersionInfo {
     /// The QEMU whose protocol this is. Managers read from it what a program can do, so it is the version
     /// that this one behaves like and not its own.

@@ -1,6 +1,10 @@
 //! The derive macros of the `qom` crate.
 //!
 //! `#[derive(Object)]` on a struct whose field `parent` is the parent type's struct writes the type's
+//! `#[derive(QapiType)]` describes a type of the crate `qmp` for `query-qmp-schema` by what serde's attributes say of its
+//! wire form. It knows `rename_all`, `rename`, `default`, `skip`, `skip_serializing_if`, `flatten`, `tag`, `content` and
+//! `untagged`; where a field is read or written by functions of its own, `#[qapi(as = Type)]` says what stands on the wire.
+//!
 //! [`TypeInfo`], its constructor and its properties. The grammar:
 //!
 //! ```text
@@ -50,12 +54,17 @@
 //! also takes `family`, `model`, `level`, `xlevel`, `min_level`, `min_xlevel`, `cpuid_0x1f` and `avx10`, each with a
 //! value in parentheses.
 //!
+//! `#[derive(QapiType)]` describes a type of the crate `qmp` for `query-qmp-schema` by what serde's attributes say of its
+//! wire form. It knows `rename_all`, `rename`, `default`, `skip`, `skip_serializing_if`, `flatten`, `tag`, `content` and
+//! `untagged`; where a field is read or written by functions of its own, `#[qapi(as = Type)]` says what stands on the wire.
+//!
 //! [`TypeInfo`]: https://docs.rs/qom
 
 #![forbid(unsafe_code)]
 
 mod cpu_model;
 mod object;
+mod qapi_type;
 
 use proc_macro::TokenStream;
 
@@ -69,4 +78,10 @@ pub fn derive_object(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(CpuModel, attributes(cpu_model, version))]
 pub fn derive_cpu_model(input: TokenStream) -> TokenStream {
     cpu_model::expand(input.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Describes a type for `query-qmp-schema`. See the crate's documentation for the grammar.
+#[proc_macro_derive(QapiType, attributes(qapi, serde))]
+pub fn derive_qapi_type(input: TokenStream) -> TokenStream {
+    qapi_type::expand(input.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }

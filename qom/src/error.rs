@@ -77,6 +77,12 @@ pub enum ValueError {
         /// The member, with the path to it.
         name: String,
     },
+    /// A structured command line gives parts to what has none.
+    #[error("Parameters '{name}.*' are unexpected")]
+    UnexpectedMembers {
+        /// The property or parameter.
+        name: String,
+    },
     /// Text that is not a list of numbers and ranges.
     #[error(transparent)]
     List(#[from] crate::text::list::ListError),
@@ -100,6 +106,7 @@ impl ValueError {
             | Self::Expects { name, .. }
             | Self::Missing { name }
             | Self::Unexpected { name }
+            | Self::UnexpectedMembers { name }
             | Self::Enumeration { name, .. } => name,
             Self::List(error) => &mut error.name,
         };

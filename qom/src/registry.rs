@@ -12,7 +12,8 @@
 //! an unknown parent or a cycle is an error that names the crates.
 
 use std::any::{Any, TypeId};
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, btree_map};
 use std::sync::{Arc, OnceLock};
 
 use crate::class::{Class, Implements};
@@ -42,67 +43,92 @@ inventory::collect!(PostAccelInit);
 struct Entry {
     info: TypeInfo,
     class: OnceLock<Arc<Class>>,
+    /// Set once its whole lineage is known to be in order. Types are only ever added, so this stays true.
+    sound: OnceLock<Sound>,
+}
+
+/// What is known of a type whose lineage is in order.
+struct Sound {
+    /// Whether it or an ancestor can be made.
+    constructible: bool,
+    parent: Option<Arc<Entry>>,
 }
 
 /// All types by name, each with its class once somebody asked for it.
 #[derive(Default)]
 pub(crate) struct TypeTable {
-    entries: BTreeMap<String, Entry>,
+    // Entries are large, and a tree moves them about while it grows.
+    entries: BTreeMap<Cow<'static, str>, Arc<Entry>>,
 }
 
 impl TypeTable {
     fn register(&mut self, info: TypeInfo) -> Result<(), RegistryError> {
-        if let Some(other) = self.entries.get(info.name()) {
-            let (first, second) = (other.info.site.min(info.site), other.info.site.max(info.site));
-            return Err(RegistryError::Duplicate {
-                name: info.name().to_owned(),
-                first: first.krate,
-                first_at: first.to_string(),
-                second: second.krate,
-                second_at: second.to_string(),
-            });
+        match self.entries.entry(info.name.clone()) {
+            btree_map::Entry::Vacant(place) => {
+                let entry = Entry { info, class: OnceLock::new(), sound: OnceLock::new() };
+                place.insert(Arc::new(entry));
+                Ok(())
+            }
+            btree_map::Entry::Occupied(place) => {
+                let other = place.get().info.site;
+                let (first, second) = (other.min(info.site), other.max(info.site));
+                Err(RegistryError::Duplicate {
+                    name: info.name().to_owned(),
+                    first: first.krate,
+                    first_at: first.to_string(),
+                    second: second.krate,
+                    second_at: second.to_string(),
+                })
+            }
         }
-        self.entries.insert(info.name().to_owned(), Entry { info, class: OnceLock::new() });
-        Ok(())
     }
 
     /// Every parent and interface is known and of the right kind, no type is its own ancestor, every concrete type can
-    /// be made. What is missing and `expected` is no mistake.
+    /// be made. What is missing and `expected` is no mistake. Types that an earlier check found in order are not looked at
+    /// again, nor is any type for everything that builds on it.
     fn check(&self, expected: impl Fn(&str) -> bool) -> Result<(), RegistryError> {
-        // Types whose lineage is in order, and whether they or an ancestor can be made: each is looked at once,
-        // whatever builds on it.
-        let mut sound: HashMap<&str, bool> = HashMap::with_capacity(self.entries.len());
         for entry in self.entries.values() {
-            let mut lineage = Vec::new();
-            let mut at = &entry.info;
-            let mut constructible = loop {
-                if let Some(constructible) = sound.get(at.name()) {
-                    break *constructible;
+            if entry.sound.get().is_some() {
+                continue;
+            }
+            let mut lineage: Vec<&Arc<Entry>> = Vec::new();
+            let mut at = entry;
+            // Whether nothing is missing, expected or not.
+            let mut complete = true;
+            let (mut constructible, mut parent) = loop {
+                if let Some(sound) = at.sound.get() {
+                    break (sound.constructible, Some(at));
                 }
                 if lineage.len() > self.entries.len() {
-                    return Err(self.cycle(at));
+                    return Err(self.cycle(&at.info));
                 }
-                self.check_interfaces(at, &expected)?;
+                complete &= self.check_interfaces(&at.info, &expected)?;
                 lineage.push(at);
-                let Some(parent) = &at.parent else { break false };
+                let Some(parent) = &at.info.parent else { break (false, None) };
                 at = match self.entries.get(parent.as_ref()) {
-                    Some(parent) if parent.info.is_interface != at.is_interface => {
-                        return Err(wrong_kind(at, parent.info.name()));
+                    Some(parent) if parent.info.is_interface != at.info.is_interface => {
+                        return Err(wrong_kind(&at.info, parent.info.name()));
                     }
-                    Some(parent) => &parent.info,
-                    None if expected(parent) => break true,
+                    Some(parent) => parent,
+                    None if expected(parent) => {
+                        complete = false;
+                        break (true, None);
+                    }
                     None => {
                         return Err(RegistryError::UnknownParent {
-                            name: at.name().to_owned(),
+                            name: at.info.name().to_owned(),
                             parent: parent.to_string(),
-                            krate: at.site.krate,
+                            krate: at.info.site.krate,
                         });
                     }
                 };
             };
-            for info in lineage.into_iter().rev() {
-                constructible |= info.construct.is_some();
-                sound.insert(info.name(), constructible);
+            for ancestor in lineage.into_iter().rev() {
+                constructible |= ancestor.info.construct.is_some();
+                if complete {
+                    let _ = ancestor.sound.set(Sound { constructible, parent: parent.cloned() });
+                }
+                parent = Some(ancestor);
             }
             if !constructible && !entry.info.is_abstract {
                 return Err(RegistryError::NoConstructor { name: entry.info.name().to_owned() });
@@ -125,16 +151,18 @@ impl TypeTable {
         RegistryError::Cycle { types }
     }
 
+    /// Whether all interfaces are there, and none is merely expected.
     fn check_interfaces(
         &self,
         info: &TypeInfo,
         expected: impl Fn(&str) -> bool,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<bool, RegistryError> {
+        let mut complete = true;
         for interface in &info.interfaces {
             match self.entries.get(interface.name()) {
                 Some(entry) if entry.info.is_interface && !info.is_interface => (),
                 Some(_) => return Err(wrong_kind(info, interface.name())),
-                None if expected(interface.name()) => (),
+                None if expected(interface.name()) => complete = false,
                 None => {
                     return Err(RegistryError::UnknownInterface {
                         name: info.name().to_owned(),
@@ -144,7 +172,7 @@ impl TypeTable {
                 }
             }
         }
-        Ok(())
+        Ok(complete)
     }
 
     /// The name of the first ancestor or interface without which the class cannot be built; the type's own
@@ -153,6 +181,9 @@ impl TypeTable {
         let mut at = name;
         for _ in 0..=self.entries.len() {
             let Some(entry) = self.entries.get(at) else { return Some(at) };
+            if entry.class.get().is_some() {
+                return None;
+            }
             for interface in &entry.info.interfaces {
                 let lineage = std::iter::successors(Some(interface.name()), |name| {
                     self.entries.get(*name).and_then(|entry| entry.info.parent.as_deref())
@@ -220,8 +251,32 @@ impl TypeTable {
         all
     }
 
-    pub(crate) fn infos(&self) -> impl Iterator<Item = &TypeInfo> {
-        self.entries.values().map(|entry| &entry.info)
+    /// The names of all types that are, implement or extend `wanted`, or of all types, in order.
+    pub(crate) fn names(&self, wanted: Option<&str>, include_abstract: bool) -> Vec<&str> {
+        // Nothing is a type that there is not.
+        let wanted = wanted.map(|name| self.entries.get(name));
+        self.entries
+            .values()
+            .filter(|entry| include_abstract || !entry.info.is_abstract)
+            .filter(|entry| match wanted {
+                None => true,
+                Some(wanted) => wanted.is_some_and(|wanted| self.is_a(entry, wanted)),
+            })
+            .map(|entry| entry.info.name())
+            .collect()
+    }
+
+    /// Whether a type is, implements or extends another one.
+    fn is_a(&self, entry: &Entry, wanted: &Arc<Entry>) -> bool {
+        let mut lineage = std::iter::successors(Some(entry), |entry| entry.sound.get()?.parent.as_deref());
+        lineage.any(|entry| {
+            std::ptr::eq(entry, Arc::as_ptr(wanted))
+                || wanted.info.is_interface
+                    && entry.info.interfaces.iter().any(|interface| {
+                        let interface = self.entries.get(interface.name());
+                        interface.is_some_and(|interface| self.is_a(interface, wanted))
+                    })
+        })
     }
 
     pub(crate) fn info(&self, name: &str) -> Option<&TypeInfo> {

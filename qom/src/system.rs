@@ -153,12 +153,7 @@ impl Qom {
     /// The names of all types, sorted, that are or implement `implements` (all if none is given). Builds no class.
     #[must_use]
     pub fn type_names(&self, implements: Option<&str>, include_abstract: bool) -> Vec<&str> {
-        self.types
-            .infos()
-            .filter(|info| include_abstract || !info.is_abstract)
-            .filter(|info| implements.is_none_or(|wanted| self.info_is_a(info.name(), wanted)))
-            .map(crate::TypeInfo::name)
-            .collect()
+        self.types.names(implements, include_abstract)
     }
 
     /// Whether a type is abstract; none if there is no such type. Builds no class.
@@ -171,24 +166,6 @@ impl Qom {
     #[must_use]
     pub fn parent_name(&self, name: &str) -> Option<&str> {
         self.types.info(name).and_then(|info| info.parent.as_deref())
-    }
-
-    fn info_is_a(&self, name: &str, wanted: &str) -> bool {
-        std::iter::successors(self.types.info(name), |info| self.types.info(info.parent.as_deref()?)).any(
-            |info| {
-                info.name() == wanted
-                    || info
-                        .interfaces
-                        .iter()
-                        .any(|interface| self.info_is_a_interface(interface.name(), wanted))
-            },
-        )
-    }
-
-    fn info_is_a_interface(&self, name: &str, wanted: &str) -> bool {
-        name == wanted
-            || std::iter::successors(self.types.info(name), |info| self.types.info(info.parent.as_deref()?))
-                .any(|info| info.name() == wanted)
     }
 
     /// Adds a global property. It concerns objects made from now on. Globals are applied in the order of

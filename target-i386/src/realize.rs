@@ -84,6 +84,17 @@ pub enum RealizeError {
     Table(#[from] TableError),
 }
 
+/// Why a guest has no performance counters under KVM. The texts are the reference's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PmuProblem {
+    /// The host's processor, of another vendor, has no such counters.
+    #[error("host doesn't support requested feature: vPMU")]
+    OtherVendor,
+    /// A CPU of AMD's without counters.
+    #[error("AMD performance-monitoring is supported from K7 and later")]
+    BeforeK7,
+}
+
 /// A CPU's final description.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RealizedCpu {
@@ -105,6 +116,8 @@ pub struct RealizedCpu {
     pub microcode_revision: u64,
     /// IA32_MCG_CAP as it is asked of the accelerator; `None` for a CPU without a machine check architecture.
     pub machine_check: Option<u64>,
+    /// Why KVM gives the guest no performance counters though `pmu` is on; `None` where it does.
+    pub pmu_problem: Option<PmuProblem>,
 }
 
 /// Names of bits as lists of missing features give them: XSAVE components go by the feature that
@@ -292,6 +305,7 @@ impl Expanded {
             self.config.tsc_khz = source.tsc_khz().unwrap_or(0).into();
         }
         let machine_check = self.machine_check(source)?;
+        let pmu_problem = self.pmu_problem(source);
         let config = self.config.clone();
         let table = build(&BuildInput {
             config: &config,
@@ -311,8 +325,20 @@ impl Expanded {
             shows_hyperv: config.hyperv.active(source),
             microcode_revision: config.ucode_rev,
             machine_check,
+            pmu_problem,
             config,
         })
+    }
+
+    fn pmu_problem(&self, source: &dyn CpuidSource) -> Option<PmuProblem> {
+        /// The Athlon's, the first with counters.
+        const K7: u32 = 6;
+        let CpuConfig { pmu, vendor, signature, .. } = self.config;
+        let host = source.host_identity().filter(|_| pmu)?;
+        if !host.vendor.has_counters_of(vendor) {
+            return Some(PmuProblem::OtherVendor);
+        }
+        (vendor.is_amd() && signature.family() < K7).then_some(PmuProblem::BeforeK7)
     }
 
     fn check_lbr(&mut self, source: &dyn CpuidSource) -> Result<(), RealizeError> {

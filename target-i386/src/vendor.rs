@@ -81,6 +81,13 @@ impl Vendor {
     pub fn is_intel_like(self) -> bool {
         [Self::INTEL, Self::ZHAOXIN, Self::CENTAUR].contains(&self)
     }
+
+    /// Whether a host of this vendor can give a guest of the other its performance counters: those of Intel, Zhaoxin and
+    /// Centaur have the same registers, and all others their own.
+    #[must_use]
+    pub fn has_counters_of(self, guest: Self) -> bool {
+        self == guest || self.is_intel_like() && guest.is_intel_like()
+    }
 }
 
 /// The text up to the first zero byte.
@@ -181,6 +188,19 @@ mod tests {
         assert_eq!(Vendor::new("short"), Err(BadVendor));
         assert_eq!(Vendor::NONE.to_string(), "");
         assert_eq!(Vendor::from_static("AuthenticAMD"), Vendor::AMD);
+    }
+
+    #[test]
+    fn counters_are_a_family_matter() {
+        for (host, guest, same) in [
+            (Vendor::AMD, Vendor::AMD, true),
+            (Vendor::INTEL, Vendor::ZHAOXIN, true),
+            (Vendor::CENTAUR, Vendor::INTEL, true),
+            (Vendor::AMD, Vendor::HYGON, false),
+            (Vendor::INTEL, Vendor::AMD, false),
+        ] {
+            assert_eq!(host.has_counters_of(guest), same, "{host} {guest}");
+        }
     }
 
     proptest! {

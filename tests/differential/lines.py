@@ -212,7 +212,10 @@ class Lines:
         if bad:
             name = rng.choice([*IDS, "apic-id", "node-id", "foo", "avx", "level", "vendor", "realized", "hotplugged"])
             wrong = rng.choice(["-1", "3", "70000", "2147483648", "4294967296", "x", "", "on", "1.5", "-2"])
-            if numbers:
+            if name == "realized":
+                # What comes before it and what after is a hash table's to say.
+                wrong = "x"
+            elif numbers:
                 wrong = rng.choice([wrong, -1, 3, 2**31, 2**32, 2**63, 1.5, None, [], {}, True])
             pairs = [pair for pair in pairs if pair[0] != name] + [(name, wrong)]
         if rng.random() < 0.5:
@@ -232,6 +235,8 @@ class Lines:
     def device(self, rng, bad, model="qemu64"):
         """-device of a CPU."""
         in_json = rng.random() < 0.3
+        wrong_word = bad and not in_json and rng.random() < 0.15
+        bad = bad and not wrong_word
         driver = self.cpu_type(rng, bad, model)
         pairs = self.cpu_properties(rng, bad, in_json)
         if rng.random() < 0.7:
@@ -246,7 +251,8 @@ class Lines:
         words = [driver, *(f"{name}={value}" for name, value in pairs)]
         if rng.random() < 0.1:
             words[0] = f"driver={driver}"
-        if bad and rng.random() < 0.15:
+        # One mistake, as a hash table's order says which of two is told.
+        if wrong_word:
             words.append(rng.choice(["foo", "nofoo", "=", "=1", "", "id=c7,id=c8", "bus=x", "driver=y", "addr=3", "avx"]))
         return ["-device", ",".join(words)]
 

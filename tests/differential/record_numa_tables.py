@@ -103,13 +103,13 @@ def find(dump, signature):
     while at >= 0:
         length = int.from_bytes(dump[at + 4 : at + 8], "little")
         table = dump[at : at + length]
-        if 36 <= length <= len(dump) - at and sum(table) % 256 == 0 and table[10:16] == b"BOCHS ":
+        if 36 <= length <= len(dump) - at and sum(table) % 256 == 0 and table[28:32] == b"BXPC":
             return table.hex()
         at = dump.find(signature, at + 1)
     return None
 
 
-def record(directory, program, arguments):
+def low_memory(arguments):
     size = next((arguments[at + 1] for at, word in enumerate(arguments) if word == "-m"), "128M")
     ram = int(size[:-1]) << (30 if size.endswith("G") else 20)
     low = ram
@@ -117,23 +117,32 @@ def record(directory, program, arguments):
         low = 0x80000000
     elif ram >= 0xE0000000:
         low = 0xC0000000
+    return low
+
+
+def record(directory, program, arguments, names=("SRAT", "SLIT", "HMAT"), questions=()):
+    """The tables with these names, of which there must be the first, and what the monitor answers to the questions."""
+    low = low_memory(arguments)
     child = subprocess.Popen(program + ["-accel", "tcg", "-display", "none", "-nodefaults", "-qmp", "stdio"] + arguments,
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     time.sleep(3)
     path = "/tmp/numa-tables.bin"
     size = min(low, 4 << 20)
-    for request in [{"execute": "qmp_capabilities"}, {"execute": "pmemsave", "arguments": {"val": low - size, "size": size, "filename": path}}, {"execute": "quit"}]:
+    requests = [{"execute": question, "id": question} for question in questions]
+    requests.append({"execute": "pmemsave", "arguments": {"val": low - size, "size": size, "filename": path}})
+    for request in [{"execute": "qmp_capabilities"}, *requests, {"execute": "quit"}]:
         child.stdin.write(json.dumps(request) + "\n")
     child.stdin.close()
-    child.stdout.read()
+    replies = [json.loads(line) for line in child.stdout.read().splitlines()]
     assert child.wait() == 0, arguments
     dump = os.path.join(directory, os.path.basename(path))
     with open(dump, "rb") as file:
         memory = file.read()
     os.remove(dump)
-    tables = {name: find(memory, name.encode()) for name in ["SRAT", "SLIT", "HMAT"]}
-    assert tables["SRAT"], arguments
-    return {"arguments": arguments, **{name: table for name, table in tables.items() if table}}
+    tables = {name: find(memory, name.encode()) for name in names}
+    assert tables[names[0]], arguments
+    answers = {reply["id"]: reply["return"] for reply in replies if "id" in reply}
+    return {"arguments": arguments, **answers, **{name: table for name, table in tables.items() if table}}
 
 
 def main():
@@ -145,4 +154,5 @@ def main():
         print(json.dumps(record(directory, program, arguments), separators=(",", ":")), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -57,3 +57,18 @@ fn errors_are_the_references() {
     // And nothing is left of a CPU that was made for an answer.
     assert_eq!(qmp.ok("query-status", &json!({}))["running"], true);
 }
+
+/// `avx10-version` sets other features, one of which is said to be off: QEMU 11.1.2 sets it last, in whichever order they are sent.
+#[test]
+fn properties_are_set_in_the_references_order() {
+    let program = Program::start(&["-accel", "tcg", "-M", "none"]);
+    let mut qmp = program.qmp();
+    for props in [
+        json!({"avx10-vnni-int": false, "avx10-version": 2}),
+        json!({"avx10-version": 2, "avx10-vnni-int": false}),
+    ] {
+        let ask = json!({"type": "full", "model": {"name": "EPYC-v5", "props": props}});
+        let props = &qmp.ok("query-cpu-model-expansion", &ask)["model"]["props"];
+        assert_eq!(json!([props["avx10-version"], props["avx10-vnni-int"]]), json!([2, false]));
+    }
+}

@@ -5,7 +5,7 @@
 
 use kvm_ioctls::{Cap, Kvm};
 use serde_json::json;
-use tests::{Program, kvm_or_skip, run};
+use tests::{Program, kvm_or_skip, run, run_with_input};
 
 fn refused(arguments: &[&str]) -> Vec<String> {
     let arguments = [&["-display", "none"], arguments].concat();
@@ -99,4 +99,46 @@ fn a_dump_tells_what_takes_a_vcpu_or_a_request_to_know() {
         None => assert!(!attributes, "{host}"),
     }
     assert!(host["lmce"].is_boolean());
+}
+
+/// A host has the performance counters of its own vendor alone; Intel's relatives share Intel's.
+#[test]
+fn performance_counters_of_another_vendor() {
+    if !kvm_or_skip("performance_counters_of_another_vendor") {
+        return;
+    }
+    let info = std::fs::read_to_string("/proc/cpuinfo").expect("readable");
+    let vendor = info
+        .lines()
+        .find_map(|line| line.strip_prefix("vendor_id"))
+        .expect("a vendor")
+        .trim_start_matches(['\t', ' ', ':']);
+    let other = if vendor == "AuthenticAMD" { "GenuineIntel" } else { "AuthenticAMD" };
+    let text = "qom-system-x86_64: host doesn't support requested feature: vPMU\n";
+    for (vendor, pmu, told) in [(vendor, "on", 0), (other, "on", 2), (other, "off", 0)] {
+        let cpu = format!("qemu64,check=off,vendor={vendor},pmu={pmu}");
+        let arguments = [
+            "-accel",
+            "kvm",
+            "-smp",
+            "2",
+            "-S",
+            "-display",
+            "none",
+            "-nodefaults",
+            "-monitor",
+            "stdio",
+            "-cpu",
+            &cpu,
+        ];
+        let finished = run_with_input(&arguments, "quit\n");
+        assert_eq!(finished.stderr, text.repeat(told), "{cpu}");
+    }
+    if vendor == "AuthenticAMD" {
+        let arguments =
+            ["-accel", "kvm", "-S", "-display", "none", "-nodefaults", "-monitor", "stdio", "-cpu"];
+        let finished = run_with_input(&[&arguments[..], &["486,pmu=on"]].concat(), "quit\n");
+        let text = "qom-system-x86_64: AMD performance-monitoring is supported from K7 and later\n";
+        assert_eq!(finished.stderr, text);
+    }
 }

@@ -164,3 +164,22 @@ fn quit_and_signals_end_the_program_in_order() {
     assert_eq!(program.wait(), Some(0));
     assert!(!socket.exists(), "the socket is left behind");
 }
+
+/// A log on a full disk is no reason to end otherwise than with what was to be said.
+#[test]
+fn standard_error_that_cannot_be_written_changes_nothing() {
+    for (arguments, status) in [
+        (&["-foo"][..], 1),
+        (&["-cpu", "nope"], 1),
+        (&["-M", "pc-q35-5.2", "-accel", "tcg", "-cpu", "help"], 0),
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let ended = std::process::Command::new(tests::binary())
+            .args(arguments)
+            .stdout(std::process::Stdio::null())
+            .stderr(full)
+            .status()
+            .unwrap();
+        assert_eq!(ended.code(), Some(status), "{arguments:?}");
+    }
+}

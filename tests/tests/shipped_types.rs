@@ -79,6 +79,7 @@ const TYPES: &[&str] = &[
     "secret_common",
     "tcg-accel",
     "user-creatable",
+    "x-ospm-guest",
     "x86-accel",
     "x86_64-cpu",
 ];

@@ -12,8 +12,14 @@
 //! A *slot* is an index in the list of possible CPUs, its *arch id* the CPU's APIC ID. While the
 //! selector names no slot every read gives 0 and every write but that of the selector is
 //! ignored. Registers are not byte arrays: an access of any size at a register's offset reaches
-//! the register, and one at another offset, or not aligned to its size, reaches nothing.
-//! All of this, and the order of precedence of the control bits, was read off the reference.
+//! the register, and one at another offset, or not aligned to its size, reaches nothing. A reset of
+//! the machine changes none of them: selector, command, events and reports stay.
+//! All of this, and the order of precedence of the control bits, was read off the reference
+//! (`tests/transcripts/cpu-hotplug-registers.txt`).
+//!
+//! Every access costs the same whatever the number of slots: a guest that hammers the registers keeps
+//! nobody waiting. A set of bits says which slots have something to tell, so that the search for the next one reads
+//! 64 slots at a time.
 //!
 //! Machines of old start with a bitmap of present CPUs at the same ports, and change to the
 //! block above when the guest writes 0 to its first byte: [`HotplugMode::LegacyBitmap`]. The
@@ -22,6 +28,8 @@
 //! One difference from the reference is on purpose. There, an ejected CPU's pending events stay
 //! and meet the next CPU in the slot, which then is asked to leave the moment it arrives. Here
 //! an eject ends the events of the CPU that left.
+
+use std::ops::Range;
 
 use thiserror::Error;
 
@@ -88,6 +96,8 @@ pub struct SlotStatus {
     pub removing: bool,
     /// The operating system left the eject to firmware.
     pub firmware_eject: bool,
+    /// The guest has looked at the CPU since it came, or since the machine was reset.
+    pub seen: bool,
     /// Last `_OST` source event, 0 if none.
     pub ost_event: u32,
     /// Last `_OST` status, 0 if none.
@@ -98,6 +108,21 @@ pub struct SlotStatus {
 struct Slot {
     arch_id: u64,
     status: SlotStatus,
+}
+
+/// What a guest's read gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// What it reads.
+    pub value: u32,
+    /// The slots among which there is a CPU that the guest looked at for the first time; empty if there is none.
+    pub seen: Range<u32>,
+}
+
+impl Read {
+    fn of(value: u32) -> Self {
+        Self { value, seen: 0..0 }
+    }
 }
 
 /// What a guest's write asks of the machine.
@@ -148,24 +173,55 @@ pub enum SlotError {
 #[derive(Debug, Clone)]
 pub struct CpuHotplug {
     slots: Vec<Slot>,
+    /// A bit a slot: there is something to tell of it.
+    pending: Vec<u64>,
+    /// A bit an APIC ID: the CPU is there.
+    bitmap: [u8; LEGACY_LEN as usize],
     selector: u32,
     command: Command,
     legacy: bool,
 }
 
 impl CpuHotplug {
-    /// A block for the possible CPUs in their order. Slot 0 is the boot CPU: never ejected.
+    /// A block for the possible CPUs in their order, in which their arch ids rise. Slot 0 is the boot CPU: never ejected.
     pub fn new(slots: impl IntoIterator<Item = SlotInit>, mode: HotplugMode) -> Self {
         let slots = slots.into_iter().map(|init| Slot {
             arch_id: init.arch_id,
             status: SlotStatus { present: init.present, ..SlotStatus::default() },
         });
-        Self {
-            slots: slots.collect(),
+        let slots: Vec<_> = slots.collect();
+        let mut this = Self {
+            pending: vec![0; slots.len().div_ceil(64)],
+            slots,
+            bitmap: [0; LEGACY_LEN as usize],
             selector: 0,
             command: Command::NextWithEvent,
             legacy: mode == HotplugMode::LegacyBitmap,
+        };
+        (0..this.slots.len()).for_each(|slot| this.note(slot));
+        this
+    }
+
+    /// Brings what is derived from a slot's state up to date.
+    fn note(&mut self, slot: usize) {
+        let Some(Slot { arch_id, status }) = self.slots.get(slot) else { return };
+        if let Some(word) = self.pending.get_mut(slot / 64) {
+            set_bit(word, slot % 64, status.inserting || status.removing || status.firmware_eject);
         }
+        if let Some(byte) = usize::try_from(*arch_id / 8).ok().and_then(|byte| self.bitmap.get_mut(byte)) {
+            let bit = 1 << (arch_id % 8);
+            *byte = if status.present { *byte | bit } else { *byte & !bit };
+        }
+    }
+
+    /// The next slot from `from` on, around the end, of which there is something to tell.
+    fn next_pending(&self, from: usize) -> Option<usize> {
+        let words = self.pending.len();
+        let first = self.pending.get(from / 64)? & (u64::MAX << (from % 64));
+        let from_word = from / 64;
+        let rest = (1..=words).map(|i| (from_word + i) % words).map(|word| (word, self.pending[word]));
+        let mut found = std::iter::once((from_word, first)).chain(rest).filter(|(_, bits)| *bits != 0);
+        found.next().map(|(word, bits)| word * 64 + bits.trailing_zeros() as usize)
     }
 
     /// Length in bytes of the port range the block needs over its life.
@@ -188,93 +244,124 @@ impl CpuHotplug {
         self.slots.get(slot as usize).map(|s| s.status)
     }
 
-    /// Some CPU has an event that the guest has not announced.
+    /// There is something to tell of some CPU: what command 0 finds.
     pub fn event_pending(&self) -> bool {
-        self.slots.iter().any(|s| s.status.inserting || s.status.removing)
+        self.pending.iter().any(|word| *word != 0)
     }
 
     /// A CPU arrives. With `announce` (hot-plug) the guest is to be told, and the caller raises
     /// the GPE; without (cold plug) it is simply there.
     pub fn plug(&mut self, slot: u32, announce: bool) -> Result<(), SlotError> {
-        let status = self.slot_mut(slot)?;
-        if status.present {
-            return Err(SlotError::Taken { slot });
-        }
-        *status = SlotStatus {
-            present: true,
-            inserting: announce,
-            ost_event: status.ost_event,
-            ost_status: status.ost_status,
-            ..SlotStatus::default()
-        };
-        Ok(())
+        self.change(slot, |status| {
+            if status.present {
+                return Err(SlotError::Taken { slot });
+            }
+            *status = SlotStatus {
+                present: true,
+                inserting: announce,
+                ost_event: status.ost_event,
+                ost_status: status.ost_status,
+                ..SlotStatus::default()
+            };
+            Ok(())
+        })
     }
 
     /// The machine wants the CPU gone; the guest decides, and the caller raises the GPE. Asking
     /// again is allowed, since a guest may have refused.
     pub fn request_unplug(&mut self, slot: u32) -> Result<(), SlotError> {
-        let status = self.slot_mut(slot)?;
-        if !status.present {
-            return Err(SlotError::Empty { slot });
-        }
-        status.removing = true;
-        Ok(())
+        self.change(slot, |status| {
+            status.removing |= status.present;
+            if status.present { Ok(()) } else { Err(SlotError::Empty { slot }) }
+        })
     }
 
     /// Takes a CPU away without the guest's doing: the undoing of a plug that failed further on.
     pub fn withdraw(&mut self, slot: u32) -> Result<(), SlotError> {
-        let status = self.slot_mut(slot)?;
-        if !status.present {
-            return Err(SlotError::Empty { slot });
-        }
-        Self::remove(status);
-        Ok(())
+        self.change(slot, |status| {
+            if !status.present {
+                return Err(SlotError::Empty { slot });
+            }
+            remove(status);
+            Ok(())
+        })
     }
 
-    fn slot_mut(&mut self, slot: u32) -> Result<&mut SlotStatus, SlotError> {
+    /// Takes a CPU away that was announced and that the guest has not looked at; false: it has, and must be asked.
+    pub fn withdraw_unseen(&mut self, slot: u32) -> Result<bool, SlotError> {
+        self.change(slot, |status| {
+            let unseen = status.present && status.inserting && !status.seen;
+            if unseen {
+                remove(status);
+            }
+            Ok(unseen)
+        })
+    }
+
+    /// The guest starts anew and has seen nothing: all that a reset of the machine means here.
+    pub fn forget_sightings(&mut self) {
+        for slot in &mut self.slots {
+            slot.status.seen = false;
+        }
+    }
+
+    /// Changes a slot's state, and what is derived from it.
+    fn change<R>(
+        &mut self,
+        slot: u32,
+        change: impl FnOnce(&mut SlotStatus) -> Result<R, SlotError>,
+    ) -> Result<R, SlotError> {
         let slots = self.slots.len() as u32;
-        match self.slots.get_mut(slot as usize) {
-            Some(s) => Ok(&mut s.status),
-            None => Err(SlotError::NoSuchSlot { slot, slots }),
-        }
+        let index = slot as usize;
+        let status = &mut self.slots.get_mut(index).ok_or(SlotError::NoSuchSlot { slot, slots })?.status;
+        let result = change(status);
+        self.note(index);
+        result
     }
 
-    fn remove(status: &mut SlotStatus) {
-        status.present = false;
-        status.inserting = false;
-        status.removing = false;
-        status.firmware_eject = false;
-    }
-
-    /// The guest reads `size` bytes at `offset`.
-    pub fn read(&self, offset: u64, size: u8) -> u32 {
+    /// The guest reads `size` bytes at `offset`. It then has looked at a CPU if it read the flags of one, or its bit.
+    pub fn read(&mut self, offset: u64, size: u8) -> Read {
         if self.legacy {
             return self.read_bitmap(offset, size);
         }
         if offset >= MODERN_LEN {
-            return u32::MAX;
+            return Read::of(u32::MAX);
         }
-        let Some(slot) = self.slots.get(self.selector as usize) else { return 0 };
+        let Some(slot) = self.slots.get_mut(self.selector as usize) else { return Read::of(0) };
         if !aligned(offset, size) {
-            return 0;
+            return Read::of(0);
         }
+        let mut seen = 0..0;
         let value = match (offset, self.command) {
-            (FLAGS, _) => u32::from(flag_byte(slot.status)),
+            (FLAGS, _) => {
+                if slot.status.present && !std::mem::replace(&mut slot.status.seen, true) {
+                    seen = self.selector..self.selector + 1;
+                }
+                u32::from(flag_byte(slot.status))
+            }
             (COMMAND_DATA, Command::NextWithEvent) => self.selector,
             (COMMAND_DATA, Command::ArchId) => slot.arch_id as u32,
             (SELECTOR, Command::ArchId) => (slot.arch_id >> 32) as u32,
             _ => 0,
         };
-        value & mask(size)
+        Read { value: value & mask(size), seen }
     }
 
-    fn read_bitmap(&self, offset: u64, size: u8) -> u32 {
-        let first = offset * 8;
-        let bits = self.slots.iter().filter(|s| s.status.present).filter_map(|s| {
-            let bit = s.arch_id.checked_sub(first)?;
-            (bit < u64::from(size) * 8).then(|| 1u32 << bit)
-        });
-        bits.fold(0, |all, bit| all | bit)
+    fn read_bitmap(&mut self, offset: u64, size: u8) -> Read {
+        let bytes = self.bitmap.iter().skip(offset as usize).take(size.into());
+        let value = bytes.rev().fold(0, |value, byte| value << 8 | u32::from(*byte));
+        // Arch ids rise with the slots.
+        let slots = [offset, offset + u64::from(size)]
+            .map(|byte| self.slots.partition_point(|slot| slot.arch_id < byte * 8));
+        let mut seen = 0..0;
+        for slot in slots[0]..slots[1] {
+            let status = &mut self.slots[slot].status;
+            if status.present && !std::mem::replace(&mut status.seen, true) {
+                let first = if seen.is_empty() { slot as u32 } else { seen.start };
+                seen = first..slot as u32 + 1;
+            }
+        }
+        Read { value, seen }
     }
 
     /// The guest writes `size` bytes at `offset`.
@@ -294,7 +381,11 @@ impl CpuHotplug {
         }
         let slot = self.slots.get_mut(self.selector as usize)?;
         match (offset, self.command) {
-            (FLAGS, _) => self.write_flags(value as u8),
+            (FLAGS, _) => {
+                let effect = self.write_flags(value as u8);
+                self.note(self.selector as usize);
+                effect
+            }
             (COMMAND, _) => {
                 self.write_command(value as u8);
                 None
@@ -322,7 +413,7 @@ impl CpuHotplug {
         } else if value & flags::REMOVE != 0 {
             status.removing = false;
         } else if value & flags::EJECT != 0 && ejectable {
-            Self::remove(status);
+            remove(status);
             return Some(Effect::Eject { slot });
         } else if value & flags::FIRMWARE_EJECT != 0 && value & flags::EJECT == 0 && ejectable {
             status.firmware_eject = true;
@@ -338,18 +429,22 @@ impl CpuHotplug {
             3 => Command::ArchId,
             _ => return,
         };
-        if self.command == Command::NextWithEvent {
-            let count = self.slots.len();
-            let from = self.selector as usize;
-            let pending = (0..count).map(|i| (from + i) % count).find(|&i| {
-                let status = self.slots[i].status;
-                status.inserting || status.removing
-            });
-            if let Some(found) = pending {
-                self.selector = found as u32;
-            }
+        if self.command == Command::NextWithEvent
+            && let Some(found) = self.next_pending(self.selector as usize)
+        {
+            self.selector = found as u32;
         }
     }
+}
+
+/// The CPU has left, with its events.
+fn remove(status: &mut SlotStatus) {
+    let SlotStatus { ost_event, ost_status, .. } = *status;
+    *status = SlotStatus { ost_event, ost_status, ..SlotStatus::default() };
+}
+
+fn set_bit(word: &mut u64, bit: usize, on: bool) {
+    *word = *word & !(1 << bit) | u64::from(on) << bit;
 }
 
 fn flag_byte(status: SlotStatus) -> u8 {
@@ -374,6 +469,9 @@ fn mask(size: u8) -> u32 {
     }
 }
 
+#[cfg(test)]
+#[path = "cpu_hotplug_model.rs"]
+mod model;
 #[cfg(test)]
 #[path = "cpu_hotplug_tests.rs"]
 mod tests;

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::cpu_hotplug::{CpuHotplug, Effect, SlotError, SlotStatus};
+use super::cpu_hotplug::{CpuHotplug, Effect, Read, SlotError, SlotStatus};
 use super::gpe::{GPE_CPU_HOTPLUG, Gpe};
 use crate::io_bus::IoDevice;
 use crate::vm_event::{EventSink, VmEvent};
@@ -65,6 +65,16 @@ impl CpuHotplugDevice {
         self.lock().withdraw(slot)
     }
 
+    /// Takes an announced CPU away if the guest has not looked at it; false: it has.
+    pub fn withdraw_unseen(&self, slot: u32) -> Result<bool, SlotError> {
+        self.lock().withdraw_unseen(slot)
+    }
+
+    /// The machine was reset: the guest has seen no CPU yet. The registers keep their state.
+    pub fn forget_sightings(&self) {
+        self.lock().forget_sightings();
+    }
+
     /// One slot's state; `None` if there is no such slot.
     pub fn status(&self, slot: u32) -> Option<SlotStatus> {
         self.lock().status(slot)
@@ -78,7 +88,11 @@ impl CpuHotplugDevice {
 
 impl IoDevice for CpuHotplugDevice {
     fn read(&self, offset: u64, size: u8) -> u64 {
-        self.lock().read(offset, size).into()
+        let Read { value, seen } = self.lock().read(offset, size);
+        for slot in seen {
+            (self.events)(VmEvent::CpuSeen { slot });
+        }
+        value.into()
     }
 
     fn write(&self, offset: u64, size: u8, value: u64) {
@@ -121,8 +135,11 @@ mod tests {
         device.write(5, 1, 2);
         device.write(8, 4, 0);
         device.write(4, 1, 8);
-        let expected =
-            [VmEvent::CpuOst { slot: 1, source_event: 1, status: 0 }, VmEvent::CpuEject { slot: 1 }];
+        let expected = [
+            VmEvent::CpuSeen { slot: 1 },
+            VmEvent::CpuOst { slot: 1, source_event: 1, status: 0 },
+            VmEvent::CpuEject { slot: 1 },
+        ];
         assert_eq!(*seen.lock().unwrap(), expected);
         assert!(!device.status(1).unwrap().present);
     }

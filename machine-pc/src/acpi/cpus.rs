@@ -9,8 +9,9 @@
 
 use acpi_tables::aml::{
     Acquire, Add, Arg, BufferData, Device, EISAName, Equal, Field, FieldAccessType, FieldEntry,
-    FieldLockRule, FieldUpdateRule, IO, If, LessThan, Local, Method, MethodCall, Mutex, Name, Notify, ONE,
-    OpRegion, OpRegionSpace, Or, Path, Release, ResourceTemplate, Return, Scope, Store, While, ZERO,
+    FieldLockRule, FieldUpdateRule, GreaterEqual, IO, If, LessThan, Local, Method, MethodCall, Mutex, Name,
+    Notify, ONE, OpRegion, OpRegionSpace, Or, Path, Release, ResourceTemplate, Return, Scope, Store, While,
+    ZERO,
 };
 use acpi_tables::{Aml, AmlSink};
 
@@ -171,16 +172,15 @@ fn eject(to: &mut Vec<u8>) {
 /// `CSCN()`: announces every event that is pending, slot after slot from the first on.
 ///
 /// The command moves the selector to the next slot with an event, itself included, and begins again at the first one after the
-/// last. So it is done when the selector went back, or when the slot has no event: then none has. An event that comes behind
-/// the scan raises the GPE again.
+/// last. So it is done when the selector went back, or when the slot has no event: then none has. It is also done where nothing
+/// answers at the ports and all reads give ones. An event that comes behind the scan raises the GPE again.
 fn scan(to: &mut Vec<u8>, cpus: usize) {
     let (from, slot, events) = (Local(0), Local(1), Local(2));
-    let announce = |event: &'static At, code: &'static u8| (event, code);
+    let count = cpus as u32;
     let mut body = Vec::new();
-    let announced = [announce(&INSERTED, &DEVICE_CHECK), announce(&REMOVAL, &EJECT_REQUEST)];
-    for (event, code) in announced {
+    for (event, code) in [(&INSERTED, &DEVICE_CHECK), (&REMOVAL, &EJECT_REQUEST)] {
         let children: [&dyn Aml; 2] =
-            [&MethodCall::new("CTFY".into(), vec![&Local(1), code]), &Store::new(event, &ONE)];
+            [&MethodCall::new("CTFY".into(), vec![&slot, code]), &Store::new(event, &ONE)];
         If::new(&Equal::new(event, &ONE), children.to_vec()).to_aml_bytes(&mut body);
     }
     Method::new(
@@ -191,12 +191,13 @@ fn scan(to: &mut Vec<u8>, cpus: usize) {
             &Acquire::new(LOCK.into(), FOREVER),
             &Store::new(&from, &ZERO),
             &While::new(
-                &LessThan::new(&from, &(cpus as u32)),
+                &LessThan::new(&from, &count),
                 vec![
                     &Store::new(&SELECTOR, &from),
                     &Store::new(&COMMAND, &NEXT_WITH_EVENT),
                     &Store::new(&slot, &DATA),
                     &If::new(&LessThan::new(&slot, &from), vec![&Break]),
+                    &If::new(&GreaterEqual::new(&slot, &count), vec![&Break]),
                     &Or::new(&events, &INSERTED, &REMOVAL),
                     &Or::new(&events, &events, &FIRMWARE_EJECT),
                     &If::new(&Equal::new(&events, &ZERO), vec![&Break]),

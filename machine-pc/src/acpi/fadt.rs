@@ -28,6 +28,12 @@ const CENTURY: u8 = 0x32;
 /// Boot architecture flag: there is a keyboard controller.
 const BOOT_8042: u16 = 1 << 1;
 
+/// How many CPUs the APICs' flat logical destination mode can name.
+const FLAT_LOGICAL_CPUS: usize = 8;
+/// Interrupts reach I/O APICs. The field was reserved after ACPI 1.0, so the crate has no name for it.
+const INT_MODEL_APIC: u8 = 1;
+const INT_MODEL_AT: usize = 44;
+
 /// Length in bytes of the table of ACPI 1.0.
 const LEN_1: usize = 116;
 /// Length in bytes of the table of ACPI 2.0.
@@ -72,6 +78,8 @@ impl Registers {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fadt {
     pub(super) chipset: Chipset,
+    /// How many CPUs there can be.
+    pub(super) cpus: usize,
     /// There is a keyboard controller.
     pub(super) i8042: bool,
     /// Address of the FACS.
@@ -82,7 +90,7 @@ pub(super) struct Fadt {
 
 impl Fadt {
     pub(super) fn table(self, oem: OemIds) -> Vec<u8> {
-        let Self { chipset, i8042, facs, dsdt } = self;
+        let Self { chipset, cpus, i8042, facs, dsdt } = self;
         let Registers { gpe0, enable, disable } = Registers::of(chipset);
         let (facs_32, dsdt_32) = (u32::try_from(facs), u32::try_from(dsdt));
         let old = chipset == Chipset::I440fx && facs_32.is_ok() && dsdt_32.is_ok();
@@ -94,6 +102,9 @@ impl Fadt {
             .flag(Flags::SlpButton)
             .flag(Flags::RtcS4)
             .flag(Flags::UsePlatformClock);
+        if cpus > FLAT_LOGICAL_CPUS {
+            fadt = fadt.flag(Flags::ForceApicClusterModel);
+        }
         // An address is either in the short field or in the long one, but the DSDT's, which is in both.
         fadt.firmware_ctrl = facs_32.unwrap_or(0).into();
         fadt.dsdt = dsdt_32.unwrap_or(0).into();
@@ -126,6 +137,7 @@ impl Fadt {
         // The crate's is that of ACPI 6.5: the older ones are its beginning.
         let mut newest = Vec::new();
         fadt.finalize().to_aml_bytes(&mut newest);
+        newest[INT_MODEL_AT] = INT_MODEL_APIC;
         let (revision, len) = if old { (1, LEN_1) } else { (3, LEN_3) };
         oem.table(*b"FACP", revision, newest.get(HEADER_LEN..len).unwrap_or_default())
     }

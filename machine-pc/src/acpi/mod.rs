@@ -33,3 +33,5 @@ pub use tables::{AcpiCpu, AcpiDescription, AcpiTables};
 
 #[cfg(test)]
 mod numa_tables_tests;
+#[cfg(test)]
+mod tables_tests;

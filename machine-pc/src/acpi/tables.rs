@@ -103,8 +103,10 @@ pub fn build(description: &AcpiDescription, at: u64) -> AcpiTables {
     let mut blob = Blob { at, bytes: Vec::new() };
     let facs = blob.push(&facs());
     let dsdt = blob.push(&dsdt(description, cpus));
-    let mut entries =
-        vec![blob.push(&Fadt { chipset, i8042, facs, dsdt }.table(oem)), blob.push(&madt(cpus, oem))];
+    let mut entries = vec![
+        blob.push(&Fadt { chipset, cpus: cpus.len(), i8042, facs, dsdt }.table(oem)),
+        blob.push(&madt(cpus, oem)),
+    ];
     if let Some(numa) = numa {
         let apic_ids = cpus.iter().map(|cpu| ApicId(cpu.apic_id));
         let tables = [srat(numa, apic_ids, *ram, oem), slit(numa, oem), hmat(numa, oem)];

@@ -9,9 +9,7 @@ use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use linux_loader::loader::bootparam::{
-    LOADED_HIGH, XLF_CAN_BE_LOADED_ABOVE_4G, XLF_KERNEL_64, setup_header,
-};
+use linux_loader::loader::bootparam::{LOADED_HIGH, XLF_CAN_BE_LOADED_ABOVE_4G, XLF_KERNEL_64, setup_header};
 use object::elf::{EM_386, EM_X86_64, FileHeader32, FileHeader64, Machine, NoteType, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{FileKind, LittleEndian};
@@ -325,7 +323,9 @@ fn pvh(bytes: &[u8]) -> Result<Kind, ImageError> {
     let broken = |error: object::Error| ImageError::Elf(error.to_string());
     match FileKind::parse(bytes).map_err(broken)? {
         FileKind::Elf32 => pvh_of(FileHeader32::<LittleEndian>::parse(bytes).map_err(broken)?, EM_386, bytes),
-        FileKind::Elf64 => pvh_of(FileHeader64::<LittleEndian>::parse(bytes).map_err(broken)?, EM_X86_64, bytes),
+        FileKind::Elf64 => {
+            pvh_of(FileHeader64::<LittleEndian>::parse(bytes).map_err(broken)?, EM_X86_64, bytes)
+        }
         _ => Err(ImageError::Elf("it is no program".to_owned())),
     }
 }
@@ -375,7 +375,8 @@ fn segment<P: ProgramHeader<Endian = LittleEndian>>(
 ) -> Option<Option<Segment>> {
     let (start, len) = (part.p_paddr(endian).into(), part.p_memsz(endian).into());
     let (file_start, file_len) = part.file_range(endian);
-    let (from, until) = (usize::try_from(file_start).ok()?, usize::try_from(file_start.checked_add(file_len)?).ok()?);
+    let (from, until) =
+        (usize::try_from(file_start).ok()?, usize::try_from(file_start.checked_add(file_len)?).ok()?);
     bytes.get(from..until)?;
     start.checked_add(len)?;
     (file_len <= len).then_some((len > 0).then_some(Segment { start, len, file: (from, until) }))

@@ -62,7 +62,9 @@ pub enum LayoutError {
         need: u64,
     },
     /// The kernel needs RAM where none is for it.
-    #[error("the kernel needs memory from {start:#x} to {end:#x}; there is some for it from {HIGH_START:#x} to {ram_end:#x}")]
+    #[error(
+        "the kernel needs memory from {start:#x} to {end:#x}; there is some for it from {HIGH_START:#x} to {ram_end:#x}"
+    )]
     Kernel {
         /// First address that it needs.
         start: u64,

@@ -165,9 +165,8 @@ impl DirectBoot {
     /// [`BootError`]; the guest's memory then holds part of it.
     pub fn load(&self, memory: &Arc<Ram>, present: &dyn Fn(usize) -> bool) -> Result<(), BootError> {
         let (layout, tables) = self.layout(present)?;
-        let write = |bytes: &[u8], at: u64| {
-            memory.write_slice(bytes, GuestAddress(at)).map_err(BootError::write)
-        };
+        let write =
+            |bytes: &[u8], at: u64| memory.write_slice(bytes, GuestAddress(at)).map_err(BootError::write);
         self.load_kernel(memory)?;
         write(self.initrd.bytes(), layout.initrd.start)?;
         write(&self.command_line, layout::COMMAND_LINE)?;

@@ -1,5 +1,6 @@
 //! Opened backends: where bytes come from and go to.
 
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +10,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 
 use super::open::OpenError;
+use super::passed;
 use super::ring::Ring;
+use super::telnet::{GREETING, Telnet};
 
 /// Something connected: two directions that may be one descriptor.
 #[derive(Debug)]
@@ -20,22 +23,46 @@ pub(crate) struct Stream {
     one: bool,
     /// Where output goes if there is nothing else.
     ring: Option<Ring>,
+    /// What a telnet client is saying.
+    telnet: Option<Cell<Telnet>>,
+    /// Descriptors that came with input, where they can.
+    passed: Option<RefCell<Vec<OwnedFd>>>,
 }
 
 impl Stream {
     /// A socket or terminal that is read and written through one descriptor, which does not block.
     pub(crate) fn socket(fd: OwnedFd) -> Self {
-        Self { input: None, output: Some(File::from(fd)), one: true, ring: None }
+        Self { input: None, output: Some(File::from(fd)), one: true, ring: None, telnet: None, passed: None }
+    }
+
+    /// The same for a unix socket, over which descriptors come too.
+    fn unix(fd: OwnedFd) -> Self {
+        Self { passed: Some(RefCell::default()), ..Self::socket(fd) }
+    }
+
+    /// The descriptors that came with what was read last.
+    pub(crate) fn take_passed(&self) -> Vec<OwnedFd> {
+        self.passed.as_ref().map(RefCell::take).unwrap_or_default()
+    }
+
+    /// The same, of a client that speaks telnet; it is greeted.
+    fn telnet(self) -> io::Result<Self> {
+        // A new connection has room for that much.
+        let greeted = self.write(&GREETING)?;
+        if greeted < GREETING.len() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Self { telnet: Some(Cell::default()), ..self })
     }
 
     /// Two descriptors, or only one direction.
     pub(crate) fn pair(input: Option<File>, output: Option<File>) -> Self {
-        Self { input, output, one: false, ring: None }
+        Self { input, output, one: false, ring: None, telnet: None, passed: None }
     }
 
     /// Memory that is written only.
     pub(crate) fn memory(ring: Ring) -> Self {
-        Self { input: None, output: None, one: false, ring: Some(ring) }
+        Self { input: None, output: None, one: false, ring: Some(ring), telnet: None, passed: None }
     }
 
     /// The memory that is written, if it is that.
@@ -67,9 +94,23 @@ impl Stream {
     /// Reads; 0 is the end of input, also where there is none.
     pub(crate) fn read(&self, to: &mut [u8]) -> io::Result<usize> {
         loop {
-            match self.reader().map_or(Ok(0), |mut input| input.read(to)) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
+            let result = match (self.reader(), &self.passed) {
+                (None, _) => Ok(0),
+                (Some(mut input), None) => input.read(to),
+                (Some(input), Some(passed)) => passed::read(input, to, &mut passed.borrow_mut()),
+            };
+            match (result, &self.telnet) {
+                (Err(error), _) if error.kind() == io::ErrorKind::Interrupted => {}
+                (Ok(count @ 1..), Some(telnet)) => {
+                    let mut state = telnet.get();
+                    let kept = state.filter(&mut to[..count]);
+                    telnet.set(state);
+                    // Commands alone are not the end.
+                    if kept > 0 {
+                        return Ok(kept);
+                    }
+                }
+                (result, _) => return result,
             }
         }
     }
@@ -95,7 +136,14 @@ impl Stream {
 
 /// A socket that clients connect to.
 #[derive(Debug)]
-pub(crate) enum Listener {
+pub(crate) struct Listener {
+    pub(super) socket: ListeningSocket,
+    /// Clients speak telnet.
+    pub(super) telnet: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum ListeningSocket {
     Unix(UnixListener),
     Tcp { listener: TcpListener, nodelay: bool },
 }
@@ -103,13 +151,14 @@ pub(crate) enum Listener {
 impl Listener {
     /// The next client, if one waits.
     pub(crate) fn accept(&self) -> io::Result<Option<Stream>> {
-        let accepted = match self {
-            Self::Unix(listener) => listener.accept().and_then(|(socket, _)| unix_stream(socket)),
-            Self::Tcp { listener, nodelay } => {
+        let accepted = match &self.socket {
+            ListeningSocket::Unix(listener) => listener.accept().and_then(|(socket, _)| unix_stream(socket)),
+            ListeningSocket::Tcp { listener, nodelay } => {
                 listener.accept().and_then(|(socket, _)| tcp_stream(socket, *nodelay))
             }
         };
         match accepted {
+            Ok(stream) if self.telnet => stream.telnet().map(Some),
             Ok(stream) => Ok(Some(stream)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
@@ -118,31 +167,31 @@ impl Listener {
 
     /// The address that a TCP socket listens at.
     pub(crate) fn tcp_address(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Unix(_) => None,
-            Self::Tcp { listener, .. } => listener.local_addr().ok(),
+        match &self.socket {
+            ListeningSocket::Unix(_) => None,
+            ListeningSocket::Tcp { listener, .. } => listener.local_addr().ok(),
         }
     }
 
     pub(crate) fn fd(&self) -> RawFd {
-        match self {
-            Self::Unix(listener) => listener.as_raw_fd(),
-            Self::Tcp { listener, .. } => listener.as_raw_fd(),
+        match &self.socket {
+            ListeningSocket::Unix(listener) => listener.as_raw_fd(),
+            ListeningSocket::Tcp { listener, .. } => listener.as_raw_fd(),
         }
     }
 
     /// Lets [`accept`](Self::accept) wait for a client, or not.
     pub(crate) fn set_blocking(&self, blocking: bool) -> io::Result<()> {
-        match self {
-            Self::Unix(listener) => listener.set_nonblocking(!blocking),
-            Self::Tcp { listener, .. } => listener.set_nonblocking(!blocking),
+        match &self.socket {
+            ListeningSocket::Unix(listener) => listener.set_nonblocking(!blocking),
+            ListeningSocket::Tcp { listener, .. } => listener.set_nonblocking(!blocking),
         }
     }
 }
 
 pub(super) fn unix_stream(socket: UnixStream) -> io::Result<Stream> {
     socket.set_nonblocking(true)?;
-    Ok(Stream::socket(socket.into()))
+    Ok(Stream::unix(socket.into()))
 }
 
 pub(super) fn tcp_stream(socket: TcpStream, nodelay: bool) -> io::Result<Stream> {

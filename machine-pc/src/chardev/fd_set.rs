@@ -1,4 +1,4 @@
-//! Sets of file descriptors that the process was given: `-add-fd`. `/dev/fdset/N` is the path of set N; opening it gives a duplicate
+//! Sets of file descriptors that the process was given: `-add-fd`, `add-fd`. `/dev/fdset/N` is the path of set N; opening it gives a duplicate
 //! of the member that was opened for the same access.
 //!
 //! Descriptors belong to the process, and so do the sets, however many machines it runs.
@@ -74,6 +74,17 @@ pub fn add(fd: i32, set: Option<u32>, opaque: Option<String>) -> Result<(), AddF
     let mut sets = SETS.lock().unwrap_or_else(PoisonError::into_inner);
     sets.entry(set).or_default().push(Member { fd, opaque });
     Ok(())
+}
+
+/// Puts a descriptor that a client passed into a set: the first number that is free if none is named. Returns the set and the
+/// descriptor's number.
+pub fn add_passed(fd: OwnedFd, set: Option<u32>, opaque: Option<String>) -> (u32, i32) {
+    use std::os::fd::AsRawFd;
+    let mut sets = SETS.lock().unwrap_or_else(PoisonError::into_inner);
+    let set = set.unwrap_or_else(|| (0..u32::MAX).find(|set| !sets.contains_key(set)).unwrap_or(u32::MAX));
+    let number = fd.as_raw_fd();
+    sets.entry(set).or_default().push(Member { fd, opaque });
+    (set, number)
 }
 
 /// Closes inherited descriptors of which sets have duplicates.

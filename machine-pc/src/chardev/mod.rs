@@ -10,10 +10,12 @@ mod endpoint;
 pub mod fd_set;
 pub mod object;
 mod open;
+mod passed;
 mod ring;
 pub mod spec;
 mod stdio;
 mod sys;
+mod telnet;
 
 pub(crate) use console::ConsoleBuffer;
 pub use console::ConsoleSink;

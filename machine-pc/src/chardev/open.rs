@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use super::endpoint::{Endpoint, Listener, SocketFile, Stream, tcp_stream, unix_stream};
+use super::endpoint::{Endpoint, Listener, ListeningSocket, SocketFile, Stream, tcp_stream, unix_stream};
 use super::fd_set::{self, Access};
 use super::ring::Ring;
 use super::spec::{ChardevBackend, ChardevLog, SocketAddress, SocketSpec};
@@ -185,27 +185,28 @@ fn abstract_address(name: &[u8], tight: bool) -> io::Result<SocketAddr> {
 }
 
 fn listen(spec: &SocketSpec) -> Result<Endpoint, OpenError> {
-    let (listener, file) = match &spec.address {
+    let (socket, file) = match &spec.address {
         SocketAddress::Unix { path, is_abstract, tight } => {
             let failed = |source| OpenError::BindUnix { path: path.display().to_string(), source };
             if *is_abstract {
                 let address = abstract_address(path.as_os_str().as_bytes(), *tight).map_err(failed)?;
-                (Listener::Unix(UnixListener::bind_addr(&address).map_err(failed)?), None)
+                (ListeningSocket::Unix(UnixListener::bind_addr(&address).map_err(failed)?), None)
             } else {
                 remove_stale(path);
                 let listener = UnixListener::bind(path).map_err(failed)?;
-                (Listener::Unix(listener), Some(SocketFile::new(path.clone())))
+                (ListeningSocket::Unix(listener), Some(SocketFile::new(path.clone())))
             }
         }
         SocketAddress::Tcp { host, port, to, .. } => {
             let listener = bind_tcp(host, port, *to, &spec.address)?;
-            (Listener::Tcp { listener, nodelay: spec.nodelay }, None)
+            (ListeningSocket::Tcp { listener, nodelay: spec.nodelay }, None)
         }
         SocketAddress::Fd(fd) => {
             let socket = inherited(*fd)?;
-            (Listener::Unix(UnixListener::from(socket)), None)
+            (ListeningSocket::Unix(UnixListener::from(socket)), None)
         }
     };
+    let listener = Listener { socket, telnet: spec.telnet };
     listener.set_blocking(false)?;
     Ok(Endpoint::Listening { listener, file })
 }

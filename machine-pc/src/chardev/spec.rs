@@ -109,6 +109,8 @@ pub struct SocketSpec {
     pub reconnect_ms: u64,
     /// Disable Nagle's algorithm (`nodelay=on`; the legacy `tcp:` form's `delay=off`).
     pub nodelay: bool,
+    /// Clients of a listening socket speak telnet (`telnet=on`). One that connects speaks as any other.
+    pub telnet: bool,
 }
 
 /// Address of a stream socket.

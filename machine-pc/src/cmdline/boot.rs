@@ -11,6 +11,8 @@ use super::help::{parameter, parameters_help};
 use super::process::help_of;
 use super::table::NO_LINUX_BOOT;
 use super::{BootOptions, Request};
+use crate::rtc::calendar::CivilTime;
+use crate::rtc::{RtcBase, RtcClock, RtcConfig};
 
 /// What was said of a kernel: the option as it was written.
 #[derive(Debug, Default)]
@@ -69,43 +71,50 @@ impl Builder {
         }
     }
 
-    /// Judges `-rtc`. There is no clock that could show anything but what the default says.
-    pub(super) fn finish_rtc(&self) -> Result<(), Failure> {
+    /// Judges `-rtc`.
+    pub(super) fn finish_rtc(&mut self) -> Result<(), Failure> {
         let opts = &self.rtc;
         let invalid =
             |value: &str| Failure::nowhere(ErrorKind::InvalidOptionValue { value: value.to_owned() });
-        let absent = || Failure::nowhere(ErrorKind::NotSupported { reason: "there is no real-time clock" });
-        let mut asks_for_one = false;
-        match opts.get("base") {
-            None | Some("utc") => {}
-            Some("localtime") => asks_for_one = true,
-            Some(date) if starts_with_date(date) => asks_for_one = true,
-            Some(_) => return Err(Failure::nowhere(ErrorKind::InvalidDate)),
-        }
-        match opts.get("clock") {
-            None | Some("host") => {}
-            Some("rt" | "vm") => asks_for_one = true,
+        let base = match opts.get("base") {
+            None | Some("utc") => RtcBase::Utc,
+            Some("localtime") => RtcBase::LocalTime,
+            Some(date) => {
+                RtcBase::At(seconds_of_date(date).ok_or_else(|| Failure::nowhere(ErrorKind::InvalidDate))?)
+            }
+        };
+        let clock = match opts.get("clock") {
+            None | Some("host") => RtcClock::Host,
+            Some("rt") => RtcClock::RealTime,
+            Some("vm") => RtcClock::Guest,
             Some(value) => return Err(invalid(value)),
-        }
+        };
         match opts.get("driftfix") {
             None | Some("none" | "slew") => {}
             Some(value) => return Err(invalid(value)),
         }
-        if asks_for_one { Err(absent()) } else { Ok(()) }
+        self.line.rtc = RtcConfig { base, clock };
+        Ok(())
     }
 }
 
-/// Whether the text starts with three numbers as `scanf` reads `%d-%d-%d`; QEMU looks no further at the form.
-fn starts_with_date(text: &str) -> bool {
-    let number = |text: &str| {
-        let digits = text.trim_ascii_start().trim_start_matches(['+', '-']);
-        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+/// Reads `2006-06-17T16:01:21` or `2006-06-17` as seconds since 1970. As in QEMU numbers may have a sign and blanks before them,
+/// are held against no calendar, and what follows does not matter; a time that is not whole is none.
+fn seconds_of_date(text: &str) -> Option<i64> {
+    let mut rest = text;
+    let mut number = |before: &str| {
+        let text = rest.strip_prefix(before)?.trim_ascii_start();
+        let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+        let end = text.len() - unsigned.len() + digits;
+        let value: i32 = text[..end].parse().ok()?;
+        rest = &text[end..];
+        Some(i64::from(value))
     };
-    let mut parts = text.splitn(3, '-');
-    let mut next = || parts.next().unwrap_or_default();
-    number(next())
-        && number(next())
-        && next().trim_ascii_start().starts_with(|first: char| first.is_ascii_digit())
+    let date = [number("")?, number("-")?, number("-")?];
+    let time = (|| Some([number("T")?, number(":")?, number(":")?]))().unwrap_or_default();
+    let ([year, month, day], [hour, minute, second]) = (date, time);
+    Some(CivilTime { year, month, day, hour, minute, second }.seconds())
 }
 
 /// The letters of devices to boot from: as many as a PC's firmware can tell apart.
@@ -160,4 +169,31 @@ pub(super) fn boot_options(tree: &Map<String, Value>) -> Result<BootOptions, Err
         check_devices(devices)?;
     }
     Ok(boot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the reference's clock shows for each, in seconds since 1970 (its property `rtc-time`).
+    #[test]
+    fn dates_are_read_as_the_reference_reads_them() {
+        for (text, seconds) in [
+            ("2006-06-17T16:01:21", Some(1_150_560_081)),
+            ("2006-06-17", Some(1_150_502_400)),
+            ("2006-06-17T16", Some(1_150_502_400)),
+            ("2006-06-17T16:01:21Z", Some(1_150_560_081)),
+            ("2024-02-29", Some(1_709_164_800)),
+            ("2024-02-30", Some(1_709_251_200)),
+            ("2024-13-01", Some(1_735_689_600)),
+            ("2024-2-3", Some(1_706_918_400)),
+            ("1950-02-03", Some(-628_300_800)),
+            ("2024-02", None),
+            ("2024-02-", None),
+            ("today", None),
+            ("99999999999-1-1", None),
+        ] {
+            assert_eq!(seconds_of_date(text), seconds, "{text}");
+        }
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use qom::text::keyval;
 use qom::text::opts::{self, OptDescription, OptKind, Opts, OptsError};
 use qom::text::parameter::ParameterError;
+use qom::text::{keyval, number};
 
 use super::config::FileReader;
 use super::defaults::Terminal;
@@ -17,8 +17,9 @@ use super::numa::NumaIds;
 use super::object::Objects;
 use super::process::{ProcessOptions, help_of};
 use super::table::{self, OptionId, Support};
-use super::{CommandLine, Request, boot};
+use super::{CommandLine, Request, boot, compat};
 use crate::chardev::spec::MonitorMode;
+use crate::main_loop::EscapeKey;
 
 /// One option as it was written.
 struct Written<'a> {
@@ -146,9 +147,6 @@ impl Builder {
             self.line.serials.clear();
             return Ok(());
         }
-        if self.line.cpu.as_deref() == Some("") {
-            return Err(Failure::nowhere(ErrorKind::EmptyCpu));
-        }
         self.devices.finish(&mut self.line);
         self.add_defaults()
     }
@@ -223,6 +221,11 @@ impl Builder {
             OptionId::Daemonize => line.daemonize = true,
             OptionId::Pidfile => line.pidfile = Some(argument.into()),
             OptionId::Message => return self.message(argument, location),
+            OptionId::Echr => line.escape = EscapeKey::from_text(argument),
+            OptionId::Compat => {
+                compat::check(argument).map_err(|error| Failure::at(location, error))?;
+            }
+            OptionId::Seed => check_seed(argument).map_err(|error| Failure::at(location, error))?,
             OptionId::Display => return self.display(argument, location),
             OptionId::Vga if keyval::is_help(argument) => {
                 return Ok(Some(Request::Print("none                 no graphic card\n".to_owned())));
@@ -321,6 +324,14 @@ impl Builder {
             messages.guest_name = guest_name;
         }
     }
+}
+
+/// Judges `-seed`. Random numbers that it could fix are given to no guest.
+fn check_seed(text: &str) -> Result<(), ErrorKind> {
+    if text.trim_ascii_start().starts_with('-') || number::unsigned(text).is_err() {
+        return Err(ErrorKind::InvalidSeed { text: text.to_owned() });
+    }
+    Ok(())
 }
 
 /// Whether a log file's name has at most one place for the process's number, and no other.

@@ -5,7 +5,7 @@
 //! Short booleans in them are no deprecated form: they have no other.
 //!
 //! A backend that QEMU has and this program has not is refused by name; nothing is accepted that would
-//! not be honoured (telnet, TLS and websocket included).
+//! not be honoured (TLS and websocket included).
 
 use std::path::PathBuf;
 
@@ -94,6 +94,9 @@ pub enum ChardevError {
     /// `reconnect-ms` for a server.
     #[error("'reconnect-ms' option is incompatible with socket in server listen mode")]
     ReconnectAsServer,
+    /// `reconnect-ms` for what cannot be connected anew.
+    #[error("'reconnect-ms' option is incompatible with 'fd' address type")]
+    ReconnectDescriptor,
     /// A parameter's value.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
@@ -231,7 +234,8 @@ fn socket(opts: &Opts) -> Result<SocketSpec, ChardevError> {
     if opts.get("host").is_some() && opts.get("port").is_none() {
         return Err(ChardevError::NoPort);
     }
-    for name in ["telnet", "tn3270", "websocket"] {
+    let telnet = opts.get_bool("telnet")?.unwrap_or(false);
+    for name in ["tn3270", "websocket"] {
         if opts.get_bool(name)? == Some(true) {
             return Err(ChardevError::NotSupported { name: name.to_owned() });
         }
@@ -248,7 +252,11 @@ fn socket(opts: &Opts) -> Result<SocketSpec, ChardevError> {
         return Err(ChardevError::WaitAsClient);
     }
     let wait = server && wait.unwrap_or(true);
-    Ok(SocketSpec { address: address(opts)?, server, wait, reconnect_ms: reconnect_ms.unwrap_or(0), nodelay })
+    let address = address(opts)?;
+    if reconnect_ms.is_some() && matches!(address, SocketAddress::Fd(_)) {
+        return Err(ChardevError::ReconnectDescriptor);
+    }
+    Ok(SocketSpec { address, server, wait, reconnect_ms: reconnect_ms.unwrap_or(0), nodelay, telnet })
 }
 
 /// The one address that is given.
@@ -381,7 +389,14 @@ mod tests {
 
     fn unix(path: &str, server: bool, wait: bool) -> ChardevBackend {
         let address = SocketAddress::Unix { path: path.into(), is_abstract: false, tight: true };
-        ChardevBackend::Socket(SocketSpec { address, server, wait, reconnect_ms: 0, nodelay: false })
+        ChardevBackend::Socket(SocketSpec {
+            address,
+            server,
+            wait,
+            reconnect_ms: 0,
+            nodelay: false,
+            telnet: false,
+        })
     }
 
     #[test]
@@ -423,7 +438,8 @@ mod tests {
                 server: true,
                 wait: false,
                 reconnect_ms: 0,
-                nodelay: false
+                nodelay: false,
+                telnet: false,
             })
         );
         let logged = long("file,path=a,append=on,logfile=l,logappend=on").unwrap();
@@ -474,8 +490,8 @@ mod tests {
                 "'udp' is not supported: character devices are stdio, null, file, pipe, pty, ringbuf and plain sockets",
             ),
             (
-                "socket,path=x,telnet=on",
-                "'telnet' is not supported: character devices are stdio, null, file, pipe, pty, ringbuf and plain sockets",
+                "socket,path=x,websocket=on",
+                "'websocket' is not supported: character devices are stdio, null, file, pipe, pty, ringbuf and plain sockets",
             ),
         ] {
             assert_eq!(long(text), Err(message.to_owned()), "{text}");

@@ -362,6 +362,7 @@ impl Builder {
             "mon" => self.monitors.set_mon(id, key, value),
             "device" => Ok(self.devices.set(id, key, value)),
             "accel" => Ok(self.set_accelerator(id, key, value)),
+            "numa" => Ok(self.set_numa(id, key, value)),
             _ => Ok(false),
         };
         if done.map_err(|error| at(ErrorKind::SetParameter(error)))? {

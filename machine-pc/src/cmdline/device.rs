@@ -100,6 +100,10 @@ impl Builder {
         if let Some(id) = &opts.id {
             identifier::check(id).map_err(|error| Failure::at(location, error))?;
         }
+        let taken = opts.id.as_ref().filter(|id| !opts.help && !self.devices.ids.insert((*id).clone()));
+        if let Some(id) = taken {
+            return Err(Failure::at(location, ErrorKind::DuplicateId { id: id.clone(), group: "device" }));
+        }
         self.warn_of(&opts, None, location);
         let driver = opts.get("driver").map(str::to_owned);
         match driver.as_deref() {
@@ -112,11 +116,6 @@ impl Builder {
         }
         if opts.help {
             return Ok(());
-        }
-        if let Some(id) = &opts.id
-            && !self.devices.ids.insert(id.clone())
-        {
-            return Err(Failure::at(location, ErrorKind::DuplicateId { id: id.clone(), group: "device" }));
         }
         let mut properties: Vec<(String, String)> = Vec::new();
         for (key, value) in opts.pairs.into_iter().filter(|(key, _)| key != "driver") {

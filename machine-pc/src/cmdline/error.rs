@@ -63,12 +63,15 @@ pub enum ErrorKind {
     /// `-global` with a part missing.
     #[error("options 'driver', 'property', and 'value' are required")]
     IncompleteGlobal,
+    /// `-seed` with something else.
+    #[error("Invalid seed number: {text}")]
+    InvalidSeed {
+        /// What was given.
+        text: String,
+    },
     /// `-uuid` with something else.
     #[error("failed to parse UUID string: wrong format")]
     InvalidUuid,
-    /// `-cpu ''`.
-    #[error("-cpu option cannot be empty")]
-    EmptyCpu,
     /// Accelerators were named in both ways.
     #[error("The -accel and \"-machine accel=\" options are incompatible")]
     AcceleratorTwice,

@@ -1,7 +1,7 @@
 //! `-machine`, `-smp`, `-m`, `-accel`: one tree of machine properties.
 //!
 //! `-smp` and `-m` are short for `-machine smp.…` and `memory.…`; so all of them go into one keyval tree, in
-//! the order written, and conflicts show where they arise.
+//! the order written, and conflicts show where they arise. What `-m` says wins.
 
 use qom::text::keyval::{self, KeyvalError};
 use qom::text::opts::{OptDescription, OptKind, Opts};
@@ -21,6 +21,8 @@ use crate::smp::SmpConfiguration;
 pub(super) struct MachineTree {
     tree: Map<String, Value>,
     help: bool,
+    /// The size that the last `-m` gives.
+    memory: Option<String>,
 }
 
 pub(super) const MEMORY_OPTIONS: &[OptDescription] = &[
@@ -135,9 +137,11 @@ impl MachineTree {
         }
         if let Some(memory) = self.tree.shift_remove("memory") {
             // QEMU merges the default size of memory into the tree, which conflicts with a scalar.
-            let Value::Object(memory) = memory else {
+            let Value::Object(mut memory) = memory else {
                 return Err(Failure::nowhere(KeyvalError::MergeConflict { key: "memory".to_owned() }));
             };
+            // Whichever came first.
+            memory.extend(self.memory.take().map(|size| ("size".to_owned(), Value::from(size))));
             line.memory_size = memory_size(&memory)?;
         }
         if let Some(names) = take_text(&mut self.tree, "accel") {
@@ -214,8 +218,14 @@ impl Builder {
         if let Some(text) = opts.get("size") {
             // A number alone is one of mebibytes.
             let unit = if text.ends_with(|last: char| last.is_ascii_digit()) { "M" } else { "" };
-            let members = Map::from_iter([("size".to_owned(), Value::from(format!("{text}{unit}")))]);
+            let size = format!("{text}{unit}");
+            // No size is the machine's default, or what `-M memory.size=` says.
+            if size::parse(&size) == Ok(0) {
+                return Ok(());
+            }
+            let members = Map::from_iter([("size".to_owned(), Value::from(size.as_str()))]);
             self.machine.merge("memory", members).map_err(|error| Failure::at(location, error))?;
+            self.machine.memory = Some(size);
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ mod absent;
 mod boot;
 mod build;
 pub(crate) mod chardev;
+mod compat;
 mod config;
 mod defaults;
 mod device;
@@ -52,6 +53,8 @@ pub use help::{help_text, version_text};
 pub(crate) use object::MONITOR_TYPES;
 
 use crate::chardev::spec::{ChardevSpec, MonitorSpec};
+use crate::main_loop::EscapeKey;
+use crate::rtc::RtcConfig;
 use crate::run_actions::RunActions;
 use crate::smp::SmpConfiguration;
 use crate::trace::LogOptions;
@@ -85,6 +88,8 @@ pub struct CommandLine {
     pub chardev_places: HashMap<String, ChardevPlace>,
     /// Serial ports, the first one being COM1.
     pub serials: Vec<SerialSpec>,
+    /// What begins a command to a shared character device: `-echr`.
+    pub escape: EscapeKey,
     /// Monitors, in order.
     pub monitors: Vec<MonitorSpec>,
     /// Firmware image.
@@ -97,6 +102,8 @@ pub struct CommandLine {
     pub stopped: bool,
     /// What happens when the guest powers off, resets, …: `-action`, `-no-shutdown`, `-no-reboot`.
     pub actions: RunActions,
+    /// `-rtc`.
+    pub rtc: RtcConfig,
     /// `-boot`.
     pub boot: BootOptions,
     /// Descriptors to put into sets, in order: `-add-fd`.
@@ -266,7 +273,7 @@ pub struct ChardevPlace {
     pub consequence: Option<String>,
 }
 
-/// `-boot`: kept with the machine. There is nothing to boot from but firmware.
+/// `-boot`: firmware is told the order, in the clock's memory; the rest is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BootOptions {
     /// Devices to boot from, a letter each, none twice.

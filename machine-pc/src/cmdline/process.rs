@@ -215,9 +215,14 @@ impl Builder {
                 self.line.sandboxes.push(sandbox);
             }
         }
-        for (event, action) in std::mem::take(&mut self.process.actions) {
-            if !self.line.actions.set(&event, &action) {
-                let error = ParameterError::NotAccepted { name: event, value: action };
+        let actions = std::mem::take(&mut self.process.actions);
+        for (at, (event, action)) in actions.iter().enumerate() {
+            // What a later option says otherwise is not looked at.
+            if actions[at + 1..].iter().any(|(later, _)| later == event) {
+                continue;
+            }
+            if !self.line.actions.set(event, action) {
+                let error = ParameterError::NotAccepted { name: event.clone(), value: action.clone() };
                 return Err(Failure::at(&self.process.actions_at, error));
             }
         }

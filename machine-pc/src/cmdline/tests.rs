@@ -35,8 +35,11 @@ fn sealed() -> std::sync::Arc<Qom> {
     types.accel_ready(accel).unwrap().seal().unwrap()
 }
 
-/// What is said of objects and devices, whose types are known only later.
+/// What is said of objects, CPUs and devices, whose types are known only later.
 fn judged_later(qom: &Qom, line: CommandLine) -> String {
+    if let Some(Err(error)) = line.cpu.map(|text| target_i386::cpu::apply_cpu_option(qom, &text)) {
+        return format!("PROGRAM: {error}\n");
+    }
     let judged = crate::program::read_objects(qom, line.objects)
         .and_then(|_| crate::program::add_devices(qom, line.devices));
     judged.map_or_else(|error| format!("PROGRAM: {error}\n"), |()| "accepted".to_owned())

@@ -16,7 +16,7 @@ fn infos<T: Object, I>(context: &Context, info: fn(&T) -> Option<I>) -> Vec<I> {
 }
 
 /// A thread (QAPI `IOThreadInfo`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct IoThreadReply {
     poll_shrink: i64,
@@ -64,7 +64,7 @@ hmp_command! {
 }
 
 /// Memory (QAPI `Memdev`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct Memdev {
     share: bool,
@@ -74,6 +74,7 @@ struct Memdev {
     size: u64,
     merge: bool,
     dump: bool,
+    #[qapi(as = qmp::schema::EnumName<crate::backends::memory::HostMemPolicy>)]
     policy: &'static str,
     id: String,
 }

@@ -1,14 +1,18 @@
 //! What `chardev-add` says of a backend (QAPI `ChardevBackend`). Members stand in QAPI's order, in which errors are found.
 
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use crate::chardev::spec::{ChardevBackend, ChardevLog, ChardevSpec, SocketAddress, SocketSpec};
 use crate::cmdline::chardev::{ChardevError, ring};
+use crate::main_loop::Descriptors;
 
 /// The backend and its settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(tag = "type", content = "data", rename_all = "kebab-case")]
 pub(super) enum Backend {
     File(FileData),
@@ -21,13 +25,13 @@ pub(super) enum Backend {
     Memory(RingData),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 pub(super) struct NullData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 pub(super) struct FileData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
@@ -37,35 +41,35 @@ pub(super) struct FileData {
     append: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 pub(super) struct PipeData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
     device: PathBuf,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 pub(super) struct PtyData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
     path: Option<PathBuf>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 pub(super) struct StdioData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
     signal: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 pub(super) struct RingData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
     size: Option<i64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct SocketData {
     logfile: Option<PathBuf>,
@@ -83,7 +87,7 @@ pub(super) struct SocketData {
 }
 
 /// QAPI `SocketAddressLegacy`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(tag = "type", content = "data", rename_all = "kebab-case")]
 enum Address {
     Inet(InetAddress),
@@ -91,7 +95,7 @@ enum Address {
     Fd(FdAddress),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct InetAddress {
     host: String,
     port: String,
@@ -100,7 +104,7 @@ struct InetAddress {
     ipv6: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct UnixAddress {
     path: PathBuf,
     #[serde(rename = "abstract")]
@@ -108,8 +112,8 @@ struct UnixAddress {
     tight: Option<bool>,
 }
 
-/// A descriptor that was passed over the monitor. None can be, so it is always refused.
-#[derive(Debug, Deserialize)]
+/// A descriptor that was passed over the monitor, by its name.
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct FdAddress {
     str: String,
 }
@@ -129,12 +133,29 @@ pub(super) enum BackendError {
     /// No descriptor of that name was passed.
     #[error("File descriptor named '{0}' has not been found")]
     NoDescriptor(String),
+    /// It is something else.
+    #[error("File descriptor '{0}' is not a socket")]
+    NoSocket(String),
+}
+
+/// The socket of a name among a monitor's descriptors. Whatever it is, the name is free then.
+fn named_socket(name: &str, descriptors: Option<&Descriptors>) -> Result<OwnedFd, BackendError> {
+    let passed = descriptors.and_then(|descriptors| descriptors.take_named(name));
+    let file = File::from(passed.ok_or_else(|| BackendError::NoDescriptor(name.to_owned()))?);
+    if file.metadata().is_ok_and(|data| data.file_type().is_socket()) {
+        Ok(file.into())
+    } else {
+        Err(BackendError::NoSocket(name.to_owned()))
+    }
 }
 
 impl SocketData {
-    fn backend(self) -> Result<ChardevBackend, BackendError> {
-        for (name, asked) in [("telnet", self.telnet), ("tn3270", self.tn3270), ("websocket", self.websocket)]
-        {
+    fn backend(
+        self,
+        descriptors: Option<&Descriptors>,
+    ) -> Result<(ChardevBackend, Option<OwnedFd>), BackendError> {
+        let mut passed = None;
+        for (name, asked) in [("tn3270", self.tn3270), ("websocket", self.websocket)] {
             if asked == Some(true) {
                 return Err(ChardevError::NotSupported { name: name.to_owned() }.into());
             }
@@ -163,25 +184,39 @@ impl SocketData {
             Address::Inet(InetAddress { host, port, to, ipv4, ipv6 }) => {
                 SocketAddress::Tcp { host, port, to, ipv4, ipv6 }
             }
-            Address::Fd(FdAddress { str }) => return Err(BackendError::NoDescriptor(str)),
+            Address::Fd(_) if self.reconnect_ms.is_some() => {
+                return Err(ChardevError::ReconnectDescriptor.into());
+            }
+            Address::Fd(FdAddress { str }) => {
+                let socket = named_socket(&str, descriptors)?;
+                SocketAddress::Fd(passed.insert(socket).as_raw_fd())
+            }
         };
-        Ok(ChardevBackend::Socket(SocketSpec {
+        let backend = ChardevBackend::Socket(SocketSpec {
             address,
             server,
             // Nobody is kept waiting for a client: the monitor that asks would be.
             wait: false,
             reconnect_ms: self.reconnect_ms.and_then(|delay| u64::try_from(delay).ok()).unwrap_or(0),
             nodelay: self.nodelay.unwrap_or(false),
-        }))
+            telnet: self.telnet.unwrap_or(false),
+        });
+        Ok((backend, passed))
     }
 }
 
 impl Backend {
-    /// The chardev of this name that is meant.
+    /// The chardev of this name that is meant, and the passed descriptor that it is made of: it has to stay open until the
+    /// chardev is.
     ///
     /// # Errors
     /// [`BackendError`].
-    pub(super) fn spec(self, id: &str) -> Result<ChardevSpec, BackendError> {
+    pub(super) fn spec(
+        self,
+        id: &str,
+        descriptors: Option<&Descriptors>,
+    ) -> Result<(ChardevSpec, Option<OwnedFd>), BackendError> {
+        let mut passed = None;
         let ring = |size: Option<i64>, memory| {
             let size = size.map_or(0, |size| u64::try_from(size).unwrap_or(u64::MAX));
             ring(size, memory)
@@ -196,7 +231,9 @@ impl Backend {
             }
             Self::Socket(mut data) => {
                 let (logfile, logappend) = (data.logfile.take(), data.logappend);
-                (logfile, logappend, data.backend()?)
+                let (backend, socket) = data.backend(descriptors)?;
+                passed = socket;
+                (logfile, logappend, backend)
             }
             Self::Pty(PtyData { logfile, logappend, path }) => {
                 (logfile, logappend, ChardevBackend::Pty { path })
@@ -209,6 +246,7 @@ impl Backend {
             Self::Memory(RingData { logfile, logappend, size }) => (logfile, logappend, ring(size, true)?),
         };
         let logfile = logfile.map(|path| ChardevLog { path, append: logappend.unwrap_or(false) });
-        Ok(ChardevSpec { id: id.to_owned(), backend, mux: false, logfile })
+        let spec = ChardevSpec { id: id.to_owned(), backend, mux: false, logfile };
+        Ok((spec, passed))
     }
 }

@@ -13,7 +13,7 @@ use crate::cmdline::chardev::{BACKENDS, CHARDEV_HELP, CHARDEV_OPTIONS, from_opts
 use crate::main_loop::{ChangeError, ChardevInfo, Chardevs};
 
 /// A chardev (QAPI `ChardevInfo`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct ChardevReply {
     frontend_open: bool,
@@ -51,7 +51,7 @@ hmp_command! {
 }
 
 /// What a chardev can be connected to (QAPI `ChardevBackendInfo`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct BackendInfo {
     name: &'static str,
 }
@@ -85,7 +85,7 @@ fn change(context: &Context, spec: &ChardevSpec) -> Result<Added, Error> {
 }
 
 /// What is to be known of a new chardev (QAPI `ChardevReturn`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct Added {
     /// The other end of its pseudo-terminal.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,7 +99,7 @@ impl Added {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct ChardevAdd {
     id: String,
     backend: Backend,
@@ -114,7 +114,7 @@ command! {
             return Err(Error::generic(format_args!("Chardev with id '{id}' already exists")));
         }
         let failed = |error: Error| Error::generic(format_args!("Failed to add chardev '{id}': {}", error.desc));
-        let spec = backend.spec(&id).map_err(|error| failed(Error::generic(error)))?;
+        let (spec, _open_until_then) = backend.spec(&id, context.get()).map_err(|error| failed(Error::generic(error)))?;
         add(context, &spec).map_err(failed)
     }
 }
@@ -127,14 +127,14 @@ command! {
         if !chardevs(context)?.contains(&id) {
             return Err(Error::generic(ChangeError::NotFound(id)));
         }
-        let spec = backend
-            .spec(&id)
+        let (spec, _open_until_then) = backend
+            .spec(&id, context.get())
             .map_err(|error| Error::generic(format_args!("Failed to add chardev '{id}': {error}")))?;
         change(context, &spec)
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct ChardevId {
     id: String,
 }
@@ -173,7 +173,7 @@ command! {
 }
 
 /// How bytes are written as text (QAPI `DataFormat`).
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum DataFormat {
     #[default]
@@ -181,14 +181,14 @@ enum DataFormat {
     Base64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct RingbufWrite {
     device: String,
     data: String,
     format: Option<DataFormat>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct RingbufRead {
     device: String,
     size: i64,

@@ -30,7 +30,7 @@ fn cpu_add(context: &Context, id: i64) -> Result<(), Error> {
     Ok(())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct CpuAdd {
     id: i64,
 }

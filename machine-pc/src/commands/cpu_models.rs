@@ -21,21 +21,22 @@ property_enum! {
 }
 
 /// A CPU model and properties (QAPI `CpuModelInfo`).
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, qmp::QapiType)]
 pub(super) struct CpuModelInfo {
     pub(super) name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) props: Option<Map<String, Value>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct QueryCpuModelExpansion {
     #[serde(rename = "type")]
+    #[qapi(as = qmp::schema::EnumName<ExpansionType>)]
     kind: String,
     model: CpuModelInfo,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct CpuModelExpansionInfo {
     model: CpuModelInfo,
 }
@@ -48,7 +49,8 @@ pub(super) fn make(
 ) -> Result<Obj<X86Cpu>, Error> {
     let not_x86 = |_| Error::generic(format_args!("'{}' is no x86 CPU", class.name()));
     let cpu = Obj::<X86Cpu>::new(qom.create(class.name())?).map_err(not_x86)?;
-    for (name, value) in props.iter().flatten() {
+    // Some properties change others, so the order is part of the answer.
+    for (name, value) in props.iter().flat_map(qmp::json::qdict_order) {
         let set = cpu.as_object().set(name, &Input::Json(value), Origin::Monitor);
         set.map_err(|error| match error {
             // As in the reference, a number out of its type's range is named without the path.

@@ -17,7 +17,7 @@ use target_i386::topology::{ApicId, CpuTopology, Placement};
 use super::cpu_models::{CpuModelInfo, make};
 
 /// The CPU that is asked about, and what.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct QueryCpuid {
     /// A CPU that is there and realized.
@@ -33,7 +33,7 @@ struct QueryCpuid {
 }
 
 /// How many of each level the next one holds; 1 by default.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct Topology {
     dies: Option<u32>,
@@ -43,7 +43,7 @@ struct Topology {
 }
 
 /// One answer of CPUID.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct Row {
     leaf: u32,
     /// Absent for a leaf that does not look at ECX.
@@ -56,14 +56,14 @@ struct Row {
 }
 
 /// One change of a feature.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct Change {
     enabled: bool,
     cause: String,
 }
 
 /// Why a feature is as it is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct FeatureExplanation {
     name: String,
     enabled: bool,
@@ -74,7 +74,7 @@ struct FeatureExplanation {
 }
 
 /// The table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct CpuidInfo {
     apic_id: u32,

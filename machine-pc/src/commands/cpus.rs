@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::machine::PcMachine;
 use crate::machine::possible_cpus::{CpuInstanceProperties, PossibleCpus};
+use crate::machine::vcpu_life::VcpuState;
 use crate::vm::{OstInfo, Vm};
 
 /// The machine, if it has CPUs.
@@ -14,9 +15,12 @@ pub(super) fn pc(context: &Context) -> Result<Option<Obj<PcMachine>>, Error> {
 }
 
 /// A CPU that could be plugged or is (QAPI `HotpluggableCPU`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct HotpluggableCpu {
+    /// For people; clients read the CPU's property.
+    #[serde(skip)]
+    pub(super) state: Option<VcpuState>,
     pub(super) props: CpuInstanceProperties,
     pub(super) vcpus_count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,6 +35,7 @@ pub(super) fn hotpluggable_cpus(machine: &PcMachine) -> Vec<HotpluggableCpu> {
     let slots = machine.possible_cpus().into_iter().flat_map(|cpus| cpus.iter().rev());
     slots
         .map(|slot| HotpluggableCpu {
+            state: slot.state(),
             props: slot.props(),
             vcpus_count: 1,
             qom_path: slot.cpu().map(|cpu| cpu.canonical_path()),
@@ -52,7 +57,7 @@ command! {
 }
 
 /// A CPU that is there (QAPI `CpuInfoFast`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct CpuInfoFast {
     pub(super) thread_id: u32,
@@ -60,7 +65,15 @@ pub(super) struct CpuInfoFast {
     pub(super) props: CpuInstanceProperties,
     qom_path: String,
     pub(super) cpu_index: usize,
-    target: &'static str,
+    target: SysEmuTarget,
+}
+
+/// What is emulated (QAPI `SysEmuTarget`).
+#[derive(Debug, Serialize, qmp::QapiType)]
+pub(super) enum SysEmuTarget {
+    /// A PC of 64 bits.
+    #[serde(rename = "x86_64")]
+    X86_64,
 }
 
 /// The CPUs that are there, in the order in which they were plugged. A CPU without a thread of its own shows the program's main thread.
@@ -79,7 +92,7 @@ pub(super) fn cpus(machine: &PcMachine) -> Vec<CpuInfoFast> {
                 props: slot.props(),
                 qom_path: cpu.canonical_path(),
                 cpu_index: index,
-                target: "x86_64",
+                target: SysEmuTarget::X86_64,
             })
         })
         .collect()

@@ -15,6 +15,9 @@ hmp_command! {
             if let Some(path) = cpu.qom_path {
                 monitor.print(format_args!("  qom_path: \"{path}\"\n"));
             }
+            if let Some(state) = cpu.state {
+                monitor.print(format_args!("  x-vcpu-state: \"{state}\"\n"));
+            }
             monitor.print(format_args!("  CPUInstance Properties:\n"));
             let props = cpu.props;
             for (name, id) in [

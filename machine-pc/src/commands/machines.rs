@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::machine::{MachineClass, machine_classes};
 
 /// What is set on objects of an older machine (QAPI `CompatProperty`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct CompatProperty {
     qom_type: &'static str,
@@ -15,7 +15,7 @@ struct CompatProperty {
 }
 
 /// A machine type (QAPI `MachineInfo`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct MachineInfo {
     hotpluggable_cpus: bool,
@@ -59,7 +59,7 @@ impl MachineInfo {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct QueryMachines {
     compat_props: Option<bool>,
@@ -75,7 +75,7 @@ command! {
 }
 
 /// A CPU model (QAPI `CpuDefinitionInfo`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct CpuDefinitionInfo {
     name: String,

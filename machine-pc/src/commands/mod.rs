@@ -1,6 +1,8 @@
 //! The monitor commands about PCs, their CPUs and what users make on the host's side.
 //! Those about any object or machine are in the `qmp` crate.
 
+pub(crate) mod about;
+mod absent;
 mod actions;
 mod backends;
 mod chardev_backend;
@@ -9,6 +11,7 @@ mod cpu_add;
 mod cpu_models;
 mod cpuid;
 mod cpus;
+mod descriptors;
 mod human;
 mod machines;
 mod numa;

@@ -3,19 +3,23 @@
 use std::fmt::Write;
 
 use qmp::{Context, Empty, Error, command, hmp_command};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::cpus::{cpus, pc};
 use super::preconfig::Preconfig;
 use crate::numa::NumaOptions;
 
+/// What `set-numa-node` takes, as the command line's words are read.
+#[derive(Debug, Deserialize, qmp::QapiType)]
+struct SetNumaNode(#[qapi(as = NumaOptions)] Map<String, Value>);
+
 command! {
     /// Adds a NUMA node, or says what belongs to one: as `-numa`, before the machine is made. Takes the members of
     /// QAPI's `NumaOptions`.
     "set-numa-node" (allow_preconfig) =>
-    fn set_numa_node(context: &mut Context, members: Map<String, Value>) -> Result<Empty, Error> {
-        let options = NumaOptions::from_json(members).map_err(Error::generic)?;
+    fn set_numa_node(context: &mut Context, members: SetNumaNode) -> Result<Empty, Error> {
+        let options = NumaOptions::from_json(members.0).map_err(Error::generic)?;
         let qom = context.qom().clone();
         let prepared = context.get_mut::<Preconfig>().and_then(Preconfig::machine);
         let prepared = prepared
@@ -46,7 +50,7 @@ fn text(context: &Context) -> Result<String, Error> {
 }
 
 /// QAPI's `HumanReadableText`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct HumanReadableText {
     human_readable_text: String,

@@ -286,18 +286,28 @@ count_cpus:
 
 # Handles CPUs that came and that are to go, until there is none. Changes all.
 process_events:
-    xorl    %eax, %eax
+    xorl    %edi, %edi
+3:  movl    %edi, %eax
     call    select
     xorb    %al, %al
     call    command
     call    read_flags
-    testb   $6, %al
+    testb   $0x16, %al
     jz      9f
     movb    %al, %cl
     call    read_data
     cmpl    qg_slots, %eax
     jae     9f
-    movw    %ax, %bp
+    testb   $6, %cl
+    jnz     4f
+    # Left to firmware, of which there is none: look behind it, unless the search went around the end.
+    cmpl    %edi, %eax
+    jb      9f
+    leal    1(%eax), %edi
+    cmpl    qg_slots, %edi
+    jb      3b
+    ret
+4:  movw    %ax, %bp
     testb   $2, %cl
     jz      2f
     movb    $2, %al

@@ -137,7 +137,8 @@ fn signature(config: &VcpuConfig) -> u64 {
     leaf.map_or(0x600, |e| e.eax.into())
 }
 
-/// What a new vCPU lacks.
+/// What a new vCPU lacks. Each call costs a hot-added CPU time, so what the kernel sets by itself is left alone: all but the
+/// first wait for INIT from the start, and INIT sets their registers, the signature included.
 pub(super) fn initialise(
     vcpu: &RawVcpu,
     config: &VcpuConfig,
@@ -148,11 +149,13 @@ pub(super) fn initialise(
         let sregs = entry.system(&power_on.sregs);
         vcpu.fd().set_sregs(&sregs).map_err(VcpuError::ioctl(config.id, "KVM_SET_SREGS"))?;
     }
-    set_regs(vcpu, config, power_on, entry)?;
+    if config.boot {
+        set_regs(vcpu, config, power_on, entry)?;
+        set_mp_state(vcpu, config)?;
+    }
     // Without this the kernel's table of destinations does not get to know the new APIC, and the
     // interrupts that start it are lost.
     set_lapic(vcpu, config, power_on)?;
-    set_mp_state(vcpu, config)?;
     set_msrs(vcpu, config)
 }
 

@@ -27,6 +27,7 @@ pub use caps::Capabilities;
 pub use error::{KvmError, PlugError, VcpuError};
 pub use limits::{CpuCount, MoreThanRecommended, TooManyCpus, VcpuLimits};
 pub use tsc::TscMismatch;
+pub(crate) use tsc::frequency_of;
 pub use vcpu::{Registers, Vcpu, VcpuConfig, VcpuId};
 pub use vm::{KvmVm, VmBuses, VmOptions};
 

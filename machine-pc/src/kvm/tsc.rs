@@ -6,13 +6,14 @@
 
 use std::io;
 
-use kvm_ioctls::Cap;
+use kvm_ioctls::{Cap, Kvm};
 use thiserror::Error;
+use vmm_sys_util::errno;
 
 use super::caps::Capabilities;
 use super::error::PlugError;
 use super::vcpu::VcpuId;
-use crate::raw::RawVcpu;
+use crate::raw::{GuestVm, RawVcpu};
 
 /// How far a frequency may be off, in millionths: as far as NTP corrects a clock. KVM itself tolerates as much.
 const TOLERANCE_PPM: i64 = 250;
@@ -33,6 +34,35 @@ pub struct TscMismatch {
 fn is_near(host: i64, wanted: i64) -> bool {
     let off = host * TOLERANCE_PPM / 1_000_000;
     (host - off..=host + off).contains(&wanted)
+}
+
+/// The frequency that KVM gives the vCPUs of a VM, in kHz; `None` where the VM does not tell.
+pub(super) fn own_frequency(vm: &GuestVm) -> Option<u32> {
+    // A kernel whose counter is not steady has no frequency to tell.
+    vm.tsc_khz().ok().filter(|khz| *khz > 0)
+}
+
+/// The same where there is no VM yet: one is made for it, and a vCPU where only that tells.
+///
+/// # Errors
+/// KVM's, and which request.
+pub(crate) fn frequency_of(kvm: &Kvm) -> Result<Option<u32>, (&'static str, errno::Error)> {
+    if !kvm.check_extension(Cap::GetTscKhz) {
+        return Ok(None);
+    }
+    let fd = loop {
+        match kvm.create_vm() {
+            // A signal during the making of a VM: the kernel wants to be asked again.
+            Err(error) if error.errno() == libc::EINTR => {}
+            other => break other.map_err(|error| ("KVM_CREATE_VM", error))?,
+        }
+    };
+    let vm = GuestVm::new(fd);
+    if let Some(khz) = own_frequency(&vm) {
+        return Ok(Some(khz));
+    }
+    let vcpu = vm.create_vcpu(0).map_err(|error| ("KVM_CREATE_VCPU", error))?;
+    Ok(vcpu.fd().get_tsc_khz().ok().filter(|khz| *khz > 0))
 }
 
 /// Gives a parked vCPU KVM's own frequency again, as a new one has it.

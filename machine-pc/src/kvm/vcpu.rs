@@ -14,7 +14,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use kvm_bindings::{CpuId, KVM_SYSTEM_EVENT_RESET, KVM_SYSTEM_EVENT_SHUTDOWN, kvm_regs, kvm_sregs};
+use kvm_bindings::{
+    CpuId, KVM_MP_STATE_UNINITIALIZED, KVM_SYSTEM_EVENT_RESET, KVM_SYSTEM_EVENT_SHUTDOWN, kvm_regs, kvm_sregs,
+};
 use target_i386::realize::VcpuCapability;
 use vmm_sys_util::signal::Killable;
 
@@ -95,6 +97,8 @@ struct Shared {
     control: Mutex<Control>,
     changed: Condvar,
     pending: AtomicBool,
+    /// The guest runs on it: it does not wait for INIT and SIPI any more.
+    started: AtomicBool,
 }
 
 impl Shared {
@@ -137,12 +141,12 @@ impl Vcpu {
         let parcel = Arc::new(Mutex::new(Some(raw)));
         let taken = Arc::clone(&parcel);
         let theirs = Arc::clone(&shared);
-        let index = config.index;
+        let VcpuConfig { index, boot, .. } = config;
         let body = move || {
             let raw = lock(&taken).take();
             // Only this thread takes, and once.
             let raw = raw.unwrap_or_else(|| unreachable!("the vCPU is taken once"));
-            VcpuThread { vcpu: ArmedVcpu::new(raw), shared: theirs, buses, index, io_done: true }.main()
+            VcpuThread { vcpu: ArmedVcpu::new(raw), shared: theirs, buses, index, boot, io_done: true }.main()
         };
         let name = format!("CPU {index}/KVM");
         match thread::Builder::new().name(name).stack_size(STACK_SIZE).spawn(body) {
@@ -174,6 +178,17 @@ impl Vcpu {
     /// It cannot go on until a reset: triple fault or internal error.
     pub fn is_stalled(&self) -> bool {
         self.shared.lock().stalled
+    }
+
+    /// The guest has started it since it was plugged, or since the last reset: the boot CPU when it enters the guest, another when
+    /// INIT has reached it.
+    pub fn has_started(&self) -> bool {
+        self.shared.started.load(Ordering::Acquire)
+    }
+
+    /// It waits to be started again, after a reset.
+    pub(super) fn forget_start(&self) {
+        self.shared.started.store(false, Ordering::Release);
     }
 
     fn kick(&self) {
@@ -221,7 +236,7 @@ impl Vcpu {
         self.direct(|c| c.stalled = false);
     }
 
-    fn check_other_thread(&self) -> Result<(), VcpuError> {
+    pub(super) fn check_other_thread(&self) -> Result<(), VcpuError> {
         if thread::current().id() == self.thread_id {
             return Err(VcpuError::OwnThread(self.config.id));
         }
@@ -329,6 +344,7 @@ struct VcpuThread {
     shared: Arc<Shared>,
     buses: VmBuses,
     index: u32,
+    boot: bool,
     /// The last access is complete in the guest's registers.
     io_done: bool,
 }
@@ -391,8 +407,28 @@ impl VcpuThread {
         }
     }
 
+    /// Says that the guest runs here, once.
+    fn note_start(&self) {
+        if !self.shared.started.swap(true, Ordering::AcqRel) {
+            (self.buses.events)(VmEvent::CpuStarted { slot: self.index });
+        }
+    }
+
+    /// Looks whether a vCPU that was taken out of its wait for INIT has received it.
+    fn look_for_start(&self) {
+        let state = self.vcpu.raw().fd().get_mp_state();
+        if state.is_ok_and(|state| state.mp_state != KVM_MP_STATE_UNINITIALIZED) {
+            self.note_start();
+        }
+    }
+
     fn run_once(&mut self) {
-        let (event, io) = match self.vcpu.run() {
+        if !self.shared.started.load(Ordering::Relaxed) && self.boot {
+            self.note_start();
+        }
+        let exit = self.vcpu.run();
+        let interrupted = matches!(exit, Exit::Interrupted);
+        let (event, io) = match exit {
             Exit::PioRead { port, size, data } => {
                 for element in data.chunks_exact_mut(size) {
                     self.buses.pio.read(port.into(), element);
@@ -423,6 +459,10 @@ impl VcpuThread {
             Exit::Failed(detail) => (Some(VmEvent::InternalError { cpu_index: self.index, detail }), false),
         };
         self.io_done = !io;
+        if !self.shared.started.load(Ordering::Relaxed) {
+            // KVM_RUN returns once when INIT has come. Anything but an interruption is the guest's own doing.
+            if interrupted { self.look_for_start() } else { self.note_start() }
+        }
         if let Some(event) = event {
             // It does not enter the guest again until somebody has acted on the event.
             self.shared.lock().stalled = true;

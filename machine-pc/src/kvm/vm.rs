@@ -69,6 +69,8 @@ struct Parked {
 struct Cpus {
     running: bool,
     plugged: BTreeMap<VcpuId, Arc<Vcpu>>,
+    /// Unplugged, and their threads are about to end.
+    leaving: Vec<(VcpuId, Arc<Vcpu>)>,
     parked: BTreeMap<VcpuId, Parked>,
     /// The guest's clock when it was stopped.
     clock: Option<kvm_clock_data>,
@@ -153,6 +155,11 @@ impl KvmVm {
         &self.caps
     }
 
+    /// The frequency in kHz of the time stamp counter of a vCPU that it will have; `None` where a VM does not tell.
+    pub fn tsc_khz(&self) -> Option<u32> {
+        tsc::own_frequency(&self.vm)
+    }
+
     /// Shows `memory` to the guest.
     pub fn map(&self, memory: &GuestMemory) -> Result<(), KvmError> {
         let may_protect = self.caps.has(Cap::ReadonlyMem);
@@ -189,6 +196,7 @@ impl KvmVm {
         if cpus.plugged.contains_key(&id) {
             return Err(PlugError::Exists(id));
         }
+        Self::reap_locked(&mut cpus);
         let mut parked = match cpus.parked.remove(&id) {
             Some(parked) => parked,
             None => Parked { raw: self.create(id)?, cpuid: None },
@@ -272,18 +280,32 @@ impl KvmVm {
         })
     }
 
-    /// Unplugs a vCPU: its thread ends, its descriptor is parked.
+    /// Unplugs a vCPU: its thread is told to end, and its descriptor is parked. Whoever has time calls [`reap`](Self::reap)
+    /// soon: nobody who waits for the CPU to be gone need wait for the thread too.
     pub fn unplug(&self, id: VcpuId) -> Result<(), VcpuError> {
-        let vcpu = self.vcpu(id).ok_or(VcpuError::NotPlugged(id))?;
-        vcpu.request_quit();
-        let raw = vcpu.join()?;
         let mut cpus = self.lock();
+        let vcpu = cpus.plugged.get(&id).cloned().ok_or(VcpuError::NotPlugged(id))?;
+        vcpu.check_other_thread()?;
+        vcpu.request_quit();
         cpus.plugged.remove(&id);
-        if let Some(raw) = raw {
-            let cpuid = Some(vcpu.config().cpuid.clone());
-            cpus.parked.insert(id, Parked { raw, cpuid });
-        }
+        cpus.leaving.push((id, vcpu));
         Ok(())
+    }
+
+    /// Waits for the threads of unplugged vCPUs.
+    pub fn reap(&self) {
+        Self::reap_locked(&mut self.lock());
+    }
+
+    /// A vCPU's thread takes no lock of the VM.
+    fn reap_locked(cpus: &mut Cpus) {
+        for (id, vcpu) in std::mem::take(&mut cpus.leaving) {
+            // An error: this is that vCPU's own thread, which `unplug` has ruled out.
+            if let Ok(Some(raw)) = vcpu.join() {
+                let cpuid = Some(vcpu.config().cpuid.clone());
+                cpus.parked.insert(id, Parked { raw, cpuid });
+            }
+        }
     }
 
     /// A plugged vCPU.
@@ -298,7 +320,9 @@ impl KvmVm {
 
     /// How many vCPUs are parked.
     pub fn parked(&self) -> usize {
-        self.lock().parked.len()
+        let mut cpus = self.lock();
+        Self::reap_locked(&mut cpus);
+        cpus.parked.len()
     }
 
     /// The VM is not stopped.
@@ -326,6 +350,7 @@ impl KvmVm {
     /// Stops all vCPUs; when it returns none is in the guest.
     pub fn pause(&self) -> Result<(), VcpuError> {
         let mut cpus = self.lock();
+        Self::reap_locked(&mut cpus);
         let was_running = std::mem::replace(&mut cpus.running, false);
         for vcpu in cpus.plugged.values() {
             vcpu.request_pause();
@@ -369,6 +394,7 @@ impl KvmVm {
             vcpu.on_thread(move |raw| {
                 cpu_state::reset(raw, &config, &power_on, entry.as_ref(), &msrs, &caps)
             })??;
+            vcpu.forget_start();
             vcpu.clear_stall();
         }
         Ok(())
@@ -382,6 +408,7 @@ impl KvmVm {
 impl Drop for KvmVm {
     /// Ends all vCPU threads.
     fn drop(&mut self) {
+        self.reap();
         let vcpus = std::mem::take(&mut self.lock().plugged);
         for vcpu in vcpus.values() {
             vcpu.request_quit();

@@ -84,6 +84,13 @@ const ALWAYS_ON_PCS: &[Absent] = &[
     Absent { name: "pit", description: "Enable i8254 PIT", why: "the board has one" },
 ];
 
+/// On PCs, and always so.
+const ALWAYS_SO_ON_PCS: &[Absent] = &[Absent {
+    name: "fd-bootchk",
+    description: "Enable/disable boot signature checking for floppy disks in BIOS",
+    why: "firmware is told nothing",
+}];
+
 /// On Q35s.
 const ON_Q35: &[Absent] = &[Absent {
     name: "wdat",
@@ -142,6 +149,9 @@ pub fn declare_pc(class: &mut ClassInit<'_>) {
     }
     for present in ALWAYS_ON_PCS {
         add(class, present, &OnOffAuto::On, OnOffAuto::Off);
+    }
+    for so in ALWAYS_SO_ON_PCS {
+        add(class, so, &true, false);
     }
 }
 

@@ -18,15 +18,21 @@ use super::Chipset;
 use crate::acpi::gpe::{ICH9_GPE0_LEN, PIIX4_GPE0_LEN};
 use crate::acpi::{AcpiDescription, CpuHotplug, CpuHotplugDevice, Gpe, HotplugMode, SlotInit};
 use crate::boot::{BootError, DirectBoot, KernelOptions};
+use crate::clock::GuestClock;
 use crate::firmware::{self, FirmwareError};
 use crate::guest::{self, BoardInfo, GuestError};
 use crate::io_bus::{InsertError, IoBus, IoDevice};
 use crate::irq::{IrqLine, SharedIrqLine};
 use crate::kvm::{KvmError, KvmVm, VcpuConfig, VmBuses, VmOptions};
 use crate::memory::{GuestMemory, MemoryError, Ram, RamLayout, Rom};
+use crate::ospm::{AcpiPorts, Seat};
+use crate::pm::{self, PowerManagement};
 use crate::reset_ports::reset_control::{ICH9_KEPT_BITS, PIIX_KEPT_BITS};
 use crate::reset_ports::{I8042, Port92, ResetControl};
+use crate::rtc::cmos::{self, BootOrder};
+use crate::rtc::{RTC_BASE, RTC_IRQ, RTC_LEN, Rtc, RtcConfig};
 use crate::serial::{COM1_BASE, COM1_IRQ, SERIAL_LEN, SerialPort};
+use crate::timer::Timers;
 use crate::vm_event::EventSink;
 
 /// The interrupt of ACPI events.
@@ -45,6 +51,9 @@ pub fn cpu_hotplug_base(chipset: Chipset) -> u16 {
         Chipset::Q35 => Q35_CPU_HOTPLUG_BASE,
     }
 }
+
+/// The chipset's reset control register.
+const RESET_CONTROL: u64 = 0xcf9;
 
 /// What runs first.
 #[derive(Debug, Clone)]
@@ -84,6 +93,12 @@ pub struct BoardConfig {
     pub acpi: bool,
     /// There is a keyboard controller.
     pub i8042: bool,
+    /// What the real-time clock shows.
+    pub rtc: RtcConfig,
+    /// What firmware is told to boot from.
+    pub boot_order: BootOrder,
+    /// The same until the first reset, where it is another.
+    pub boot_once: Option<BootOrder>,
     /// What runs first.
     pub rom: BootRom,
     /// What a kernel is told by ACPI, if anything; firmware and the built-in guest are told nothing.
@@ -146,9 +161,15 @@ impl IrqLine for NoLine {
 #[derive(Debug)]
 pub struct Board {
     vm: Option<KvmVm>,
+    seat: Option<Arc<Seat>>,
     pio: Arc<IoBus>,
     cpu_hotplug: Arc<CpuHotplugDevice>,
     gpe: Arc<Gpe>,
+    clock: Arc<GuestClock>,
+    _timers: Timers,
+    pm: Option<Arc<PowerManagement>>,
+    rtc: Arc<Rtc>,
+    boot_order: BootOrder,
     serial: Option<Arc<SerialPort>>,
     port92: Arc<Port92>,
     i8042: Arc<I8042>,
@@ -190,12 +211,27 @@ impl Board {
         let line =
             |irq| vm.as_ref().map_or_else(|| Arc::new(NoLine) as Arc<dyn IrqLine>, |vm| vm.irq_line(irq));
 
-        let sci = SharedIrqLine::new(line(SCI_IRQ));
         let (gpe_base, gpe_len, kept) = match config.chipset {
             Chipset::I440fx => (PIIX4_GPE0_BASE, PIIX4_GPE0_LEN, PIIX_KEPT_BITS),
             Chipset::Q35 => (ICH9_GPE0_BASE, ICH9_GPE0_LEN, ICH9_KEPT_BITS),
         };
+        let hotplug_base = u64::from(cpu_hotplug_base(config.chipset));
+        let acpi_ports =
+            AcpiPorts { gpe0: gpe_base, gpe0_len: gpe_len, cpu_hotplug: hotplug_base, reset: RESET_CONTROL };
+        let seat = vm.is_none().then(|| Arc::new(Seat::new(config.acpi.then_some(acpi_ports))));
+        // Where no guest code runs, a scripted guest is what listens.
+        let sci = SharedIrqLine::new(match &seat {
+            Some(seat) => seat.clone(),
+            None => line(SCI_IRQ),
+        });
         let gpe = Arc::new(Gpe::new(gpe_len, sci.input()));
+        let (clock, timers) = (Arc::new(GuestClock::default()), Timers::default());
+        let pm = config
+            .acpi
+            .then(|| PowerManagement::new(clock.clone(), sci.input(), &timers, config.events.clone()));
+        let rtc = Rtc::new(config.rtc, clock.clone(), line(RTC_IRQ), &timers, config.events.clone());
+        cmos::set_memory(&rtc, config.chipset.ram_layout(config.ram.size, config.ram.max_below_4g));
+        cmos::set_boot_order(&rtc, config.boot_once.unwrap_or(config.boot_order));
         let slots = config.apic_ids.iter().map(|id| SlotInit { arch_id: u64::from(*id), present: false });
         let cpu_hotplug = Arc::new(CpuHotplugDevice::new(
             CpuHotplug::new(slots, HotplugMode::Modern),
@@ -209,19 +245,29 @@ impl Board {
         let i8042 = I8042::new(config.events.clone());
         let reset_control = Arc::new(ResetControl::new(kept, config.events.clone()));
 
-        let mut pio = IoBus::pio();
-        let mut insert = |name, base, len, device: Arc<dyn IoDevice>| pio.insert(name, base, len, device);
+        let pio = IoBus::pio();
+        let insert = |name, base, len, device: Arc<dyn IoDevice>| pio.insert(name, base, len, device);
         if config.acpi {
-            let hotplug_base = cpu_hotplug_base(config.chipset).into();
             insert("acpi-cpu-hotplug", hotplug_base, cpu_hotplug.port_len(), cpu_hotplug.clone())?;
             insert("acpi-gpe0", gpe_base, gpe.len(), gpe.clone())?;
         }
+        if let Some(pm) = &pm {
+            for (name, (offset, len), device) in [
+                ("acpi-evt", pm::EVENT_BLOCK, pm.event_block()),
+                ("acpi-cnt", pm::CONTROL_BLOCK, pm.control_block()),
+                ("acpi-tmr", pm::TIMER_BLOCK, pm.timer_block()),
+            ] {
+                insert(name, pm::PM_BASE + offset, len, device)?;
+            }
+            insert("apm-io", pm::APM_BASE, 2, pm.apm_ports())?;
+        }
+        insert("rtc", RTC_BASE, RTC_LEN, rtc.clone())?;
         if config.i8042 {
             insert("i8042-data", 0x60, 1, i8042.data_port())?;
             insert("i8042-cmd", 0x64, 1, i8042.command_port())?;
         }
         insert("port92", 0x92, 1, port92.clone())?;
-        insert("reset-control", 0xcf9, 1, reset_control.clone())?;
+        insert("reset-control", RESET_CONTROL, 1, reset_control.clone())?;
         if let Some(serial) = &serial {
             insert("serial", COM1_BASE, SERIAL_LEN, serial.clone())?;
         }
@@ -231,9 +277,15 @@ impl Board {
         }
         Ok(Self {
             vm,
+            seat,
             pio,
             cpu_hotplug,
             gpe,
+            clock,
+            _timers: timers,
+            pm,
+            rtc,
+            boot_order: config.boot_order,
             serial,
             port92,
             i8042,
@@ -249,6 +301,11 @@ impl Board {
         self.vm.as_ref()
     }
 
+    /// The place of a scripted guest, where no vCPU runs.
+    pub fn seat(&self) -> Option<&Arc<Seat>> {
+        self.seat.as_ref()
+    }
+
     /// The I/O ports, which are there under every accelerator.
     pub fn pio(&self) -> &Arc<IoBus> {
         &self.pio
@@ -257,6 +314,47 @@ impl Board {
     /// The CPU hotplug registers.
     pub fn cpu_hotplug(&self) -> &CpuHotplugDevice {
         &self.cpu_hotplug
+    }
+
+    /// The real-time clock.
+    pub fn rtc(&self) -> &Rtc {
+        &self.rtc
+    }
+
+    /// Presses the power button. A guest that listens for it begins to shut down.
+    pub fn powerdown(&self) {
+        if let Some(pm) = &self.pm {
+            pm.press_power_button();
+        }
+    }
+
+    /// Lets the guest's clock and the vCPUs run.
+    pub fn resume(&self) {
+        self.clock.start();
+        self.clock_changed();
+        if let Some(vm) = &self.vm {
+            vm.resume();
+        }
+    }
+
+    /// Stops the vCPUs and the guest's clock; when it returns no vCPU is in the guest.
+    ///
+    /// # Errors
+    /// A vCPU does not stop.
+    pub fn pause(&self) -> Result<(), KvmError> {
+        if let Some(vm) = &self.vm {
+            vm.pause()?;
+        }
+        self.clock.stop();
+        self.clock_changed();
+        Ok(())
+    }
+
+    fn clock_changed(&self) {
+        if let Some(pm) = &self.pm {
+            pm.clock_changed();
+        }
+        self.rtc.clock_changed();
     }
 
     /// COM1, if there is one.
@@ -280,6 +378,11 @@ impl Board {
     /// Brings everything but the vCPUs to its power-on state. CPUs stay plugged.
     pub fn reset_hardware(&self) {
         self.gpe.reset();
+        if let Some(pm) = &self.pm {
+            pm.reset();
+        }
+        self.rtc.reset();
+        cmos::set_boot_order(&self.rtc, self.boot_order);
         self.port92.reset();
         self.i8042.reset();
         self.reset_control.reset();

@@ -1,7 +1,7 @@
 //! How CPUs are plugged into a PC and taken out: the machine as their hotplug handler.
 //!
 //! `pre_plug` finds the slot and fills in what the user left out, `plug` starts the vCPU and tells the guest,
-//! `unplug_request` asks the guest, `unplug` takes the vCPU away once the guest let go of it. A boot CPU and a
+//! `unplug_request` asks the guest, or takes the CPU back at once if the guest has not looked at it yet; `unplug` takes the vCPU away once the guest let go of it. A boot CPU and a
 //! hot-added one go the same way; only the guest is told of the latter. Messages are the reference's.
 
 use std::sync::Arc;
@@ -18,7 +18,9 @@ use thiserror::Error as ThisError;
 use super::PcMachine;
 use super::board::{Board, VcpuPlug};
 use super::possible_cpus::{PossibleCpu, PossibleCpus};
+use super::vcpu_life::{Cause, VcpuState};
 use crate::kvm::PlugError;
+use crate::ospm::{OspmError, OspmGuest};
 
 /// Why a CPU cannot be plugged or unplugged.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
@@ -163,6 +165,35 @@ impl PcMachine {
     }
 }
 
+impl PcMachine {
+    /// Takes a CPU back of which the guest knows nothing yet; false: it must be asked.
+    fn withdraw_unseen(&self, plug: &Plug<'_>, slot: usize, device: &Obj<Device>) -> Result<bool, Error> {
+        let state = plug.cpus.get(slot).and_then(PossibleCpu::state);
+        // After a reset the guest may know it by its tables, and a guest may start a CPU that it was not told of.
+        if state != Some(VcpuState::Notified) || self.has_started(slot) {
+            return Ok(false);
+        }
+        let registers = plug.board.cpu_hotplug();
+        let number = u32::try_from(slot).unwrap_or(u32::MAX);
+        if !registers.withdraw_unseen(number).map_err(Error::new)? {
+            return Ok(false);
+        }
+        let (id, path) = (device.id(), device.as_object().canonical_path());
+        if let Err(error) = Device::unplug(device) {
+            // It stays, and the guest is told of it as before.
+            let _ = registers.plug_hot(number);
+            return Err(error);
+        }
+        if let Some(vm) = plug.board.vm() {
+            vm.reap();
+        }
+        if let Some(watcher) = self.life_watcher() {
+            watcher.withdrawn(id, path);
+        }
+        Ok(true)
+    }
+}
+
 impl Plug<'_> {
     fn slot(&self) -> Option<usize> {
         self.cpus.slot_of(self.cpu.apic_id()?)
@@ -209,6 +240,9 @@ impl Plug<'_> {
     fn start(&self, realized: &RealizedCpu, slot: u32, hotplugged: bool) -> Result<(), Error> {
         let apic_id = realized.placement.apic_id.0;
         if self.board.vm().is_some() {
+            if let Some(problem) = realized.pmu_problem {
+                crate::report::error(problem);
+            }
             let cpuid: CpuId = realized
                 .table
                 .to_kvm()
@@ -280,10 +314,13 @@ impl Plug<'_> {
 
 impl HotplugHandler for PcMachine {
     fn handles(&self, device: &Obj<Device>) -> bool {
-        device.core().class().is_a("cpu")
+        device.core().class().is_a("cpu") || OspmGuest::is(device)
     }
 
     fn pre_plug(&self, device: &Obj<Device>) -> Result<(), Error> {
+        if OspmGuest::is(device) {
+            return Ok(());
+        }
         let expected = self.cpu_type();
         if !device.core().class().is_a(&expected) {
             return Err(Error::new(CpuPlugError::WrongType { expected }));
@@ -298,6 +335,9 @@ impl HotplugHandler for PcMachine {
     }
 
     fn plug(&self, device: &Obj<Device>) -> Result<(), Error> {
+        if OspmGuest::is(device) {
+            return Ok(());
+        }
         let plug = self.plug_of(device)?;
         let slot = plug.slot().ok_or_else(|| Error::new(CpuPlugError::NotBuilt))?;
         let realized = plug.cpu.realized().ok_or_else(|| Error::new(CpuPlugError::NotRealized))?;
@@ -315,25 +355,35 @@ impl HotplugHandler for PcMachine {
             return Err(error);
         }
         plug.cpus.occupy(slot, Some(device.as_object()));
+        self.vcpu_came(slot, device.is_hotplugged());
         Ok(())
     }
 
     fn unplug_request(&self, device: &Obj<Device>) -> Result<(), Error> {
+        if OspmGuest::is(device) {
+            return Err(Error::new(OspmError::Stays));
+        }
         let plug = self.plug_of(device)?;
         if !self.has_acpi_device() {
             return Err(Error::new(CpuPlugError::NoAcpi));
         }
         match plug.slot() {
             Some(0) => Err(Error::new(CpuPlugError::BootCpu)),
+            Some(slot) if self.withdraw_unseen(&plug, slot, device)? => Ok(()),
             Some(slot) => {
-                let slot = u32::try_from(slot).unwrap_or(u32::MAX);
-                plug.board.cpu_hotplug().request_unplug(slot).map_err(Error::new)
+                let number = u32::try_from(slot).unwrap_or(u32::MAX);
+                plug.board.cpu_hotplug().request_unplug(number).map_err(Error::new)?;
+                self.vcpu_cause(slot, Cause::EjectWanted);
+                Ok(())
             }
             None => Err(Error::new(CpuPlugError::NotRealized)),
         }
     }
 
     fn unplug(&self, device: &Obj<Device>) -> Result<(), Error> {
+        if OspmGuest::is(device) {
+            return Ok(());
+        }
         let plug = self.plug_of(device)?;
         let slot = plug.slot().ok_or_else(|| Error::new(CpuPlugError::NotRealized))?;
         if slot == 0 {
@@ -350,6 +400,7 @@ impl HotplugHandler for PcMachine {
         if let (Some(reset), Some(cpu)) = (self.reset_tree(), device.cast::<Cpu>()) {
             reset.remove_cpu(&cpu);
         }
+        self.vcpu_cause(slot, Cause::Left);
         plug.cpus.occupy(slot, None);
         Ok(())
     }

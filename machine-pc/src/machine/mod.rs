@@ -13,11 +13,16 @@
 pub mod absent;
 pub mod address_space;
 pub mod board;
+pub mod boot_configuration;
 pub mod cpu_plug;
+#[cfg(test)]
+mod hotplug_dialogue;
 pub mod pc;
 pub mod possible_cpus;
 pub mod reset;
 pub mod smp_cache;
+pub mod vcpu_life;
+pub mod vcpu_lives;
 pub mod versions;
 
 use std::borrow::Cow;
@@ -37,6 +42,7 @@ pub use pc::PcMachine;
 
 use smp_cache::SmpCacheProperties;
 
+use self::boot_configuration::BootConfiguration;
 use crate::boot::KernelOptions;
 use crate::memory::RamLayout;
 use crate::smp::{SmpConfiguration, SmpLimits};
@@ -152,6 +158,7 @@ pub struct Machine {
     dump_guest_core: Field<bool>,
     #[object(default = Field::new(true))]
     mem_merge: Field<bool>,
+    boot: Field<BootConfiguration>,
     /// The id of the object in `/objects` that is its RAM.
     memory_backend: Field<Option<String>>,
     /// The memory of that object, which cannot go as long as it is held.
@@ -230,6 +237,13 @@ impl Machine {
         );
         Self::add_kernel_properties(class);
         class.add_property(
+            Property::of::<Self, BootConfiguration>("boot", |this| this.boot.get())
+                .settable::<Self, BootConfiguration>(|this, boot| {
+                    this.before_it_is_made().map(|()| this.boot.set(boot))
+                })
+                .description("Boot configuration"),
+        );
+        class.add_property(
             Property::new("smp-cache", "SmpCachePropertiesWrapper")
                 .description("Cache properties list for SMP machine")
                 .get(|object| {
@@ -303,7 +317,8 @@ impl Machine {
 
     /// What is booted with no firmware, if the user named a kernel.
     pub fn kernel(&self) -> Option<KernelOptions> {
-        let path = |field: &Field<String>| Some(field.get()).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let path =
+            |field: &Field<String>| Some(field.get()).filter(|path| !path.is_empty()).map(PathBuf::from);
         let (initrd, append) = (path(&self.initrd), self.append.get());
         path(&self.kernel).map(|kernel| KernelOptions { kernel, initrd, append })
     }
@@ -337,6 +352,16 @@ impl Machine {
     /// Whether the host may merge equal pages of guest memory.
     pub fn mem_merge(&self) -> bool {
         self.mem_merge.get()
+    }
+
+    /// How it boots.
+    pub fn boot(&self) -> BootConfiguration {
+        self.boot.get()
+    }
+
+    /// Says how it boots.
+    pub fn set_boot(&self, boot: BootConfiguration) {
+        self.boot.set(boot);
     }
 
     /// Who shares the CPUs' caches.
@@ -419,11 +444,15 @@ pub fn machine_class(class: &Class) -> Option<&MachineClass> {
 
 /// All machine classes in the order of their type names.
 pub fn machine_classes(qom: &Qom) -> Vec<&MachineClass> {
+    classes(qom).collect()
+}
+
+/// The same, each built when it is reached.
+fn classes(qom: &Qom) -> impl Iterator<Item = &MachineClass> {
     qom.type_names(Some("machine"), false)
         .into_iter()
         .filter_map(|name| qom.class(name).ok())
         .filter_map(|class| class.data())
-        .collect()
 }
 
 /// The type name of the machine that `-machine NAME` means.
@@ -431,10 +460,10 @@ pub fn find_machine<'a>(qom: &'a Qom, name: &str) -> Option<&'a MachineClass> {
     let by_name = qom.class(&format!("{name}{TYPE_SUFFIX}")).ok().filter(|class| !class.is_abstract());
     by_name
         .and_then(|class| machine_class(class))
-        .or_else(|| machine_classes(qom).into_iter().find(|class| class.alias == Some(name)))
+        .or_else(|| classes(qom).find(|class| class.alias == Some(name)))
 }
 
 /// The machine that is used where the user names none.
 pub fn default_machine(qom: &Qom) -> Option<&MachineClass> {
-    machine_classes(qom).into_iter().find(|class| class.is_default)
+    classes(qom).find(|class| class.is_default)
 }

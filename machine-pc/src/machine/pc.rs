@@ -1,6 +1,7 @@
 //! The PC machine types: two chipsets, each in every version of [`versions`](super::versions).
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use qom::{
     ClassInit, Field, HotplugHandler, Instance, OnOffAuto, Property, PropertyError, PropertyValue, Size,
@@ -13,6 +14,7 @@ use super::absent;
 use super::board::{Board, BoardError};
 use super::possible_cpus::PossibleCpus;
 use super::reset::MachineReset;
+use super::vcpu_lives::LifeWatcher;
 use super::versions::{PC_VERSIONS, PcVersion, compat_properties};
 use super::{Chipset, Machine, MachineClass, SmpRules, TYPE_SUFFIX};
 use crate::numa::Completed;
@@ -41,6 +43,11 @@ pub struct PcMachine {
     numa: OnceLock<Completed>,
     /// Keeps the objects that it is from being removed.
     memory: OnceLock<Vec<Arc<MmapRegion>>>,
+    /// Milliseconds within which a guest takes in a CPU or lets go of one, else it is given up; 0: never
+    #[property(get, set, name = "x-cpu-unplug-timeout-ms")]
+    #[object(default = Field::new(30_000))]
+    cpu_unplug_timeout_ms: Field<u32>,
+    life_watcher: OnceLock<Arc<dyn LifeWatcher>>,
     /// Set on/off to enable/disable ACPI Heterogeneous Memory Attribute Table (HMAT)
     #[property(get, set)]
     hmat: Field<bool>,
@@ -158,6 +165,22 @@ impl PcMachine {
         self.hmat.get()
     }
 
+    /// How long a guest has to answer; none for any time.
+    pub fn cpu_unplug_timeout(&self) -> Option<Duration> {
+        let milliseconds = self.cpu_unplug_timeout_ms.get();
+        (milliseconds != 0).then(|| Duration::from_millis(milliseconds.into()))
+    }
+
+    /// Says who is told what its vCPUs become; once.
+    pub fn watch_lives(&self, watcher: Arc<dyn LifeWatcher>) {
+        let _ = self.life_watcher.set(watcher);
+    }
+
+    /// Who is told what its vCPUs become.
+    pub(super) fn life_watcher(&self) -> Option<&Arc<dyn LifeWatcher>> {
+        self.life_watcher.get()
+    }
+
     /// What is common to all machines.
     pub fn machine(&self) -> &Machine {
         &self.parent
@@ -186,6 +209,7 @@ impl PcMachine {
         let (Some(board), Some(tree)) = (self.board(), self.reset_tree()) else { return Ok(()) };
         let was_running = board.begin_reset()?;
         tree.reset();
+        self.vcpus_reset();
         board.end_reset(was_running)
     }
 

@@ -10,11 +10,12 @@ use qom::Object;
 use serde::Serialize;
 use target_i386::topology::{ApicId, CacheSharing, CpuIds, CpuTopology, TopologyError};
 
+use super::vcpu_life::VcpuState;
 use crate::numa::CpuSlot;
 
 /// A CPU's place as `query-hotpluggable-cpus` and `query-cpus-fast` show it (QAPI `CpuInstanceProperties`). Levels
 /// that the machine's topology has only one of and that older clients do not know (dies, modules) are left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub struct CpuInstanceProperties {
     /// Core in the module.
@@ -46,6 +47,8 @@ pub struct PossibleCpu {
     node: RwLock<Option<u16>>,
     /// The object, while one is plugged. The tree owns it.
     cpu: RwLock<Option<Weak<dyn Object>>>,
+    /// What its vCPU is; none where there is none.
+    state: RwLock<Option<VcpuState>>,
 }
 
 impl PossibleCpu {
@@ -68,6 +71,16 @@ impl PossibleCpu {
     /// The CPU that is there.
     pub fn cpu(&self) -> Option<Arc<dyn Object>> {
         self.cpu.read().as_ref().and_then(Weak::upgrade)
+    }
+
+    /// What the vCPU that is there is to a client; none if there is none.
+    pub fn state(&self) -> Option<VcpuState> {
+        *self.state.read()
+    }
+
+    /// Notes what the vCPU has become.
+    pub(super) fn set_state(&self, state: Option<VcpuState>) {
+        *self.state.write() = state;
     }
 }
 
@@ -101,7 +114,14 @@ impl PossibleCpus {
                     module_id: (smp.modules() > 1).then_some(ids.module),
                 };
                 let apic_id = topology.encode(ids)?;
-                Some(PossibleCpu { apic_id, ids, place, node: RwLock::default(), cpu: RwLock::default() })
+                Some(PossibleCpu {
+                    apic_id,
+                    ids,
+                    place,
+                    node: RwLock::default(),
+                    cpu: RwLock::default(),
+                    state: RwLock::default(),
+                })
             })
             .collect();
         Ok(Self { topology, smp, cpus, plugged: RwLock::default() })

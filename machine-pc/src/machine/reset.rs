@@ -6,7 +6,9 @@
 use std::sync::{Arc, OnceLock};
 
 use qom::reset::{ResetError, ResetState, reset};
-use qom::{Bus, Error, Instance, Obj, Object, ObjectCore, Qom, ResetType, Resettable, ResettableContainer};
+use qom::{
+    Bus, Device, Error, Instance, Obj, Object, ObjectCore, Qom, ResetType, Resettable, ResettableContainer,
+};
 use qom_derive::Object;
 use target_i386::cpu::{Cpu, CpuRunner};
 
@@ -86,6 +88,19 @@ impl MachineReset {
         cpu.set_runner(None);
     }
 
+    /// A device without a bus is reset with the machine.
+    ///
+    /// # Errors
+    /// The device is on a bus; then nothing changed.
+    pub fn add_device(&self, device: &Obj<Device>) -> Result<(), ResetError> {
+        ResettableContainer::add(&self.root, device.as_object())
+    }
+
+    /// A device without a bus goes.
+    pub fn remove_device(&self, device: &Obj<Device>) {
+        ResettableContainer::remove(&self.root, device.as_object());
+    }
+
     /// Runs the phases.
     pub(super) fn reset(&self) {
         if let Err(error) = reset(self.root.as_object(), ResetType::Cold) {
@@ -113,8 +128,6 @@ qom::register_types!(<LegacyReset as Instance>::type_info);
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use qom::Device;
 
     use super::*;
     use crate::accel::AccelChoice;

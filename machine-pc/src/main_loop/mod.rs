@@ -3,7 +3,7 @@
 //! It waits for input of [chardevs](crate::chardev), for signals, and for what other threads post, and acts on
 //! one at a time. Commands run on this thread, between reading their request and writing their reply, so they
 //! need no lock against each other. Whoever else has something for the machine to do *posts* it
-//! ([`Handle::post`]) and goes on: a vCPU thread never waits for the main loop, and so the main loop may wait for vCPU
+//! ([`Handle::post`], or [`Handle::post_after`] for later) and goes on: a vCPU thread never waits for the main loop, and so the main loop may wait for vCPU
 //! threads.
 //!
 //! # Clients that do not behave
@@ -17,8 +17,11 @@
 //!
 //! A chardev that is shared (`mux`) has one frontend in focus, which gets the input. The console's output
 //! beside a monitor comes in whole lines, each on a line of its own, and the monitor's prompt is repeated after
-//! them; the module `mixer` has the rules. Ctrl-A C moves the focus, Ctrl-A H tells what else there is.
+//! them; the module `mixer` has the rules. Ctrl-A C moves the focus, Ctrl-A H tells what else there is; `-echr` gives another key than
+//! Ctrl-A.
 
+mod descriptors;
+mod escape_key;
 mod frontend;
 mod mixer;
 mod port;
@@ -37,10 +40,12 @@ use qmp::{Context, Event, RunControl, ShutdownCause};
 use crate::chardev::object::Connection;
 use crate::chardev::spec::{ChardevSpec, MonitorMode, MonitorSpec};
 use crate::chardev::{ConsoleBuffer, ConsoleSink, OpenError};
+pub use descriptors::Descriptors;
+pub use escape_key::EscapeKey;
 use frontend::Frontend;
 use port::Port;
-pub use queue::Handle;
 use queue::Queue;
+pub use queue::{Handle, Timer};
 use signals::Signals;
 pub use table::{ChangeError, Chardevs, RemoveError, RingError};
 
@@ -92,6 +97,11 @@ impl MainLoop {
         let signals = Signals::new(poll.registry(), SIGNAL)?;
         let chardevs = Chardevs::new(poll.registry())?;
         Ok(Self { poll, queue: Queue::new(waker), signals, chardevs, stopping: false })
+    }
+
+    /// Says what begins a command to a shared chardev; to those that are added from here on.
+    pub fn set_escape_key(&mut self, key: EscapeKey) {
+        self.chardevs.set_escape_key(key);
     }
 
     /// A way to reach the loop from any thread.
@@ -241,12 +251,13 @@ impl MainLoop {
         self.finish(context)
     }
 
-    /// When a chardev wants to be served without input, from now.
+    /// When a chardev wants to be served without input, or something posted is due, from now.
     fn next_deadline(&self) -> Option<Duration> {
         let mut deadlines = Vec::new();
         self.chardevs.each(|_, port| deadlines.extend(port.deadline()));
-        let deadline = deadlines.into_iter().min()?;
-        Some(deadline.saturating_duration_since(Instant::now()))
+        let now = Instant::now();
+        let ports = deadlines.into_iter().min().map(|deadline| deadline.saturating_duration_since(now));
+        ports.into_iter().chain(self.queue.next_timer()).min()
     }
 
     /// Whether a chardev has something to do at once.
@@ -263,6 +274,7 @@ impl MainLoop {
         }
         let Some(mut port) = self.chardevs.take(at) else { return };
         let mut emitted = Vec::new();
+        context.insert(port.descriptors().clone());
         port.serve(self.poll.registry(), context, buffer, &mut emitted);
         self.stopping |= port.take_exit_request(context);
         self.chardevs.put(at, port);

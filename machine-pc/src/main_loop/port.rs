@@ -1,7 +1,7 @@
 //! One chardev in the loop: its backend, who is connected, and who uses it.
 //!
 //! With one frontend, bytes go straight between it and the backend. Where several share a chardev, output goes
-//! through a [`Mixer`], and Ctrl-A begins a command to the chardev itself.
+//! through a [`Mixer`], and a key begins a command to the chardev itself.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -16,14 +16,13 @@ use vmm_sys_util::terminal::Terminal;
 mod naming;
 
 use super::ConsoleInput;
+use super::descriptors::Descriptors;
+use super::escape_key::EscapeKey;
 use super::frontend::Frontend;
 use super::mixer::Mixer;
 use crate::chardev::object::Connection;
 use crate::chardev::spec::{ChardevBackend, ChardevSpec};
 use crate::chardev::{Endpoint, OpenError, Ring, Stream, open, open_log};
-
-/// What begins a command to the chardev itself: Ctrl-A.
-const ESCAPE: u8 = 0x01;
 
 /// A chardev with its backend and frontends.
 #[derive(Debug)]
@@ -57,7 +56,11 @@ pub(super) struct Port {
     mixer: Mixer,
     /// When to connect again.
     reconnect_at: Option<Instant>,
-    /// The last byte was [`ESCAPE`].
+    /// What its clients passed.
+    descriptors: Descriptors,
+    /// What begins a command to the chardev itself.
+    escape: EscapeKey,
+    /// The last byte was that.
     escaped: bool,
     exit_requested: bool,
     raw_terminal: bool,
@@ -69,6 +72,7 @@ impl Port {
         spec: ChardevSpec,
         endpoint: Endpoint,
         first_token: usize,
+        escape: EscapeKey,
         registry: &Registry,
     ) -> Result<Self, OpenError> {
         let log = match &spec.logfile {
@@ -95,6 +99,8 @@ impl Port {
             pending: Vec::new(),
             mixer: Mixer::default(),
             reconnect_at: None,
+            descriptors: Descriptors::default(),
+            escape,
             escaped: false,
             exit_requested: false,
             raw_terminal: false,
@@ -187,6 +193,11 @@ impl Port {
         self.frontends.iter().any(|frontend| !frontend.is_console())
     }
 
+    /// What its clients passed.
+    pub(super) fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
+    }
+
     /// Whether several users may share it.
     pub(super) fn is_shared(&self) -> bool {
         self.spec.mux
@@ -274,6 +285,7 @@ impl Port {
         self.pending.clear();
         self.mixer.clear();
         self.escaped = false;
+        self.descriptors.client_gone();
         self.frontends.iter_mut().for_each(Frontend::closed);
         self.plan_reconnect();
     }
@@ -348,6 +360,8 @@ impl Port {
                     // A short read emptied the source: whatever comes then is reported anew. Only its end may
                     // have been reported already.
                     self.readable = self.always_readable || self.hung_up || count == buffer.len();
+                    self.descriptors
+                        .receive(self.stream.as_ref().map(Stream::take_passed).unwrap_or_default());
                     self.take_input(&buffer[..count], context, emitted);
                 }
                 Some(Err(error)) => self.input_error(&error),
@@ -419,20 +433,20 @@ impl Port {
             if self.escaped {
                 self.escaped = false;
                 rest = after;
-                if first != ESCAPE {
+                if !self.escape.is(first) {
                     self.command(first);
                     continue;
                 }
                 // Twice means once, to the frontend.
-                self.feed_focused(&[ESCAPE], context, emitted);
+                self.feed_focused(&[first], context, emitted);
                 continue;
             }
-            if first == ESCAPE {
+            if self.escape.is(first) {
                 self.escaped = true;
                 rest = after;
                 continue;
             }
-            let end = rest.iter().position(|&byte| byte == ESCAPE).unwrap_or(rest.len());
+            let end = self.escape.find(rest);
             let taken = self.feed_focused(&rest[..end], context, emitted);
             if taken < end {
                 self.pending.extend_from_slice(&rest[taken..]);
@@ -448,7 +462,7 @@ impl Port {
             .map_or(input.len(), |frontend| frontend.feed(input, context, emitted))
     }
 
-    /// What follows Ctrl-A.
+    /// What follows the key.
     fn command(&mut self, key: u8) {
         match key {
             b'c' if self.frontends.len() > 1 => self.set_focus((self.focus + 1) % self.frontends.len()),
@@ -456,9 +470,7 @@ impl Port {
                 self.mixer.say(b"\r\nterminated\r\n");
                 self.exit_requested = true;
             }
-            b'h' | b'?' => self.mixer.say(
-                b"\r\nC-a h    print this help\r\nC-a x    exit emulator\r\nC-a c    switch between console and monitor\r\nC-a C-a  sends C-a\r\n",
-            ),
+            b'h' | b'?' => self.mixer.say(self.escape.help().as_bytes()),
             _ => {}
         }
     }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use mio::Registry;
 
+use super::escape_key::EscapeKey;
 use super::port::Port;
 use super::{ChardevInfo, FIRST_PORT, TOKENS_PER_PORT};
 use crate::chardev::object::Connection;
@@ -31,6 +32,7 @@ enum Slot {
 #[derive(Debug)]
 struct Table {
     registry: Registry,
+    escape: EscapeKey,
     slots: Vec<Slot>,
 }
 
@@ -109,14 +111,20 @@ impl Table {
             return Err(OpenError::StdioTaken);
         }
         let endpoint = open(&spec.backend)?;
-        Port::new(spec.clone(), endpoint, FIRST_PORT + TOKENS_PER_PORT * at, &self.registry)
+        Port::new(spec.clone(), endpoint, FIRST_PORT + TOKENS_PER_PORT * at, self.escape, &self.registry)
     }
 }
 
 impl Chardevs {
     pub(super) fn new(registry: &Registry) -> io::Result<Self> {
-        let table = Table { registry: registry.try_clone()?, slots: Vec::new() };
+        let table =
+            Table { registry: registry.try_clone()?, escape: EscapeKey::default(), slots: Vec::new() };
         Ok(Self(Rc::new(RefCell::new(table))))
+    }
+
+    /// What begins a command to those that are opened from here on.
+    pub(super) fn set_escape_key(&self, key: EscapeKey) {
+        self.0.borrow_mut().escape = key;
     }
 
     /// Closes all.

@@ -1,6 +1,9 @@
 //! The loop with real sockets and clients in threads.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -8,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use qmp::{Commands, Error, EventType, KvmInfo, RunState};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::*;
 use crate::chardev::spec::{ChardevBackend, SocketAddress, SocketSpec};
@@ -62,7 +66,7 @@ fn context() -> Context {
 
 fn socket(id: &str, path: &Path, wait: bool) -> ChardevSpec {
     let address = SocketAddress::Unix { path: path.to_owned(), is_abstract: false, tight: true };
-    let socket = SocketSpec { address, server: true, wait, reconnect_ms: 0, nodelay: false };
+    let socket = SocketSpec { address, server: true, wait, reconnect_ms: 0, nodelay: false, telnet: false };
     ChardevSpec { id: id.to_owned(), backend: ChardevBackend::Socket(socket), mux: false, logfile: None }
 }
 
@@ -145,6 +149,17 @@ impl Client {
         self.reader.get_mut().write_all(text.as_bytes()).unwrap();
     }
 
+    /// Sends a request with a descriptor, and reads its answer.
+    fn pass(&mut self, descriptor: impl AsFd, request: &str) -> String {
+        let descriptors = [descriptor.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+        let bytes = [IoSlice::new(request.as_bytes())];
+        sendmsg(self.reader.get_ref(), &bytes, &mut control, SendFlags::empty()).unwrap();
+        self.line()
+    }
+
     fn line(&mut self) -> String {
         let mut line = String::new();
         self.reader.read_line(&mut line).unwrap();
@@ -202,7 +217,7 @@ fn events_reach_every_session_and_come_before_the_reply() {
     });
 }
 
-#[derive(serde::Serialize)]
+#[derive(serde::Serialize, qmp::QapiType)]
 struct Tick;
 
 impl EventType for Tick {
@@ -397,6 +412,112 @@ fn a_shared_chardev_keeps_lines_whole_and_moves_its_focus() {
 }
 
 #[test]
+fn a_telnet_client_is_greeted_and_its_commands_are_no_input() {
+    let mut fixture = Fixture::new();
+    let path = fixture.path("telnet");
+    let mut spec = socket("telnet", &path, false);
+    if let ChardevBackend::Socket(socket) = &mut spec.backend {
+        socket.telnet = true;
+    }
+    fixture.main_loop.add_chardev(&spec).unwrap();
+    fixture.main_loop.add_monitor(&monitor("telnet", QMP)).unwrap();
+    fixture.run(move |_| {
+        // Each client anew.
+        for _ in 0..2 {
+            let mut stream = UnixStream::connect(&path).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let mut greeting = [0; 12];
+            stream.read_exact(&mut greeting).unwrap();
+            // As QEMU 11.1.2 greets.
+            assert_eq!(greeting, *b"\xff\xfb\x01\xff\xfb\x03\xff\xfb\x00\xff\xfd\x00");
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            assert!(lines.next().unwrap().unwrap().starts_with(r#"{"QMP""#));
+            // A command that comes alone is not the end of input, and one may come in pieces.
+            stream.write_all(b"\xff\xfd\x03").unwrap();
+            stream.write_all(b"{'execute': \xff\xfb").unwrap();
+            thread::sleep(Duration::from_millis(20));
+            stream.write_all(b"\x01'qmp_capabilities'}\xff\xf3\n").unwrap();
+            assert_eq!(lines.next().unwrap().unwrap(), r#"{"return": {}}"#);
+        }
+    });
+}
+
+/// The answers are those of QEMU 11.1.2 to the same, but for the numbers of descriptors.
+#[test]
+fn descriptors_come_over_a_unix_socket() {
+    let mut fixture = Fixture::new();
+    let (path, other) = (fixture.qmp("qmp"), fixture.qmp("other"));
+    fixture.run(move |_| {
+        let (mut client, mut other) = (Client::negotiated(&path), Client::negotiated(&other));
+        let none =
+            r#"{"error": {"class": "GenericError", "desc": "No file descriptor supplied via SCM_RIGHTS"}}"#;
+        assert_eq!(client.ask("{'execute': 'add-fd'}"), none);
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let file = File::open("/dev/null").unwrap();
+
+        // Only the monitor that it came over has it, and a name takes it.
+        client.pass(&theirs, "{'execute': 'query-kvm'}");
+        let get = "{'execute': 'getfd', 'arguments': {'fdname': 's'}}";
+        assert_eq!(other.ask(get), none);
+        assert_eq!(client.ask(get), r#"{"return": {}}"#);
+        assert_eq!(client.ask(get), none);
+        let close = "{'execute': 'closefd', 'arguments': {'fdname': 's'}}";
+        let unknown =
+            r#"{"error": {"class": "GenericError", "desc": "File descriptor named 's' not found"}}"#;
+        assert_eq!(other.ask(close), unknown);
+        assert_eq!(client.ask(close), r#"{"return": {}}"#);
+        assert_eq!(client.ask(close), unknown);
+        // It was closed: nobody else has it once ours is.
+        drop(theirs);
+        assert_eq!((&ours).read(&mut [0]).unwrap(), 0);
+
+        client.pass(&file, "{'execute': 'query-kvm'}");
+        assert!(
+            client
+                .ask("{'execute': 'getfd', 'arguments': {'fdname': '1a'}}")
+                .contains("Parameter 'fdname' expects a name not starting with a digit")
+        );
+        // Sets belong to the process; this one to no other test.
+        let add = "{'execute': 'add-fd', 'arguments': {'fdset-id': 4711, 'opaque': 'o'}}";
+        assert!(client.pass(&file, add).ends_with(r#", "fdset-id": 4711}}"#));
+        assert!(other.ask("{'execute': 'query-fdsets'}").contains(r#""opaque": "o"}], "fdset-id": 4711}"#));
+        let remove = "{'execute': 'remove-fd', 'arguments': {'fdset-id': 4711}}";
+        assert_eq!(other.ask(remove), r#"{"return": {}}"#);
+        assert!(other.ask(remove).contains("File descriptor named 'fdset-id:4711' not found"));
+        assert!(
+            client
+                .pass(&file, "{'execute': 'add-fd', 'arguments': {'fdset-id': -1}}")
+                .contains("Parameter 'fdset-id' expects a non-negative value")
+        );
+
+        // A client that goes takes along what it passed.
+        client.pass(&file, "{'execute': 'query-kvm'}");
+        drop(client);
+        assert_eq!(Client::negotiated(&path).ask("{'execute': 'add-fd'}"), none);
+    });
+}
+
+#[test]
+fn another_key_begins_a_command_to_a_shared_chardev() {
+    let mut fixture = Fixture::new();
+    let path = fixture.path("mux");
+    fixture.main_loop.set_escape_key(EscapeKey::from_text("0x14"));
+    fixture.main_loop.add_chardev(&ChardevSpec { mux: true, ..socket("mux", &path, false) }).unwrap();
+    fixture.main_loop.add_monitor(&monitor("mux", MonitorMode::Readline)).unwrap();
+    fixture.run(move |_| {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.write_all(b"\x14h").unwrap();
+        let mut text = String::new();
+        while !text.ends_with("C-t C-t  sends C-t\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            text.push(char::from(byte[0]));
+        }
+    });
+}
+
+#[test]
 fn a_file_gets_the_consoles_output() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out");
@@ -440,4 +561,31 @@ fn a_client_of_ours_connects_to_a_server_and_again() {
             assert!(greeting.starts_with(r#"{"QMP""#));
         }
     });
+}
+
+/// What is posted for later is done in the order of its times, not before them, and not if it was taken back.
+#[test]
+fn what_is_posted_for_later_is_done_in_time() {
+    let mut main_loop = MainLoop::new().unwrap();
+    let handle = main_loop.handle();
+    let done: Arc<Mutex<Vec<(&str, Duration)>>> = Arc::default();
+    let start = Instant::now();
+    let note = |name| {
+        let done = done.clone();
+        move |_: &mut Context| done.lock().unwrap().push((name, start.elapsed()))
+    };
+    let _ = handle.post_after(Duration::from_millis(60), note("late"));
+    let never = handle.post_after(Duration::from_millis(5), note("never"));
+    let poster = handle.clone();
+    let soon = note("soon");
+    // From another thread, and earlier than what the loop waits for by then.
+    let other = thread::spawn(move || poster.post_after(Duration::from_millis(20), soon));
+    handle.cancel(never);
+    let stop = handle.clone();
+    let _ = handle.post_after(Duration::from_millis(80), move |_| stop.stop());
+    main_loop.run(&mut context()).unwrap();
+    handle.cancel(other.join().unwrap());
+    let done = done.lock().unwrap();
+    assert_eq!(done.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["soon", "late"]);
+    assert!(done[0].1 >= Duration::from_millis(20) && done[1].1 >= Duration::from_millis(60), "{done:?}");
 }

@@ -19,7 +19,8 @@ const MIB: u64 = 1 << 20;
 type Names<T> = &'static [(&'static str, T)];
 
 /// What is accessed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, qmp::QapiType)]
+#[serde(rename_all = "kebab-case")]
 pub enum Hierarchy {
     /// The memory.
     Memory,
@@ -41,7 +42,8 @@ impl Hierarchy {
 }
 
 /// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, qmp::QapiType)]
+#[serde(rename_all = "kebab-case")]
 pub enum DataType {
     /// Latency of reads and writes.
     AccessLatency,
@@ -77,7 +79,8 @@ impl DataType {
 }
 
 /// How a cache places lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, qmp::QapiType)]
+#[serde(rename_all = "kebab-case")]
 pub enum Associativity {
     /// Not told.
     None,
@@ -93,7 +96,8 @@ impl Associativity {
 }
 
 /// When memory gets what is written to its cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, qmp::QapiType)]
+#[serde(rename_all = "kebab-case")]
 pub enum WritePolicy {
     /// Not told.
     None,

@@ -1,13 +1,17 @@
 //! One option, read: QAPI's `NumaOptions`.
 
+use qmp::QapiType;
+
 use super::hmat::{Associativity, DataType, Hierarchy, WritePolicy};
 
 /// What one option says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, QapiType)]
+#[serde(tag = "type", rename_all = "kebab-case")]
 pub enum NumaOptions {
     /// There is a node.
     Node(NodeOptions),
     /// How far one node is from another.
+    #[serde(rename = "dist")]
     Distance(DistanceOptions),
     /// These CPUs are in a node.
     Cpu(CpuOptions),
@@ -18,11 +22,13 @@ pub enum NumaOptions {
 }
 
 /// `node`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, QapiType)]
+#[serde(rename_all = "kebab-case")]
 pub struct NodeOptions {
     /// Its number; none for the next.
     pub nodeid: Option<u16>,
     /// CPUs in it, by number.
+    #[serde(default)]
     pub cpus: Vec<u16>,
     /// Its memory in bytes.
     pub mem: Option<u64>,
@@ -33,7 +39,8 @@ pub struct NodeOptions {
 }
 
 /// `dist`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QapiType)]
+#[serde(rename_all = "kebab-case")]
 pub struct DistanceOptions {
     /// From this node.
     pub src: u16,
@@ -44,7 +51,8 @@ pub struct DistanceOptions {
 }
 
 /// `cpu`: the CPUs whose place agrees with each coordinate that is given.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, QapiType)]
+#[serde(rename_all = "kebab-case")]
 pub struct CpuOptions {
     /// The node.
     pub node_id: Option<i64>,
@@ -67,7 +75,8 @@ pub struct CpuOptions {
 }
 
 /// `hmat-lb`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QapiType)]
+#[serde(rename_all = "kebab-case")]
 pub struct HmatLbOptions {
     /// The node that accesses.
     pub initiator: u16,
@@ -84,7 +93,8 @@ pub struct HmatLbOptions {
 }
 
 /// `hmat-cache`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QapiType)]
+#[serde(rename_all = "kebab-case")]
 pub struct HmatCacheOptions {
     /// The node.
     pub node_id: u32,

@@ -2,15 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::schema::SchemaInfo;
+use crate::session::Negotiation;
 use crate::version::{VERSION, VersionInfo};
 use crate::{Context, Error};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct CommandInfo {
     name: &'static str,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct HumanMonitorCommand {
     command_line: String,
@@ -30,10 +32,16 @@ commands! {
         Ok(context.commands().qmp().iter().map(|entry| CommandInfo { name: entry.name }).collect())
     }
 
+    /// Returns the commands, the events and their types.
+    "query-qmp-schema" (allow_preconfig) =>
+    fn query_qmp_schema(context: &mut Context, (): ()) -> Result<Vec<SchemaInfo>, Error> {
+        Ok(crate::schema::schema(context.commands(), context.qom().clone()))
+    }
+
     /// Enables the protocol's optional capabilities and ends negotiation. The session answers it, and a
     /// second one is refused there.
     "qmp_capabilities" (allow_preconfig) =>
-    fn qmp_capabilities(_: &mut Context, _: serde_json::Map<String, serde_json::Value>) -> Result<crate::Empty, Error> {
+    fn qmp_capabilities(_: &mut Context, _: Negotiation) -> Result<crate::Empty, Error> {
         let desc = "Capabilities negotiation is already complete, command ignored";
         Err(Error::new(::qom::ErrorClass::CommandNotFound, desc))
     }

@@ -1,22 +1,67 @@
 //! Objects that users make and remove by name.
 
+use std::borrow::Cow;
+
 use ::qom::Origin;
-use ::qom::user_creatable::Form;
+use ::qom::user_creatable::{self, Form, MemberType, UserCreatableClass};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::schema::{Builtin, Member, Members, QapiType, Shape, TypeRef, Types};
 use crate::{Context, Empty, Error, object};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct ObjectDel {
     id: String,
+}
+
+/// What `object-add` takes: the type, the name, and what objects of that type are made with.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+struct ObjectAdd(Map<String, Value>);
+
+fn member_type(kind: MemberType, types: &mut Types) -> TypeRef {
+    match kind {
+        MemberType::Bool => TypeRef::Builtin(Builtin::Bool),
+        MemberType::Int | MemberType::Uint32 | MemberType::Size => TypeRef::Builtin(Builtin::Int),
+        MemberType::Text => TypeRef::Builtin(Builtin::Str),
+        MemberType::Enum(names) => types.enumeration(names.iter().map(|name| Cow::Borrowed(*name))),
+        MemberType::Uint16List => TypeRef::Array(Box::new(TypeRef::Builtin(Builtin::Int))),
+    }
+}
+
+/// A union over the types that there are.
+impl QapiType for ObjectAdd {
+    fn describe(types: &mut Types) -> TypeRef {
+        let classes: Vec<(String, Vec<user_creatable::Member>)> = types.qom().map_or_else(Vec::new, |qom| {
+            let names = user_creatable::type_names(qom).into_iter();
+            let members =
+                |name: &str| Some(qom.class(name).ok()?.data::<UserCreatableClass>()?.members.clone());
+            names.map(|name| (name.to_owned(), members(name).unwrap_or_default())).collect()
+        });
+        types.define("ObjectAdd", "", |types| {
+            let kind = types.enumeration(classes.iter().map(|(name, _)| name.clone().into()));
+            let variants = classes.into_iter().map(|(name, own)| {
+                let members = own.iter().map(|one| {
+                    let ty = member_type(one.kind(), types);
+                    Member { name: one.name(), doc: "", ty, optional: !one.is_required() }
+                });
+                let members = members.collect();
+                (name.into(), types.object(Members { members, variants: None }))
+            });
+            let variants = variants.collect();
+            let mut members = Members::union("qom-type", kind, variants);
+            members.add::<String>(types, "id", false, "Its name.");
+            Shape::Object(members)
+        })
+    }
 }
 
 commands! {
     /// Makes an object below `/objects`. `qom-type` is its type, `id` its name; all others are what it is made with.
     "object-add" (allow_preconfig) =>
-    fn object_add(context: &mut Context, arguments: Map<String, Value>) -> Result<Empty, Error> {
-        object::add(context.qom(), arguments, Form::Json, Origin::Monitor)?;
+    fn object_add(context: &mut Context, arguments: ObjectAdd) -> Result<Empty, Error> {
+        object::add(context.qom(), arguments.0, Form::Json, Origin::Monitor)?;
         Ok(Empty)
     }
 

@@ -5,17 +5,35 @@ use serde_json::{Map, Value};
 
 use super::qom::{ObjectPropertyInfo, property_infos};
 use crate::device::{self, AddDevice, Form};
+use crate::schema::{Members, QapiType, Shape, TypeRef, Types};
 use crate::{Context, Empty, Error};
 use ::qom::{Device, Instance};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct DeviceDel {
     id: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct DeviceListProperties {
     typename: String,
+}
+
+/// What `device_add` takes: these members, and those properties of the class that are to be set.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+struct DeviceAdd(Map<String, Value>);
+
+impl QapiType for DeviceAdd {
+    fn describe(types: &mut Types) -> TypeRef {
+        types.define("DeviceAdd", "", |types| {
+            let mut members = Members::default();
+            members.add::<String>(types, "driver", false, "Its class.");
+            members.add::<String>(types, "bus", true, "The bus that it goes to, where there is a choice.");
+            members.add::<String>(types, "id", true, "Its name.");
+            Shape::Object(members)
+        })
+    }
 }
 
 /// Properties of any device that are about its place and state, not about how to make one.
@@ -23,8 +41,8 @@ const NOT_LISTED: [&str; 5] = ["type", "parent_bus", "realized", "hotplugged", "
 
 commands! {
     /// Adds a device to the running machine. `driver` is its class, `id` its name; all others are its properties.
-    "device_add" => fn device_add(context: &mut Context, arguments: Map<String, Value>) -> Result<Empty, Error> {
-        device::add(context.qom(), arguments, AddDevice::hotplug(Form::Json))?;
+    "device_add" (json_cli) => fn device_add(context: &mut Context, arguments: DeviceAdd) -> Result<Empty, Error> {
+        device::add(context.qom(), arguments.0, AddDevice::hotplug(Form::Json))?;
         Ok(Empty)
     }
 

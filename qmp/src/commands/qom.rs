@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{Context, Empty, Error};
 
 /// A property of an object or class.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct ObjectPropertyInfo {
     default_value: Option<Value>,
@@ -38,24 +38,24 @@ pub(crate) fn resolve(qom: &::qom::Qom, path: &str) -> Result<Arc<dyn Object>, E
     })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct QomList {
     path: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct PropertyEntry {
     name: String,
     #[serde(rename = "type")]
     type_name: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct QomListGet {
     paths: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct PropertyValue {
     name: String,
     /// Absent where the property cannot be read.
@@ -64,13 +64,13 @@ struct PropertyValue {
     type_name: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct PropertiesValues {
     properties: Vec<PropertyValue>,
 }
 
 /// An object with all that is below it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct ObjectTree {
     name: String,
     #[serde(rename = "type")]
@@ -80,7 +80,7 @@ struct ObjectTree {
 }
 
 /// One setting of a property, or the class's default.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct SettingInfo {
     origin: &'static str,
     value: Value,
@@ -88,7 +88,7 @@ struct SettingInfo {
     driver: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct PropertyExplanation {
     #[serde(rename = "type")]
     type_name: String,
@@ -125,27 +125,27 @@ fn tree(name: &str, object: &dyn Object) -> ObjectTree {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct QomGet {
     path: String,
     property: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct QomSet {
     path: String,
     property: String,
     value: Value,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct QomListTypes {
     implements: Option<String>,
     #[serde(rename = "abstract")]
     include_abstract: Option<bool>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct ObjectTypeInfo {
     name: String,
     #[serde(rename = "abstract")]
@@ -153,7 +153,7 @@ struct ObjectTypeInfo {
     parent: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct QomListProperties {
     typename: String,
 }

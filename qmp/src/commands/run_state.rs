@@ -8,7 +8,7 @@ use crate::{Context, Empty, Error};
 /// What the embedding program provides.
 type Control = Box<dyn RunControl>;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, qmp::QapiType)]
 struct StatusInfo {
     status: RunState,
     running: bool,
@@ -53,7 +53,7 @@ commands! {
     }
 
     /// Returns whether KVM is there and in use.
-    "query-kvm" => fn query_kvm(context: &mut Context, (): ()) -> Result<KvmInfo, Error> {
+    "query-kvm" (deprecated) => fn query_kvm(context: &mut Context, (): ()) -> Result<KvmInfo, Error> {
         Ok(context.require::<Control>()?.kvm())
     }
 }

@@ -1,5 +1,7 @@
 //! Small rules of the reference's output: the order of members, and how a double looks.
 
+use serde_json::{Map, Value};
+
 /// The bucket of QEMU's dictionary (512 of them, hash function of the Trivial Database) that `key` is in.
 pub(crate) fn bucket(key: &[u8]) -> u32 {
     let length = u32::try_from(key.len()).unwrap_or(u32::MAX);
@@ -8,6 +10,15 @@ pub(crate) fn bucket(key: &[u8]) -> u32 {
         hash = hash.wrapping_add(u32::from(byte) << (index * 5 % 24));
     }
     hash.wrapping_mul(1_103_515_243).wrapping_add(12345) % 512
+}
+
+/// The members as QEMU walks them: by bucket, and in one bucket the newest first. Where a member has an effect on another, or two
+/// are wrong, a client can tell in which order they were taken.
+#[must_use]
+pub fn qdict_order(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut ordered: Vec<_> = members.iter().rev().collect();
+    ordered.sort_by_key(|(name, _)| bucket(name.as_bytes()));
+    ordered
 }
 
 /// C's `%.17g`.

@@ -16,6 +16,7 @@ mod text;
 mod writer;
 
 pub(crate) use format::bucket;
+pub use format::qdict_order;
 pub use lexer::Reader;
 pub use parser::{JsonError, Limits};
 pub use writer::{Writer, WriterError, to_string};

@@ -85,6 +85,14 @@ pub(super) fn prefix(text: &str, base: u32) -> Option<Prefix<'_>> {
     Some(Prefix { negative, magnitude, rest: &digits[count..] })
 }
 
+/// The integer that the text starts with, as `strtol` gives it: 0 if it starts with none, the nearest one if 64 bits cannot
+/// hold it.
+#[must_use]
+pub fn at_start(text: &str) -> i64 {
+    let Some(prefix) = prefix(text, 0) else { return 0 };
+    prefix.signed().unwrap_or(if prefix.negative { i64::MIN } else { i64::MAX })
+}
+
 /// Reads an unsigned integer; a minus sign negates in 64 bits.
 ///
 /// # Errors

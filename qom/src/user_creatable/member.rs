@@ -64,6 +64,18 @@ impl Member {
     pub const fn name(&self) -> &'static str {
         self.name
     }
+
+    /// Its type.
+    #[must_use]
+    pub const fn kind(&self) -> MemberType {
+        self.kind
+    }
+
+    /// Whether it must be there.
+    #[must_use]
+    pub const fn is_required(&self) -> bool {
+        self.required
+    }
 }
 
 pub(super) fn missing(name: &str) -> ParameterError {

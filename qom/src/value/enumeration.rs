@@ -1,6 +1,6 @@
 //! Values that are one of a set of names.
 
-use super::{Input, kind};
+use super::{Input, scalar_kind};
 use crate::error::ValueError;
 
 /// An enumeration whose members have names on the wire.
@@ -72,7 +72,7 @@ macro_rules! property_enum {
 /// # Errors
 /// [`ValueError::Kind`] if it is no string, [`ValueError::Enumeration`] if there is no such member.
 pub fn read_enum<E: PropertyEnum>(name: &str, input: &Input<'_>) -> Result<E, ValueError> {
-    let text = input.as_str().ok_or_else(|| kind(name, "string"))?;
+    let text = input.as_str().ok_or_else(|| scalar_kind(name, input, "string"))?;
     E::MEMBERS.iter().find(|(member, _)| *member == text).map(|(_, value)| *value).ok_or_else(|| {
         let name = name.rsplit('.').next().unwrap_or(name).to_owned();
         ValueError::Enumeration { name, value: text.to_owned() }

@@ -116,6 +116,16 @@ fn kind(name: &str, expected: &'static str) -> ValueError {
     ValueError::Kind { name: name.to_owned(), expected }
 }
 
+/// The error about what is no scalar, where one belongs.
+fn scalar_kind(name: &str, input: &Input<'_>, expected: &'static str) -> ValueError {
+    match input {
+        Input::KeyvalTree(Value::Object(_) | Value::Array(_)) => {
+            ValueError::UnexpectedMembers { name: name.to_owned() }
+        }
+        _ => kind(name, expected),
+    }
+}
+
 fn expects(name: &str, expected: &str) -> ValueError {
     ValueError::Expects { name: name.to_owned(), expected: expected.to_owned() }
 }

@@ -2,7 +2,7 @@
 //!
 //! This module alone words the errors of scalars; which words depends on the form of the input.
 
-use super::{Input, PropertyValue, Value, expects, kind};
+use super::{Input, PropertyValue, Value, expects, scalar_kind};
 use crate::error::ValueError;
 use crate::text::list;
 
@@ -14,7 +14,7 @@ impl PropertyValue for bool {
     fn read(name: &str, input: &Input<'_>) -> Result<Self, ValueError> {
         match *input {
             Input::Json(value) | Input::KeyvalTree(value) => {
-                value.as_bool().ok_or_else(|| kind(name, "boolean"))
+                value.as_bool().ok_or_else(|| scalar_kind(name, input, "boolean"))
             }
             Input::Keyval(text) | Input::Text(text) => {
                 crate::text::parse_bool(text).ok_or_else(|| expects(name, "'on' or 'off'"))
@@ -42,7 +42,7 @@ macro_rules! integer {
                     Input::Json(value) if value.is_i64() || (<$wide>::MIN == 0 && value.is_u64()) => {
                         value.$as_json().ok_or_else(|| expects(name, $c_name))?
                     }
-                    Input::Json(_) | Input::KeyvalTree(_) => return Err(kind(name, "integer")),
+                    Input::Json(_) | Input::KeyvalTree(_) => return Err(scalar_kind(name, input, "integer")),
                     Input::Keyval(text) => crate::text::$parse(text).ok_or_else(|| expects(name, "integer"))?,
                     Input::Text(text) => crate::text::$parse(text).ok_or_else(|| expects(name, $wide_name))?,
                 };
@@ -83,7 +83,7 @@ impl PropertyValue for String {
     }
 
     fn read(name: &str, input: &Input<'_>) -> Result<Self, ValueError> {
-        input.as_str().map(str::to_owned).ok_or_else(|| kind(name, "string"))
+        input.as_str().map(str::to_owned).ok_or_else(|| scalar_kind(name, input, "string"))
     }
 
     fn to_value(&self) -> Value {

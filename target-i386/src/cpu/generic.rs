@@ -24,6 +24,7 @@ pub struct Cpu {
     host_thread: Field<Option<u32>>,
     start_powered_off: Field<bool>,
     runner: Field<Option<Arc<dyn CpuRunner>>>,
+    life: Field<Option<&'static str>>,
 }
 
 impl Cpu {
@@ -47,6 +48,17 @@ impl Cpu {
                 })
                 .settable_after_realize(),
         );
+        class.add_property(
+            Property::of::<Self, String>("x-vcpu-state", |cpu| {
+                cpu.life.get().unwrap_or("unplugged").to_owned()
+            })
+            .description("What has become of it in its machine: unplugged until a board takes it in"),
+        );
+    }
+
+    /// Says what has become of the CPU, in the board's word; none where no board knows it. Called by the board.
+    pub fn set_life(&self, state: Option<&'static str>) {
+        self.life.set(state);
     }
 
     /// `cpu-index`: the board's number of the CPU; none before the board takes it in.

@@ -1,7 +1,8 @@
 //! The models of one system, and the hook that makes classes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -156,7 +157,9 @@ impl CpuModels {
     pub(super) fn warn_text(&self, text: &str) {
         match self.sink.get() {
             Some(sink) => sink(text),
-            None => eprintln!("warning: {text}"),
+            None => {
+                let _ = writeln!(std::io::stderr(), "warning: {text}");
+            }
         }
     }
 }
@@ -173,28 +176,28 @@ pub fn register_models(ready: &mut AccelReady, models: &[CpuModelRegistration]) 
     let source = accel.interface::<dyn X86Accel>().map(X86Accel::source).ok_or_else(|| {
         hook_error(format!("accelerator '{}' does not say what x86 CPUs can have", accel.class().name()))
     })?;
-    let sites = sites(models)?;
     let catalogue = Catalogue::with_models(models.iter().map(|model| model.def))
-        .map_err(|e| hook_error(e.to_string()))?;
+        .map_err(|error| duplicate(models).unwrap_or_else(|| hook_error(error.to_string())))?;
+    let sites: HashMap<_, _> = models.iter().map(|model| (model.def.name, model.site)).collect();
     let is_kvm = source.accelerator() == Accelerator::Kvm;
     let catalogue = if is_kvm { catalogue } else { catalogue.without_host() };
     let models = Arc::new(CpuModels::new(catalogue, source));
     for entry in models.catalogue().entries() {
-        let site = sites.get(entry.name()).copied().unwrap_or(site!());
+        let site = entry.definition().and_then(|(def, _)| sites.get(def.name).copied()).unwrap_or(site!());
         ready.register(model_type(entry.clone(), models.clone(), site))?;
     }
     ready.leave(models);
     Ok(())
 }
 
-/// The place of each name's model.
-fn sites(models: &[CpuModelRegistration]) -> Result<BTreeMap<&'static str, Site>, RegistryError> {
+/// The first name that two models have, or a model and a computed one, with the places of both.
+fn duplicate(models: &[CpuModelRegistration]) -> Option<RegistryError> {
     let mut sites: BTreeMap<_, _> = ["base", "host", "max"].into_iter().map(|name| (name, site!())).collect();
     for model in models {
         for name in Catalogue::names_of(model.def) {
             if let Some(other) = sites.insert(name, model.site) {
                 let (first, second) = (other.min(model.site), other.max(model.site));
-                return Err(RegistryError::Duplicate {
+                return Some(RegistryError::Duplicate {
                     name: format!("{name}{TYPE_SUFFIX}"),
                     first: first.krate,
                     first_at: format!("{}:{}", first.file, first.line),
@@ -204,7 +207,7 @@ fn sites(models: &[CpuModelRegistration]) -> Result<BTreeMap<&'static str, Site>
             }
         }
     }
-    Ok(sites)
+    None
 }
 
 fn model_type(entry: ModelEntry, models: Arc<CpuModels>, site: Site) -> TypeInfo {

@@ -1,6 +1,7 @@
 //! The models by name: look-up, lists, and what `-cpu help` and `query-cpu-definitions` say.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 
 use super::{BUILTIN, CpuModelDef, ModelVersion};
@@ -117,7 +118,7 @@ impl ModelEntry {
     /// The name of the QOM type.
     #[must_use]
     pub fn typename(&self) -> String {
-        format!("{}{TYPE_SUFFIX}", self.name)
+        [self.name, TYPE_SUFFIX].concat()
     }
 
     /// The entry as a machine type with this policy sees it. Only names without version differ.
@@ -180,35 +181,29 @@ impl ModelEntry {
     /// What `-cpu help` says of the model.
     #[must_use]
     pub fn description(&self) -> String {
+        let mut text = String::new();
+        self.describe(&mut text);
+        text
+    }
+
+    /// Appends what `-cpu help` says of the model.
+    fn describe(&self, text: &mut String) {
         match self.kind {
-            ModelKind::Base => return "base CPU model type with no features enabled".to_owned(),
+            ModelKind::Base => text.push_str("base CPU model type with no features enabled"),
             // The blank at the end is the reference's.
-            ModelKind::Host => return "processor with all supported host features ".to_owned(),
+            ModelKind::Host => text.push_str("processor with all supported host features "),
             ModelKind::Max => {
-                return "Enables all features supported by the accelerator in the current host".to_owned();
+                text.push_str("Enables all features supported by the accelerator in the current host");
             }
-            ModelKind::Defined => {}
-        }
-        let mut text = match (self.alias_of(), self.selected) {
-            (Some(_), Some((_, Selected::ByMachine))) => "(alias configured by machine type)".to_owned(),
-            (Some(target), _) => format!("(alias of {target})"),
-            (None, Some((def, selected))) => {
-                let version = self.definition().and_then(|(_, version)| version);
-                let id = def.changes_of(version).fold(def.model_id, |id, change| match change {
-                    super::Change::ModelId(id) => id,
-                    _ => id,
-                });
-                match selected {
-                    Selected::Exactly(ModelVersion { note: Some(note), .. }) => format!("{id} [{note}]"),
-                    _ => id.to_owned(),
+            ModelKind::Defined => {
+                if let (Some((_, selected)), Some((def, version))) = (self.selected, self.definition()) {
+                    describe_version(def, selected, version, text);
                 }
             }
-            (None, None) => String::new(),
-        };
+        }
         if self.deprecation_note().is_some() {
             text.push_str(" (deprecated)");
         }
-        text
     }
 
     /// Place in lists: computed models come last, `max` at the very end.
@@ -227,16 +222,20 @@ pub struct Catalogue {
     entries: BTreeMap<&'static str, ModelEntry>,
 }
 
+/// How wide the column of names is in `-cpu help`.
+const NAME_COLUMN: usize = 20;
+
 static SOLE_VERSION: ModelVersion = ModelVersion::new(1);
 
 /// Names of the versions of models that are versioned implicitly or explicitly. They live as
 /// long as the program, as models do; a model is put into a catalogue a few times at most.
 fn versioned_name(def: &'static CpuModelDef, version: u16) -> &'static str {
     use std::sync::Mutex;
-    static NAMES: Mutex<BTreeMap<(&'static str, u16), &'static str>> = Mutex::new(BTreeMap::new());
+    // By the model's address: it says as much as the name, and is shorter to compare.
+    static NAMES: Mutex<BTreeMap<(usize, u16), &'static str>> = Mutex::new(BTreeMap::new());
     let mut names = NAMES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     names
-        .entry((def.name, version))
+        .entry((std::ptr::from_ref(def).addr(), version))
         .or_insert_with(|| Box::leak(format!("{}-v{version}", def.name).into_boxed_str()))
 }
 
@@ -303,18 +302,21 @@ impl Catalogue {
         name: &'static str,
         selected: Selected,
     ) -> Result<(), CatalogueError> {
-        if let Some(old) = self.entries.get(name) {
-            let first = old.selected.map_or(old.name, |(def, _)| def.name);
-            return Err(CatalogueError::Duplicate { name: name.to_owned(), first, second: def.name });
+        match self.entries.entry(name) {
+            Entry::Vacant(place) => {
+                place.insert(ModelEntry {
+                    name,
+                    kind: ModelKind::Defined,
+                    selected: Some((def, selected)),
+                    policy: AliasPolicy::default(),
+                });
+                Ok(())
+            }
+            Entry::Occupied(old) => {
+                let first = old.get().selected.map_or(name, |(def, _)| def.name);
+                Err(CatalogueError::Duplicate { name: name.to_owned(), first, second: def.name })
+            }
         }
-        let entry = ModelEntry {
-            name,
-            kind: ModelKind::Defined,
-            selected: Some((def, selected)),
-            policy: AliasPolicy::default(),
-        };
-        self.entries.insert(name, entry);
-        Ok(())
     }
 
     /// The entry of a name.
@@ -339,8 +341,12 @@ impl Catalogue {
     pub fn help(&self, policy: AliasPolicy) -> String {
         let mut text = String::from("Available CPUs:\n");
         for entry in self.entries() {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "  {:<20}  {}", entry.name, entry.clone().under(policy).description());
+            text.push_str("  ");
+            text.push_str(entry.name);
+            // Two blanks at least, as names are ASCII and may be longer than their column.
+            text.extend(std::iter::repeat_n(' ', NAME_COLUMN.saturating_sub(entry.name.len()) + 2));
+            entry.clone().under(policy).describe(&mut text);
+            text.push('\n');
         }
         text.push_str("\nRecognized CPUID flags:\n");
         text.push_str(&flag_lines());
@@ -369,6 +375,26 @@ impl Catalogue {
     ) -> Vec<CpuDefinition> {
         let entries = self.entries().into_iter().map(|entry| entry.clone().under(policy));
         entries.map(|entry| definition(&entry, missing(&entry))).collect()
+    }
+}
+
+/// Appends what lists say of a name of a model with data, and of the version that it means.
+fn describe_version(def: &CpuModelDef, selected: Selected, version: Option<u16>, text: &mut String) {
+    match (selected, version) {
+        (Selected::ByMachine, Some(_)) => text.push_str("(alias configured by machine type)"),
+        // Writing to a string cannot fail.
+        (Selected::Alias(_), Some(version)) => {
+            let _ = write!(text, "(alias of {}-v{version})", def.name);
+        }
+        _ => {
+            text.push_str(def.changes_of(version).fold(def.model_id, |id, change| match change {
+                super::Change::ModelId(id) => id,
+                _ => id,
+            }));
+            if let Selected::Exactly(ModelVersion { note: Some(note), .. }) = selected {
+                let _ = write!(text, " [{note}]");
+            }
+        }
     }
 }
 

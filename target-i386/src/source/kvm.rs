@@ -4,7 +4,10 @@
 //! over-reports what is broken or needs an in-kernel interrupt controller, and for MSRs reports
 //! encodings rather than features. Each correction says which of these it is.
 
+use std::sync::Arc;
+
 use super::host::HostCpuid;
+use super::live::{Live, LiveHost};
 use super::{Accelerator, CpuidSource, HostIdentity, Irqchip};
 use crate::cpuid::{CpuidRegs, Register};
 use crate::feature::{AMD_SHARED, FeatureWord, WordSource, feature};
@@ -20,6 +23,7 @@ const VMX_SECONDARY: u32 = 0x48b;
 pub struct Kvm {
     host: HostCpuid,
     irqchip: Irqchip,
+    live: Option<Live>,
 }
 
 /// The feature's bits as a register.
@@ -32,7 +36,14 @@ impl Kvm {
     /// KVM on a recorded host, with interrupt controllers where the machine has them.
     #[must_use]
     pub fn new(host: HostCpuid, irqchip: Irqchip) -> Self {
-        Self { host, irqchip }
+        Self { host, irqchip, live: None }
+    }
+
+    /// KVM on this host, of which the record says what KVM does. What the processor answers and the frequency of time stamp
+    /// counters are asked of the host.
+    #[must_use]
+    pub fn live(host: HostCpuid, irqchip: Irqchip, live: Arc<dyn LiveHost>) -> Self {
+        Self { host, irqchip, live: Some(Live::new(live)) }
     }
 
     /// The record.
@@ -46,7 +57,10 @@ impl Kvm {
     }
 
     fn processor(&self, leaf: u32, subleaf: u32) -> CpuidRegs {
-        HostCpuid::find(&self.host.processor, leaf, subleaf)
+        match &self.live {
+            Some(live) => live.processor(leaf, subleaf),
+            None => HostCpuid::find(&self.host.processor, leaf, subleaf),
+        }
     }
 
     /// Processors whose transactional memory was withdrawn by an erratum.
@@ -237,7 +251,7 @@ impl CpuidSource for Kvm {
     }
 
     fn tsc_khz(&self) -> Option<u32> {
-        self.host.tsc_khz
+        self.live.as_ref().map_or(self.host.tsc_khz, Live::tsc_khz)
     }
 
     fn microcode_revision(&self) -> u64 {

@@ -1,22 +1,25 @@
 //! What an accelerator can do: the outside facts that a CPU's description depends on.
 //!
 //! Implementations: [`Tcg`], QEMU's emulator with a fixed set of features; and [`Kvm`], which
-//! works from a recorded [`HostCpuid`], so that all of it can be tried without the hardware.
+//! works from a recorded [`HostCpuid`], so that all of it can be tried without the hardware, and asks a [`LiveHost`] for the
+//! rest where there is one.
 //!
-//! Forbidden here: opening devices, but for the one function in `record` that makes a record.
+//! Forbidden here: opening devices, and asking the processor but in `record`.
 
 mod host;
 #[cfg(all(feature = "kvm", target_arch = "x86_64"))]
 mod hyperv_caps;
 mod kvm;
+mod live;
 #[cfg(all(feature = "kvm", target_arch = "x86_64"))]
 mod record;
 mod tcg;
 
 pub use host::{CpuidEntry, HostCpuid, HostFileError, HostOrigin};
 pub use kvm::Kvm;
+pub use live::LiveHost;
 #[cfg(all(feature = "kvm", target_arch = "x86_64"))]
-pub use record::RecordError;
+pub use record::{RecordError, native_cpuid};
 pub use tcg::Tcg;
 
 use crate::cpuid::CpuidRegs;

@@ -34,17 +34,23 @@ const fn subleaves(leaf: u32) -> u32 {
     }
 }
 
+/// What this processor answers to CPUID.
+#[must_use]
+pub fn native_cpuid(leaf: u32, subleaf: u32) -> CpuidRegs {
+    let r = cpuid_count(leaf, subleaf);
+    CpuidRegs { eax: r.eax, ebx: r.ebx, ecx: r.ecx, edx: r.edx }
+}
+
 fn processor() -> Vec<CpuidEntry> {
     let mut entries = Vec::new();
     for base in [0, 0x8000_0000, 0xc000_0000] {
-        let last = cpuid_count(base, 0).eax;
+        let last = native_cpuid(base, 0).eax;
         if last < base || last > base + 0xffff {
             continue;
         }
         for leaf in base..=last {
             for subleaf in 0..subleaves(leaf) {
-                let r = cpuid_count(leaf, subleaf);
-                let regs = CpuidRegs { eax: r.eax, ebx: r.ebx, ecx: r.ecx, edx: r.edx };
+                let regs = native_cpuid(leaf, subleaf);
                 if subleaf == 0 || regs != CpuidRegs::default() {
                     entries.push(CpuidEntry { leaf, subleaf, regs });
                 }
@@ -66,7 +72,17 @@ fn brand(entries: &[CpuidEntry]) -> String {
 }
 
 impl HostCpuid {
-    /// Records this machine.
+    /// Records this machine: what KVM says of it, and its processor.
+    ///
+    /// # Errors
+    ///
+    /// If a request of KVM fails.
+    pub fn record(kvm: &Device) -> Result<Self, RecordError> {
+        let processor = processor();
+        Ok(Self { description: brand(&processor), processor, ..Self::record_kvm(kvm)? })
+    }
+
+    /// Records what KVM says of this machine, and nothing of its processor: for [`Kvm::live`](super::Kvm::live).
     ///
     /// No VM is made. Not recorded, for the program to fill in, is what needs requests that have no safe wrapper, or a
     /// vCPU (the first vCPU of a process ends its chance to ask for further states of guests):
@@ -80,7 +96,7 @@ impl HostCpuid {
     /// # Errors
     ///
     /// If a request of KVM fails.
-    pub fn record(kvm: &Device) -> Result<Self, RecordError> {
+    pub fn record_kvm(kvm: &Device) -> Result<Self, RecordError> {
         let supported = kvm
             .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
             .map_err(failed("KVM_GET_SUPPORTED_CPUID"))?
@@ -107,16 +123,15 @@ impl HostCpuid {
                 }
             }
         }
-        let processor = processor();
         let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Ok(Self {
             format: Self::FORMAT,
             origin: HostOrigin::Recorded,
-            description: brand(&processor),
+            description: String::new(),
             kernel: kernel.trim().to_owned(),
             supported,
             hyperv: super::hyperv_caps::leaves(kvm, &guest_msrs),
-            processor,
+            processor: Vec::new(),
             feature_msrs,
             guest_msrs,
             tsc_deadline_timer: kvm.check_extension(Cap::TscDeadlineTimer),

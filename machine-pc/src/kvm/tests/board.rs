@@ -132,6 +132,8 @@ pub(super) struct Board {
     options: Options,
     gpe: Arc<Gpe>,
     events: Receiver<VmEvent>,
+    /// That CPUs were seen and started, apart.
+    lives: Receiver<VmEvent>,
     reset: Vec<Box<dyn Fn()>>,
     pub(super) read: usize,
 }
@@ -194,8 +196,10 @@ impl Board {
         let memory = GuestMemory::new(layout, Some(Rom::new(image).unwrap())).unwrap();
         vm.map(&memory).unwrap();
         let (sender, events) = channel();
+        let (signs, lives) = channel();
         let sink: crate::vm_event::EventSink = Arc::new(move |e| {
-            let _ = sender.send(e);
+            let is_sign = matches!(e, VmEvent::CpuSeen { .. } | VmEvent::CpuStarted { .. });
+            let _ = if is_sign { signs.send(e) } else { sender.send(e) };
         });
         let sci = SharedIrqLine::new(vm.irq_line(9));
         let gpe = Arc::new(Gpe::new(options.info.gpe0_len as u8, sci.input()));
@@ -209,7 +213,7 @@ impl Board {
         let i8042 = I8042::new(sink.clone());
         let port92 = Arc::new(Port92::new(sink.clone()));
         let cf9 = Arc::new(ResetControl::new(reset_control::PIIX_KEPT_BITS, sink.clone()));
-        let mut pio = IoBus::pio();
+        let pio = IoBus::pio();
         let base = options.info.hotplug_base.into();
         pio.insert("acpi-cpu-hotplug", base, hotplug.port_len(), hotplug.clone()).unwrap();
         pio.insert("acpi-gpe0", options.info.gpe0_base.into(), gpe.len(), gpe.clone()).unwrap();
@@ -228,7 +232,7 @@ impl Board {
             Box::new(move || port92.reset()),
             Box::new(move || i8042.reset()),
         ];
-        let board = Self { vm, hotplug, console, com1, pio, options, gpe, events, reset, read: 0 };
+        let board = Self { vm, hotplug, console, com1, pio, options, gpe, events, lives, reset, read: 0 };
         for slot in 0..options.present {
             board.plug_vcpu(slot);
         }
@@ -308,6 +312,11 @@ impl Board {
         self.events.recv_timeout(Duration::from_secs(30)).expect("an event")
     }
 
+    /// What vCPUs have told of CPUs that were seen and started.
+    pub(super) fn lives(&self) -> Vec<VmEvent> {
+        self.lives.try_iter().collect()
+    }
+
     #[track_caller]
     pub(super) fn expect_ost(&self, slot: u32, source_event: u32, status: u32) {
         assert_eq!(self.event(), VmEvent::CpuOst { slot, source_event, status });
@@ -320,9 +329,11 @@ impl Board {
     /// Plugs a CPU and sees it come up.
     #[track_caller]
     pub(super) fn plug_and_wait(&mut self, slot: u32) {
+        drop(self.lives());
         self.plug(slot);
         self.expect(&[self.up_line(slot)]);
         self.expect_ost(slot, 1, 0);
+        assert_eq!(self.lives(), [VmEvent::CpuSeen { slot }, VmEvent::CpuStarted { slot }]);
     }
 
     /// Unplugs a CPU with the guest's consent.

@@ -41,11 +41,13 @@ fn bare(code: &[u8]) -> Bare {
     let memory = GuestMemory::new(RamLayout::q35(1 << 20, None), Some(Rom::new(image).unwrap())).unwrap();
     vm.map(&memory).unwrap();
     let port = Arc::new(Counter::default());
-    let mut pio = IoBus::pio();
+    let pio = IoBus::pio();
     pio.insert("counter", 0x10, 4, port.clone()).unwrap();
     let (sender, events) = std::sync::mpsc::channel();
     let sink = Arc::new(move |e| {
-        let _ = sender.send(e);
+        if !matches!(e, VmEvent::CpuStarted { .. }) {
+            let _ = sender.send(e);
+        }
     });
     vm.attach(VmBuses { pio: pio.into(), mmio: IoBus::mmio().into(), events: sink }).unwrap();
     let id = VcpuId(0);

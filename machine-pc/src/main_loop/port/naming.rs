@@ -20,21 +20,22 @@ impl Port {
 
     fn socket_name(&self, socket: &SocketSpec) -> String {
         let server = if socket.server { ",server=on" } else { "" };
+        let tcp = if socket.telnet { "telnet" } else { "tcp" };
         let Some(stream) = &self.stream else {
             let listening = match &self.endpoint {
                 Some(Endpoint::Listening { listener, .. }) => listener.tcp_address(),
                 _ => None,
             };
             let address = match (&socket.address, listening) {
-                (_, Some(address)) => format!("tcp:{address}"),
+                (_, Some(address)) => format!("{tcp}:{address}"),
                 (SocketAddress::Unix { path, .. }, _) => format!("unix:{}", path.display()),
-                (SocketAddress::Tcp { host, port, .. }, _) => format!("tcp:{host}:{port}"),
+                (SocketAddress::Tcp { host, port, .. }, _) => format!("{tcp}:{host}:{port}"),
                 (SocketAddress::Fd(fd), _) => format!("fd:{fd}"),
             };
             return format!("disconnected:{address}{server}");
         };
         match (stream.tcp_addresses(), &socket.address) {
-            (Some((own, peer)), _) => format!("tcp:{own}{server} <-> {peer}"),
+            (Some((own, peer)), _) => format!("{tcp}:{own}{server} <-> {peer}"),
             // The name of this end, which one that connects has not.
             (None, SocketAddress::Unix { path, .. }) if socket.server => {
                 format!("unix:{}{server}", path.display())

@@ -1,0 +1,127 @@
+//! Descriptors that a client passes over a unix socket: into sets (`add-fd`), or by name (`getfd`).
+
+use std::os::fd::OwnedFd;
+
+use qmp::{Context, Empty, Error, command};
+use serde::{Deserialize, Serialize};
+
+use crate::chardev::fd_set;
+use crate::main_loop::Descriptors;
+
+/// The descriptor that came last over the monitor that the command came over.
+fn passed(context: &Context) -> Result<OwnedFd, Error> {
+    let passed = context.get::<Descriptors>().and_then(Descriptors::take_passed);
+    passed.ok_or_else(|| Error::generic("No file descriptor supplied via SCM_RIGHTS"))
+}
+
+#[derive(Debug, Deserialize, qmp::QapiType)]
+#[serde(rename_all = "kebab-case")]
+struct AddFd {
+    fdset_id: Option<i64>,
+    opaque: Option<String>,
+}
+
+/// Where a descriptor is now (QAPI `AddfdInfo`).
+#[derive(Debug, Serialize, qmp::QapiType)]
+#[serde(rename_all = "kebab-case")]
+struct Added {
+    fd: i32,
+    fdset_id: u32,
+}
+
+command! {
+    /// Puts the descriptor that was passed into a set: into a new one if none is named.
+    "add-fd" (allow_preconfig) =>
+    fn add_fd(context: &mut Context, arguments: AddFd) -> Result<Added, Error> {
+        let fd = passed(context)?;
+        let negative = "Parameter 'fdset-id' expects a non-negative value";
+        let set = arguments.fdset_id.map(u32::try_from).transpose().map_err(|_| Error::generic(negative))?;
+        let (fdset_id, fd) = fd_set::add_passed(fd, set, arguments.opaque);
+        Ok(Added { fd, fdset_id })
+    }
+}
+
+#[derive(Debug, Deserialize, qmp::QapiType)]
+#[serde(rename_all = "kebab-case")]
+struct RemoveFd {
+    fdset_id: i64,
+    fd: Option<i64>,
+}
+
+command! {
+    /// Closes a descriptor of a set, or all of them. Files that were opened through it stay open.
+    "remove-fd" (allow_preconfig) =>
+    fn remove_fd(_context: &mut Context, arguments: RemoveFd) -> Result<Empty, Error> {
+        let RemoveFd { fdset_id, fd } = arguments;
+        let set = u32::try_from(fdset_id).ok();
+        let removed = match fd.map(i32::try_from).transpose() {
+            Ok(fd) => set.is_some_and(|set| fd_set::remove(set, fd)),
+            Err(_) => false,
+        };
+        if removed {
+            return Ok(Empty);
+        }
+        let member = fd.map(|fd| format!(", fd:{fd}")).unwrap_or_default();
+        Err(Error::generic(format_args!("File descriptor named 'fdset-id:{fdset_id}{member}' not found")))
+    }
+}
+
+/// A descriptor of a set (QAPI `FdsetFdInfo`).
+#[derive(Debug, Serialize, qmp::QapiType)]
+struct Member {
+    fd: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opaque: Option<String>,
+}
+
+/// A set (QAPI `FdsetInfo`).
+#[derive(Debug, Serialize, qmp::QapiType)]
+#[serde(rename_all = "kebab-case")]
+struct Set {
+    fds: Vec<Member>,
+    fdset_id: u32,
+}
+
+command! {
+    /// Returns the sets of descriptors.
+    "query-fdsets" (allow_preconfig) =>
+    fn query_fdsets(_context: &mut Context, (): ()) -> Result<Vec<Set>, Error> {
+        let set = |(fdset_id, members): (u32, Vec<fd_set::MemberInfo>)| Set {
+            fds: members.into_iter().map(|fd_set::MemberInfo { fd, opaque }| Member { fd, opaque }).collect(),
+            fdset_id,
+        };
+        // As the reference lists them, from the last one down.
+        Ok(fd_set::infos().into_iter().rev().map(set).collect())
+    }
+}
+
+#[derive(Debug, Deserialize, qmp::QapiType)]
+struct FdName {
+    fdname: String,
+}
+
+command! {
+    /// Gives the descriptor that was passed a name, for a later command over the same monitor.
+    "getfd" (allow_preconfig) =>
+    fn getfd(context: &mut Context, arguments: FdName) -> Result<Empty, Error> {
+        let FdName { fdname } = arguments;
+        let fd = passed(context)?;
+        if fdname.starts_with(|first: char| first.is_ascii_digit()) {
+            return Err(Error::generic("Parameter 'fdname' expects a name not starting with a digit"));
+        }
+        context.require::<Descriptors>()?.name(fdname, fd);
+        Ok(Empty)
+    }
+}
+
+command! {
+    /// Closes a descriptor that has a name.
+    "closefd" (allow_preconfig) =>
+    fn closefd(context: &mut Context, arguments: FdName) -> Result<Empty, Error> {
+        let FdName { fdname } = arguments;
+        match context.get::<Descriptors>().and_then(|descriptors| descriptors.take_named(&fdname)) {
+            Some(_) => Ok(Empty),
+            None => Err(Error::generic(format_args!("File descriptor named '{fdname}' not found"))),
+        }
+    }
+}
