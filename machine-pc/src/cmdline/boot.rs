@@ -9,19 +9,12 @@ use super::build::{Builder, Step};
 use super::error::{ErrorKind, Failure};
 use super::help::{parameter, parameters_help};
 use super::process::help_of;
-use super::table::NO_LINUX_BOOT;
 use super::{BootOptions, Request};
 use crate::rtc::calendar::CivilTime;
 use crate::rtc::{RtcBase, RtcClock, RtcConfig};
 
-/// What was said of a kernel: the option as it was written.
-#[derive(Debug, Default)]
-pub(super) struct Kernel {
-    pub(super) kernel: Option<String>,
-    pub(super) initrd: bool,
-    pub(super) append: bool,
-    pub(super) shim: bool,
-}
+/// A shim checks signatures for firmware, and there is none when a kernel is booted directly.
+const NO_SHIM: &str = "there is no firmware that would start a shim";
 
 pub(super) const BOOT_OPTIONS: &[OptDescription] = &[
     parameter("order", OptKind::String, ""),
@@ -60,14 +53,20 @@ impl Builder {
 
     /// What a kernel needs, before anything else is looked at.
     pub(super) fn check_kernel(&self) -> Result<(), Failure> {
-        let given =
-            [("-append", self.kernel.append), ("-initrd", self.kernel.initrd), ("-shim", self.kernel.shim)];
-        match &self.kernel.kernel {
-            Some(location) => Err(Failure::at(location, ErrorKind::NotSupported { reason: NO_LINUX_BOOT })),
-            None => match given.into_iter().find(|(_, given)| *given) {
+        if !self.machine.has_text("kernel") {
+            let given = [
+                ("-append", self.machine.has_text("append")),
+                ("-initrd", self.machine.has_text("initrd")),
+                ("-shim", self.shim.is_some()),
+            ];
+            return match given.into_iter().find(|(_, given)| *given) {
                 Some((option, _)) => Err(Failure::nowhere(ErrorKind::OnlyWithKernel { option })),
                 None => Ok(()),
-            },
+            };
+        }
+        match &self.shim {
+            Some(location) => Err(Failure::at(location, ErrorKind::NotSupported { reason: NO_SHIM })),
+            None => Ok(()),
         }
     }
 

@@ -17,7 +17,7 @@ use super::numa::NumaIds;
 use super::object::Objects;
 use super::process::{ProcessOptions, help_of};
 use super::table::{self, OptionId, Support};
-use super::{CommandLine, Request, boot, compat};
+use super::{CommandLine, Request, compat};
 use crate::chardev::spec::MonitorMode;
 use crate::main_loop::EscapeKey;
 
@@ -40,7 +40,8 @@ pub(super) struct Builder {
     pub(super) numa_ids: NumaIds,
     pub(super) terminal: Terminal,
     pub(super) process: ProcessOptions,
-    pub(super) kernel: boot::Kernel,
+    /// `-shim`, as it was written.
+    pub(super) shim: Option<String>,
     /// `-rtc`, all of them.
     pub(super) rtc: Opts,
     /// IDs of audio that nothing is played on.
@@ -187,10 +188,10 @@ impl Builder {
             OptionId::Action => return self.action(argument, location),
             OptionId::WatchdogAction => self.note_action("watchdog", argument, location),
             OptionId::AddFd => return self.add_fd(argument, location),
-            OptionId::Append => self.kernel.append = true,
-            OptionId::Initrd => self.kernel.initrd = true,
-            OptionId::Shim => self.kernel.shim = true,
-            OptionId::Kernel => self.kernel.kernel = Some(location.to_owned()),
+            OptionId::Append => self.machine.property("append", argument),
+            OptionId::Initrd => self.machine.property("initrd", argument),
+            OptionId::Shim => self.shim = Some(location.to_owned()),
+            OptionId::Kernel => self.machine.property("kernel", argument),
             OptionId::Audio => return self.audio(argument, location),
             OptionId::Audiodev => return self.audiodev(argument, location),
             OptionId::Boot => return self.machine.boot(argument, location),

@@ -83,6 +83,16 @@ impl MachineTree {
         self.tree.insert("accel".to_owned(), Value::from("kvm"));
     }
 
+    /// A property that has an option of its own; what is said last counts.
+    pub(super) fn property(&mut self, name: &str, value: &str) {
+        self.tree.insert(name.to_owned(), Value::from(value));
+    }
+
+    /// Whether a property was given a text.
+    pub(super) fn has_text(&self, name: &str) -> bool {
+        self.tree.get(name).is_some_and(Value::is_string)
+    }
+
     fn merge(&mut self, key: &str, members: Map<String, Value>) -> Result<(), KeyvalError> {
         let mut added = Map::new();
         added.insert(key.to_owned(), Value::Object(members));

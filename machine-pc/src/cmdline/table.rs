@@ -252,11 +252,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 &["kernel"],
                 "file",
                 OptionId::Kernel,
-                &["not supported yet, nor are -initrd, -append and -shim"],
+                &["boot this kernel with no firmware: a Linux bzImage, or an ELF file with a PVH entry"],
             ),
-            with(&["initrd"], "file", OptionId::Initrd, &["goes with -kernel"]),
-            with(&["append"], "text", OptionId::Append, &["goes with -kernel"]),
-            with(&["shim"], "file", OptionId::Shim, &["goes with -kernel"]),
+            with(&["initrd"], "file", OptionId::Initrd, &["give this initial RAM disk to the kernel"]),
+            with(&["append"], "text", OptionId::Append, &["give this command line to the kernel"]),
+            with(&["shim"], "file", OptionId::Shim, &["not supported"]),
             with(
                 &["rtc"],
                 "[base=utc][,clock=host][,driftfix=none|slew]",
@@ -439,7 +439,7 @@ const NO_DISKS: &str = "there are no disks";
 const NO_GRAPHICS: &str = "there is no graphics";
 pub(super) const NO_AUDIO: &str = "there is no audio";
 const NO_NETWORK: &str = "there is no network";
-pub(super) const NO_LINUX_BOOT: &str = "a kernel cannot be booted directly";
+const NO_DEVICE_TREE: &str = "PCs have no device tree";
 const NO_MIGRATION: &str = "there is no migration";
 const NO_TCG: &str = "guest code is not translated";
 const NO_SUCH_DEVICE: &str = "there is no such device";
@@ -455,7 +455,7 @@ pub(super) const REFUSED: &[(&str, bool, &str)] = &[
     ("debugcon", true, NO_SUCH_DEVICE),
     ("dfilter", true, NO_TCG),
     ("drive", true, NO_DISKS),
-    ("dtb", true, NO_LINUX_BOOT),
+    ("dtb", true, NO_DEVICE_TREE),
     ("dump-vmstate", true, NO_MIGRATION),
     ("enable-sync-profile", false, NOT_YET),
     ("fda", true, NO_DISKS),

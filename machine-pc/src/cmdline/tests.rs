@@ -119,7 +119,10 @@ fn configuration_files_are_judged_like_the_reference_does() {
 #[test]
 fn what_is_not_there_is_refused_with_its_reason() {
     for (words, report) in [
-        ("-kernel bzImage", "qom: -kernel bzImage: not supported: a kernel cannot be booted directly\n"),
+        (
+            "-kernel bzImage -shim x",
+            "qom: -shim x: not supported: there is no firmware that would start a shim\n",
+        ),
         ("--hda x -foo2", "qom: -foo2: invalid option\n"),
         ("-hda disk.img", "qom: -hda disk.img: not supported: there are no disks\n"),
         ("disk.img", "qom: disk.img: not supported: there are no disks\n"),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use kvm_bindings::{
     CpuId, KVM_CAP_MAX_VCPU_ID, KVM_CAP_X2APIC_API, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER,
-    KVM_IRQCHIP_PIC_SLAVE, KVM_PIT_SPEAKER_DUMMY, KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK,
+    KVM_IRQCHIP_PIC_SLAVE, KVM_IRQ_ROUTING_IRQCHIP, KvmIrqRouting, kvm_irq_routing_entry, kvm_irq_routing_irqchip, KVM_PIT_SPEAKER_DUMMY, KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK,
     KVM_X2APIC_API_USE_32BIT_IDS, kvm_clock_data, kvm_enable_cap, kvm_irqchip, kvm_msr_entry, kvm_pit_config,
     kvm_pit_state2,
 };
@@ -131,6 +131,11 @@ impl KvmVm {
             fd.set_tss_address(tss).map_err(KvmError::ioctl("KVM_SET_TSS_ADDR"))?;
         }
         fd.create_irq_chip().map_err(KvmError::ioctl("KVM_CREATE_IRQCHIP"))?;
+        if caps.has(Cap::IrqRouting) {
+            let routes = KvmIrqRouting::from_entries(&routes()).// Some forty fit.
+                .map_err(|_| KvmError::MissingCapability("room for interrupt routes"))?;
+            fd.set_gsi_routing(&routes).map_err(KvmError::ioctl("KVM_SET_GSI_ROUTING"))?;
+        }
         if caps.has(Cap::Pit2) {
             let config = kvm_pit_config { flags: KVM_PIT_SPEAKER_DUMMY, ..Default::default() };
             fd.create_pit2(config).map_err(KvmError::ioctl("KVM_CREATE_PIT2"))?;
@@ -422,6 +427,27 @@ impl Drop for KvmVm {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Which inputs of the interrupt controllers each interrupt reaches: the 8259s' of its number, and the IOAPIC's of its number but
+/// for the timer's, 0, which is wired to input 2, where the 8259s are cascaded. The MADT tells guests so (ACPI 6.5, 5.2.12.5).
+fn routes() -> Vec<kvm_irq_routing_entry> {
+    /// Inputs of one 8259.
+    const PIC_INPUTS: u32 = 8;
+    const IOAPIC_INPUTS: u32 = 24;
+    const TIMER: (u32, u32) = (0, 2);
+    let route = |gsi, irqchip, pin| {
+        let mut entry = kvm_irq_routing_entry { gsi, type_: KVM_IRQ_ROUTING_IRQCHIP, ..Default::default() };
+        entry.u.irqchip = kvm_irq_routing_irqchip { irqchip, pin };
+        entry
+    };
+    let pics = (0..2 * PIC_INPUTS).filter(|gsi| *gsi != TIMER.1).map(|gsi| match gsi.checked_sub(PIC_INPUTS) {
+        None => route(gsi, KVM_IRQCHIP_PIC_MASTER, gsi),
+        Some(pin) => route(gsi, KVM_IRQCHIP_PIC_SLAVE, pin),
+    });
+    let ioapic = (0..IOAPIC_INPUTS).filter(|gsi| *gsi != TIMER.1);
+    let ioapic = ioapic.map(|gsi| route(gsi, KVM_IRQCHIP_IOAPIC, if gsi == TIMER.0 { TIMER.1 } else { gsi }));
+    pics.chain(ioapic).collect()
 }
 
 /// Prepares KVM for the highest APIC ID.

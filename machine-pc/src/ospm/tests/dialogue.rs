@@ -50,6 +50,7 @@ fn dialogue(chipset: Chipset) -> String {
         acpi: true,
         i8042: true,
         rom: BootRom::BuiltIn,
+        tables: None,
         rtc: RtcConfig::default(),
         boot_order: BootOrder::read(DEFAULT_BOOT_ORDER).unwrap(),
         boot_once: None,
