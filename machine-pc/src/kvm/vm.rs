@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use kvm_bindings::{
-    CpuId, KVM_CAP_MAX_VCPU_ID, KVM_CAP_X2APIC_API, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER,
-    KVM_IRQCHIP_PIC_SLAVE, KVM_IRQ_ROUTING_IRQCHIP, KvmIrqRouting, kvm_irq_routing_entry, kvm_irq_routing_irqchip, KVM_PIT_SPEAKER_DUMMY, KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK,
-    KVM_X2APIC_API_USE_32BIT_IDS, kvm_clock_data, kvm_enable_cap, kvm_irqchip, kvm_msr_entry, kvm_pit_config,
-    kvm_pit_state2,
+    CpuId, KVM_CAP_MAX_VCPU_ID, KVM_CAP_X2APIC_API, KVM_IRQ_ROUTING_IRQCHIP, KVM_IRQCHIP_IOAPIC,
+    KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_PIT_SPEAKER_DUMMY,
+    KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK, KVM_X2APIC_API_USE_32BIT_IDS, KvmIrqRouting, kvm_clock_data,
+    kvm_enable_cap, kvm_irq_routing_entry, kvm_irq_routing_irqchip, kvm_irqchip, kvm_msr_entry,
+    kvm_pit_config, kvm_pit_state2,
 };
 use kvm_ioctls::{Cap, Kvm};
 
@@ -132,7 +133,8 @@ impl KvmVm {
         }
         fd.create_irq_chip().map_err(KvmError::ioctl("KVM_CREATE_IRQCHIP"))?;
         if caps.has(Cap::IrqRouting) {
-            let routes = KvmIrqRouting::from_entries(&routes()).// Some forty fit.
+            let routes = KvmIrqRouting::from_entries(&routes())
+                // Some forty fit.
                 .map_err(|_| KvmError::MissingCapability("room for interrupt routes"))?;
             fd.set_gsi_routing(&routes).map_err(KvmError::ioctl("KVM_SET_GSI_ROUTING"))?;
         }
@@ -441,10 +443,11 @@ fn routes() -> Vec<kvm_irq_routing_entry> {
         entry.u.irqchip = kvm_irq_routing_irqchip { irqchip, pin };
         entry
     };
-    let pics = (0..2 * PIC_INPUTS).filter(|gsi| *gsi != TIMER.1).map(|gsi| match gsi.checked_sub(PIC_INPUTS) {
-        None => route(gsi, KVM_IRQCHIP_PIC_MASTER, gsi),
-        Some(pin) => route(gsi, KVM_IRQCHIP_PIC_SLAVE, pin),
-    });
+    let pics =
+        (0..2 * PIC_INPUTS).filter(|gsi| *gsi != TIMER.1).map(|gsi| match gsi.checked_sub(PIC_INPUTS) {
+            None => route(gsi, KVM_IRQCHIP_PIC_MASTER, gsi),
+            Some(pin) => route(gsi, KVM_IRQCHIP_PIC_SLAVE, pin),
+        });
     let ioapic = (0..IOAPIC_INPUTS).filter(|gsi| *gsi != TIMER.1);
     let ioapic = ioapic.map(|gsi| route(gsi, KVM_IRQCHIP_IOAPIC, if gsi == TIMER.0 { TIMER.1 } else { gsi }));
     pics.chain(ioapic).collect()
