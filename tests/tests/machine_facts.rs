@@ -63,7 +63,8 @@ fn the_human_monitor_tells_the_same() {
     let told = run_with_input(&[&arguments[..], &["-monitor", "stdio"]].concat(), input).stdout;
     let told = told.replace('\r', "");
     let uuid = UUID.to_lowercase();
-    for text in ["info name\nx\n", &uuid, "base memory: 134217728\nplugged memory: 0\n", "kvm qtest [tcg]\n"] {
+    for text in ["info name\nx\n", &uuid, "base memory: 134217728\nplugged memory: 0\n", "kvm qtest [tcg]\n"]
+    {
         assert!(told.contains(text), "{text:?} in {told}");
     }
 }
