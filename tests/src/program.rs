@@ -12,11 +12,15 @@ use tempfile::TempDir;
 
 use crate::{PATIENCE, Qmp};
 
-/// The program, built with the profile of the running test or benchmark.
+/// The program: the one that the environment names in `QOM_SYSTEM`, or else built with the profile of the running test or
+/// benchmark.
 #[must_use]
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(given) = std::env::var_os("QOM_SYSTEM") {
+            return given.into();
+        }
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "-p", "machine-pc", "--bin", "qom-system-x86_64"]);
         if !cfg!(debug_assertions) {
