@@ -12,7 +12,7 @@ use tests::{Program, Qmp};
 pub(crate) use reference::compare_with_reference;
 
 /// How long the guest may take for anything, on a machine that is itself emulated.
-const GUEST_PATIENCE: Duration = Duration::from_secs(120);
+const GUEST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where the guest's files are, or the reason that there is no test.
 pub(crate) fn files_or_skip(test: &str) -> Option<PathBuf> {

@@ -1,19 +1,23 @@
-//! COM1: a 16550-compatible serial port (vm-superio's), with its line and its console.
+//! COM1: a 16550A with its line and its console.
 //!
 //! Output goes to the console on the vCPU thread that writes it, byte by byte: the console must
 //! not wait for a slow reader. What the console cannot take is lost, as on a wire. Input comes
 //! from the main loop and is bounded: what the port has no room for stays with the caller.
+//!
+//! [`uart`] has the registers. They are our own because of the interrupt: vm-superio's port gives a pulse for an event whose
+//! cause is already known to the guest never again, and has neither FIFO control nor line errors; a guest that misses one
+//! pulse then waits for ever. Here the line is a level, as in the data sheet and in QEMU.
 
-use std::convert::Infallible;
+pub mod uart;
+
 use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use vm_superio::serial::SerialEvents;
-use vm_superio::{Serial, Trigger};
-
 use crate::io_bus::IoDevice;
 use crate::irq::IrqLine;
+
+use uart::Uart;
 
 /// First port of COM1.
 pub const COM1_BASE: u64 = 0x3f8;
@@ -22,32 +26,12 @@ pub const COM1_IRQ: u32 = 4;
 /// Length in bytes of a serial port's range.
 pub const SERIAL_LEN: u64 = 8;
 
-/// An edge on an interrupt line, which is what a 16550 on the ISA bus gives.
-struct Edge(Arc<dyn IrqLine>);
-
-impl Trigger for Edge {
-    type E = Infallible;
-
-    fn trigger(&self) -> Result<(), Infallible> {
-        self.0.set_level(true);
-        self.0.set_level(false);
-        Ok(())
-    }
+struct Port {
+    uart: Uart,
+    console: Box<dyn Write + Send>,
+    /// The level that the line has.
+    level: bool,
 }
-
-/// Tells the main loop that the guest took all input.
-struct RoomNotifier(Arc<dyn Fn() + Send + Sync>);
-
-impl SerialEvents for RoomNotifier {
-    fn buffer_read(&self) {}
-    fn out_byte(&self) {}
-    fn tx_lost_byte(&self) {}
-    fn in_buffer_empty(&self) {
-        (self.0)();
-    }
-}
-
-type Port = Serial<Edge, RoomNotifier, Box<dyn Write + Send>>;
 
 /// A serial port.
 pub struct SerialPort {
@@ -62,18 +46,6 @@ impl fmt::Debug for SerialPort {
     }
 }
 
-/// A console that takes everything and keeps nothing, for a moment between two ports.
-struct Nowhere;
-
-impl Write for Nowhere {
-    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-        Ok(buf.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 impl SerialPort {
     /// A port that writes to `console` and interrupts on `line`. `on_room` is called on a vCPU
     /// thread, with the port locked, when the guest has read all input: it must only wake the
@@ -83,63 +55,86 @@ impl SerialPort {
         line: Arc<dyn IrqLine>,
         on_room: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
-        let port = Self::power_on(console, &line, &on_room);
+        let port = Port { uart: Uart::default(), console, level: false };
         Self { port: Mutex::new(port), line, on_room }
-    }
-
-    fn power_on(
-        console: Box<dyn Write + Send>,
-        line: &Arc<dyn IrqLine>,
-        on_room: &Arc<dyn Fn() + Send + Sync>,
-    ) -> Port {
-        Serial::with_events(Edge(Arc::clone(line)), RoomNotifier(Arc::clone(on_room)), console)
     }
 
     fn lock(&self) -> MutexGuard<'_, Port> {
         self.port.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Drives the line as the registers want it.
+    fn update(&self, port: &mut Port) {
+        let level = port.uart.interrupts();
+        if level != port.level {
+            port.level = level;
+            self.line.set_level(level);
+        }
+    }
+
     /// Gives input to the guest; returns how many bytes were taken, from the first on.
     pub fn receive(&self, input: &[u8]) -> usize {
         let mut port = self.lock();
-        let room = port.fifo_capacity();
-        let input = &input[..input.len().min(room)];
-        match port.enqueue_raw_bytes(input) {
-            Ok(taken) => taken,
-            // In loopback mode the line to the outside is cut, and input with it.
-            Err(_) => input.len(),
+        let taken = input.len().min(port.uart.room());
+        for byte in &input[..taken] {
+            port.uart.receive(*byte);
         }
+        self.update(&mut port);
+        taken
     }
 
     /// How many bytes of input the port can take now.
     pub fn room(&self) -> usize {
-        self.lock().fifo_capacity()
+        self.lock().uart.room()
     }
 
     /// Machine reset: registers at their power-on values, input dropped, same console.
     pub fn reset(&self) {
         let mut port = self.lock();
-        let console = std::mem::replace(port.writer_mut(), Box::new(Nowhere));
-        *port = Self::power_on(console, &self.line, &self.on_room);
+        port.uart = Uart::default();
+        self.update(&mut port);
+        (self.on_room)();
+    }
+
+    fn write_byte(&self, port: &mut Port, offset: u8, value: u8) {
+        if port.uart.sends(offset) {
+            port.uart.hold();
+            self.update(port);
+            if let Some(byte) = port.uart.sent(value) {
+                // An error is a byte that the console could not take: it is lost, as on a wire.
+                let _ = port.console.write_all(&[byte]).and_then(|()| port.console.flush());
+            }
+        } else {
+            port.uart.write(offset, value);
+        }
+        self.update(port);
     }
 }
 
 impl IoDevice for SerialPort {
     fn read(&self, offset: u64, size: u8) -> u64 {
         let mut port = self.lock();
+        let before = port.uart.room();
         let mut value = [0; 8];
         // Registers are bytes; a wider access reads several, as the reference's bus does.
         for (i, byte) in value.iter_mut().enumerate().take(size.into()) {
-            *byte = port.read(offset as u8 + i as u8);
+            *byte = port.uart.read(offset as u8 + i as u8);
+            self.update(&mut port);
+        }
+        if port.uart.room() > before {
+            (self.on_room)();
         }
         u64::from_le_bytes(value)
     }
 
     fn write(&self, offset: u64, size: u8, value: u64) {
         let mut port = self.lock();
+        let before = port.uart.room();
         for (i, byte) in value.to_le_bytes().into_iter().enumerate().take(size.into()) {
-            // An error is a byte that the console could not take: it is lost, as on a wire.
-            let _ = port.write(offset as u8 + i as u8, byte);
+            self.write_byte(&mut port, offset as u8 + i as u8, byte);
+        }
+        if port.uart.room() > before {
+            (self.on_room)();
         }
     }
 }
@@ -190,11 +185,13 @@ mod tests {
         let console = Console::default();
         let line = Arc::new(RecordedLine::default());
         let port = SerialPort::new(Box::new(console.clone()), line, Arc::new(|| {}));
+        assert_eq!(port.receive(b"ab"), 1, "without FIFOs");
+        port.write(2, 1, 1);
         let taken = port.receive(&[b'x'; 100_000]);
-        assert!((1..100).contains(&taken));
+        assert_eq!(taken, uart::FIFO_LEN);
         assert_eq!((port.room(), port.receive(b"y")), (0, 0));
         port.reset();
-        assert_eq!((port.room(), port.read(5, 1) & 1), (taken, 0));
+        assert_eq!((port.room(), port.read(5, 1) & 1), (1, 0));
         port.write(0, 1, u64::from(b'z'));
         assert_eq!(*console.0.lock().unwrap(), b"z");
     }
