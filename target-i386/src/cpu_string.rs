@@ -16,6 +16,8 @@ pub struct CpuString {
     pub settings: Vec<Setting>,
     /// What is odd about the text, in words for a person.
     pub warnings: Vec<String>,
+    /// How many settings had been read before each warning but the closing one.
+    warned_after: Vec<usize>,
 }
 
 /// One part after the model's name.
@@ -32,7 +34,12 @@ impl CpuString {
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let (model, rest) = text.split_once(',').unwrap_or((text, ""));
-        let mut parsed = Self { model: model.to_owned(), settings: Vec::new(), warnings: Vec::new() };
+        let mut parsed = Self {
+            model: model.to_owned(),
+            settings: Vec::new(),
+            warnings: Vec::new(),
+            warned_after: Vec::new(),
+        };
         for part in rest.split(',').filter(|part| !part.is_empty()) {
             if let Some(name) = part.strip_prefix('+') {
                 parsed.settings.push(Setting::Force(name.to_owned(), true));
@@ -44,6 +51,7 @@ impl CpuString {
                 for (on, sign) in [(true, '+'), (false, '-')] {
                     let forced = |s: &Setting| matches!(s, Setting::Force(n, o) if *n == name && *o == on);
                     if parsed.settings.iter().any(forced) {
+                        parsed.warned_after.push(parsed.settings.len());
                         parsed.warnings.push(format!(
                             "Ambiguous CPU model string. Don't mix both \"{sign}{name}\" and \"{name}={value}\""
                         ));
@@ -59,6 +67,12 @@ impl CpuString {
             );
         }
         parsed
+    }
+
+    /// The warnings that come before the setting at this place, counted from 0, is found wrong.
+    pub fn warnings_until(&self, setting: usize) -> impl Iterator<Item = &str> {
+        let before = self.warned_after.iter().filter(move |after| **after <= setting).count();
+        self.warnings[..before].iter().map(String::as_str)
     }
 
     /// Applies the settings to a configuration.
@@ -118,6 +132,16 @@ pub enum SettingError {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// The reference reads from left to right and warns as it reads.
+    #[test]
+    fn warnings_come_before_the_mistakes_that_follow_them() {
+        let parsed = CpuString::parse("qemu64,-ace2,ace2=off,tsc-freq=x,-fma,fma=on");
+        let told = |setting| parsed.warnings_until(setting).collect::<Vec<_>>();
+        assert_eq!(told(0), [""; 0]);
+        assert_eq!(told(2), ["Ambiguous CPU model string. Don't mix both \"-ace2\" and \"ace2=off\""]);
+        assert_eq!((told(4).len(), parsed.warnings.len()), (2, 3));
+    }
 
     #[test]
     fn parts() {

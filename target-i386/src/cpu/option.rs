@@ -35,7 +35,7 @@ pub enum CpuOptionError {
 }
 
 /// Applies the text of `-cpu` to a system, before its first CPU is made. What is odd about the text
-/// goes where the system's warnings go.
+/// goes where the system's warnings go, up to the mistake if there is one.
 ///
 /// # Errors
 ///
@@ -48,13 +48,18 @@ pub fn apply_cpu_option(qom: &Qom, text: &str) -> Result<CpuOption, CpuOptionErr
     let class = cpu_class_by_name(qom, &parsed.model)?;
     let mut globals = Vec::new();
     let mut forced = Vec::new();
-    for setting in parsed.settings {
+    for (at, setting) in parsed.settings.iter().enumerate() {
         match setting {
-            Setting::Force(name, on) => forced.push((name, on)),
+            Setting::Force(name, on) => forced.push((name.clone(), *on)),
             Setting::Assign(name, value) if name == "tsc-freq" => {
-                globals.push(("tsc-frequency".to_owned(), frequency(&value)?.to_string()));
+                let hertz = frequency(value).inspect_err(|_| {
+                    for warning in parsed.warnings_until(at) {
+                        cpu_models(qom).inspect(|models| models.warn_text(warning));
+                    }
+                })?;
+                globals.push(("tsc-frequency".to_owned(), hertz.to_string()));
             }
-            Setting::Assign(name, value) => globals.push((name, value)),
+            Setting::Assign(name, value) => globals.push((name.clone(), value.clone())),
         }
     }
     for (name, value) in globals {
