@@ -9,9 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use machine_pc::acpi::{CpuHotplug, CpuHotplugDevice, Gpe, HotplugMode, SlotInit};
+use machine_pc::boot::DirectBoot;
+use machine_pc::boot::image::{Initrd, Kernel};
 use machine_pc::cmdline::CommandLine;
 use machine_pc::io_bus::IoDevice;
 use machine_pc::irq::IrqLine;
+use machine_pc::memory::{GuestMemory, RamLayout};
 use machine_pc::reset_ports::{I8042, Port92, ResetControl};
 use machine_pc::serial::SerialPort;
 use qmp::json::Reader;
@@ -50,6 +53,18 @@ pub(crate) fn json(bytes: &[u8]) {
             break;
         }
         rest = &rest[used..];
+    }
+}
+
+/// A kernel's file, booted with an initial RAM disk, if it can be, in a machine of 32 MiB.
+pub(crate) fn kernel(bytes: &[u8]) {
+    let ram = RamLayout { below_4g: 32 << 20, above_4g: 0 };
+    let Ok(kernel) = Kernel::new(bytes.to_vec()) else { return };
+    let initrd = Initrd::new(vec![1; 5000]);
+    let Ok(boot) = DirectBoot::of(kernel, initrd, "quiet", ram, None) else { return };
+    let Ok(memory) = GuestMemory::new(ram, None) else { panic!("memory") };
+    if let Err(error) = boot.load(memory.ram(), &|_| true) {
+        panic!("what was laid out is not loaded: {error}");
     }
 }
 

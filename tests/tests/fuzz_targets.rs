@@ -49,6 +49,9 @@ const PIECES: &[&str] = &[
     "\u{ff}",
 ];
 
+/// How ELF files of 64 and of 32 bits begin, and what is none.
+const KERNELS: &[&[u8]] = &[b"\x7fELF\x02\x01\x01", b"\x7fELF\x01\x01\x01", b"\x7fELF", b""];
+
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         3 => prop::sample::select(PIECES).prop_map(|piece| piece.as_bytes().to_vec()),
@@ -66,6 +69,16 @@ proptest! {
         targets::keyval(&bytes);
         targets::json(&bytes);
         targets::read_config(&bytes);
+    }
+
+    #[test]
+    fn kernels_are_judged(start in prop::sample::select(KERNELS), mut rest in prop::collection::vec(any::<u8>(), 0..2000)) {
+        targets::kernel(&[start, &rest].concat());
+        // The header of a bzImage stands in the middle.
+        if let Some(header) = rest.get_mut(0x202..0x206) {
+            header.copy_from_slice(b"HdrS");
+        }
+        targets::kernel(&rest);
     }
 
     #[test]
@@ -91,7 +104,7 @@ fn targets_and_programs_are_the_same() {
     let manifest = include_str!("../../fuzz/Cargo.toml");
     let targets: Vec<&str> =
         source.lines().filter_map(|line| line.strip_prefix("pub(crate) fn ")?.split('(').next()).collect();
-    assert_eq!(targets, ["command_line", "keyval", "json", "read_config", "qmp", "guest_registers"]);
+    assert_eq!(targets, ["command_line", "keyval", "json", "kernel", "read_config", "qmp", "guest_registers"]);
     for target in targets {
         assert!(manifest.contains(&format!("path = \"fuzz_targets/{target}.rs\"")), "{target}");
     }

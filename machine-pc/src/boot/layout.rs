@@ -145,7 +145,7 @@ impl Layout {
             Some(start) => start..start + need,
             None if need >= limit => return Err(LayoutError::InitrdTooLarge { max: limit, need }),
             None => {
-                let max = limit.saturating_sub(kernel_end) & !(PAGE - 1);
+                let max = limit.saturating_sub(kernel_end.next_multiple_of(PAGE));
                 return Err(LayoutError::InitrdTooLarge { max, need });
             }
         };
