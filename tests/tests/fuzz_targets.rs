@@ -104,7 +104,10 @@ fn targets_and_programs_are_the_same() {
     let manifest = include_str!("../../fuzz/Cargo.toml");
     let targets: Vec<&str> =
         source.lines().filter_map(|line| line.strip_prefix("pub(crate) fn ")?.split('(').next()).collect();
-    assert_eq!(targets, ["command_line", "keyval", "json", "kernel", "read_config", "qmp", "guest_registers"]);
+    assert_eq!(
+        targets,
+        ["command_line", "keyval", "json", "kernel", "read_config", "qmp", "guest_registers"]
+    );
     for target in targets {
         assert!(manifest.contains(&format!("path = \"fuzz_targets/{target}.rs\"")), "{target}");
     }
