@@ -151,7 +151,7 @@ fn descriptor(segment: &kvm_segment) -> u64 {
 /// Six tables, as they lie at [`PAGE_TABLES`]: the root, the 512 GiB below it, four GiB of pages of 2 MiB.
 fn page_tables() -> Vec<u64> {
     const ENTRIES: usize = 512;
-    let table = |number: u64| PAGE_TABLES + number * PAGE | TABLE;
+    let table = |number: u64| (PAGE_TABLES + number * PAGE) | TABLE;
     let mut words = vec![0; 2 * ENTRIES];
     words[0] = table(1);
     for gib in 0..4 {

@@ -136,7 +136,7 @@ fn a_kernel_is_what_its_header_says() {
     let good = Kernel::new(elf()).unwrap();
     let Kind::Pvh { entry, segments } = good.kind() else { panic!("{good:?}") };
     assert_eq!(u64::from(*entry), MIB + 4);
-    assert_eq!(good.ranges(), [MIB..MIB + 4096]);
+    assert_eq!(good.ranges(), vec![MIB..MIB + 4096]);
     assert_eq!(segments[0].bytes(good.bytes()), b"a kernel's bytes");
 }
 
