@@ -9,11 +9,15 @@ use qmp::{Context, Event, Session};
 use super::ConsoleInput;
 use crate::chardev::ConsoleBuffer;
 
+/// Most bytes of input that wait for a guest to read them. They are taken so that the keys behind them, which may be meant
+/// for a shared chardev itself, are seen even if the guest reads nothing.
+const WAITING_BYTES: usize = 4096;
+
 /// One user of a chardev. Monitors have a session while somebody is connected.
 pub(super) enum Frontend {
     Qmp { pretty: bool, session: Option<Box<Session>> },
     Hmp { echo: Echo, session: Option<HmpSession> },
-    Console { buffer: Arc<ConsoleBuffer>, input: ConsoleInput, output: Vec<u8> },
+    Console { buffer: Arc<ConsoleBuffer>, input: ConsoleInput, waiting: Vec<u8>, output: Vec<u8> },
 }
 
 impl fmt::Debug for Frontend {
@@ -36,7 +40,7 @@ impl Frontend {
     }
 
     pub(super) fn console(buffer: Arc<ConsoleBuffer>, input: ConsoleInput) -> Self {
-        Self::Console { buffer, input, output: Vec::new() }
+        Self::Console { buffer, input, waiting: Vec::new(), output: Vec::new() }
     }
 
     pub(super) fn is_console(&self) -> bool {
@@ -70,8 +74,28 @@ impl Frontend {
             Self::Hmp { session, .. } => {
                 session.as_mut().map_or(input.len(), |session| session.feed(input, context, emitted))
             }
-            Self::Console { input: receive, .. } => receive(input),
+            Self::Console { input: receive, waiting, .. } => {
+                let taken = if waiting.is_empty() { receive(input) } else { 0 };
+                let kept = (input.len() - taken).min(WAITING_BYTES - waiting.len());
+                waiting.extend_from_slice(&input[taken..taken + kept]);
+                taken + kept
+            }
         }
+    }
+
+    /// Gives a guest what it has room for of the input that waits for it.
+    pub(super) fn feed_waiting(&mut self) {
+        if let Self::Console { input: receive, waiting, .. } = self
+            && !waiting.is_empty()
+        {
+            let taken = receive(waiting);
+            waiting.drain(..taken);
+        }
+    }
+
+    /// Whether input waits for a guest to read it.
+    pub(super) fn has_waiting(&self) -> bool {
+        matches!(self, Self::Console { waiting, .. } if !waiting.is_empty())
     }
 
     pub(super) fn event(&mut self, event: &Event) {

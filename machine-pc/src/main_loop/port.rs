@@ -349,6 +349,7 @@ impl Port {
         }
         self.accept(registry);
         self.flush();
+        self.frontends.iter_mut().for_each(Frontend::feed_waiting);
         if !self.pending.is_empty() {
             let pending = std::mem::take(&mut self.pending);
             self.take_input(&pending, context, emitted);
@@ -502,7 +503,7 @@ impl Port {
 
     /// The guest took input.
     pub(super) fn console_has_room(&mut self) {
-        self.due |= !self.pending.is_empty();
+        self.due |= !self.pending.is_empty() || self.frontends.iter().any(Frontend::has_waiting);
     }
 
     /// Writes what waits, as far as the backend takes it.
