@@ -46,9 +46,9 @@ fn help_has_the_references_lines_in_its_order() {
         types.entry(current).or_default().push(line);
     }
     for (name, title, properties) in [
-        ("pc", "pc-i440fx-11.1-machine options:", 25),
-        ("q35", "pc-q35-11.1-machine options:", 26),
-        ("none", "none-machine options:", 13),
+        ("pc", "pc-i440fx-11.1-machine options:", 28),
+        ("q35", "pc-q35-11.1-machine options:", 29),
+        ("none", "none-machine options:", 16),
     ] {
         let finished = run(&["-machine", &format!("{name},help")]);
         assert_eq!((finished.status, finished.stderr.as_str()), (Some(0), ""));

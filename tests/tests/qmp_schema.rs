@@ -110,7 +110,7 @@ fn the_schema_tells_of_every_command() {
         .map(|(name, _)| name.clone())
         .collect();
     assert_eq!(listed, told);
-    let rest = ["BLOCK_JOB_READY", "query-block-jobs", "netdev_add"];
+    let rest = ["BLOCK_JOB_READY", "block-stream", "netdev_add"];
     assert!(rest.iter().all(|name| !schema.contains_key(*name)), "what is not there is not told of");
     for event in ["SHUTDOWN", "RESET", "STOP", "RESUME", "DEVICE_DELETED", "ACPI_DEVICE_OST"] {
         assert_eq!(schema[event]["meta-type"], "event");
