@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use machine_pc::acpi::{CpuHotplug, CpuHotplugDevice, Gpe, HotplugMode, SlotInit};
 use machine_pc::boot::DirectBoot;
@@ -14,9 +14,14 @@ use machine_pc::boot::image::{Initrd, Kernel};
 use machine_pc::cmdline::CommandLine;
 use machine_pc::io_bus::IoDevice;
 use machine_pc::irq::IrqLine;
+use machine_pc::machine::Chipset;
+use machine_pc::machine::board::{Board, BoardConfig, BootRom, RamConfig};
 use machine_pc::memory::{GuestMemory, RamLayout};
 use machine_pc::reset_ports::{I8042, Port92, ResetControl};
+use machine_pc::rtc::RtcConfig;
+use machine_pc::rtc::cmos::BootOrder;
 use machine_pc::serial::SerialPort;
+use machine_pc::vm_event::VmEvent;
 use qmp::json::Reader;
 use qmp::{Commands, Context, Session};
 use qom::text::{keyval as keyval_text, opts};
@@ -146,6 +151,82 @@ pub(crate) fn guest_registers(bytes: &[u8]) {
             assert!(size == 8 || read >> (8 * u32::from(size)) == 0, "{read:#x} of {size} bytes");
         } else {
             device.write(offset, size, value & (u64::MAX >> (64 - 8 * u32::from(size))));
+        }
+    }
+}
+
+/// A whole board that runs no vCPU: eight bytes each, which are what is done, the range of ports, an offset from its start, a size, and
+/// four of a value. Accesses to any ports, CPUs that come and are asked to go, resets, and the machine stopped and running.
+pub(crate) fn board_ports(bytes: &[u8]) {
+    const SLOTS: u32 = 8;
+    let told: Arc<Mutex<Vec<VmEvent>>> = Arc::default();
+    let events = told.clone();
+    let config = BoardConfig {
+        chipset: if bytes.len().is_multiple_of(2) { Chipset::Q35 } else { Chipset::I440fx },
+        kvm: false,
+        ram: RamConfig { size: 32 << 20, ..RamConfig::default() },
+        acpi: true,
+        i8042: true,
+        rtc: RtcConfig::default(),
+        boot_order: BootOrder::default(),
+        boot_once: None,
+        rom: BootRom::BuiltIn,
+        tables: None,
+        apic_ids: (0..SLOTS).collect(),
+        console: Some(Box::new(io::sink())),
+        on_console_room: Arc::new(|| {}),
+        events: Arc::new(move |event| events.lock().unwrap_or_else(PoisonError::into_inner).push(event)),
+    };
+    let Ok(board) = Board::new(config) else { panic!("a board") };
+    let cpus = board.cpu_hotplug();
+    let Ok(()) = cpus.plug_cold(0) else { panic!("the boot CPU") };
+    let mut present = [false; SLOTS as usize];
+    present[0] = true;
+    let ranges = board.pio().ranges();
+    for step in bytes.chunks_exact(8) {
+        let &[how, range, offset, size, a, b, c, d] = step else { continue };
+        let slot = u32::from(a) % SLOTS;
+        let there = &mut present[slot as usize];
+        match how % 16 {
+            0 => {
+                assert_eq!(cpus.plug_hot(slot).is_ok(), !*there, "a slot holds one CPU");
+                *there = true;
+            }
+            1 => assert_eq!(cpus.request_unplug(slot).is_ok(), *there, "who is not there cannot go"),
+            2 => board.reset_hardware(),
+            3 => board.resume(),
+            4 => assert!(board.pause().is_ok(), "there is no vCPU"),
+            5 => board.powerdown(),
+            6 => {
+                let _ = board.serial().map(|serial| serial.receive(&[a, b, c, d]));
+            }
+            access => {
+                // Some begin before a range, and end behind it.
+                let (base, ..) = ranges[usize::from(range) % ranges.len()];
+                let address = base.saturating_add_signed(i64::from(offset % 40) - 4);
+                let mut data = [a, b, c, d];
+                let data = &mut data[..[1, 2, 4][usize::from(size % 3)]];
+                if access % 2 == 0 {
+                    board.pio().read(address, data)
+                } else {
+                    board.pio().write(address, data)
+                }
+            }
+        }
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(told.len() <= 8, "one step makes so many events: {told:?}");
+        for event in told.drain(..) {
+            if let VmEvent::CpuEject { slot } = event {
+                assert!(
+                    std::mem::take(&mut present[slot as usize]),
+                    "CPU {slot} is ejected, and was not there"
+                );
+            }
+        }
+        for (status, there) in cpus.statuses().iter().zip(present) {
+            assert_eq!(status.present, there, "{status:?}");
+            let half = status.inserting || status.removing || status.firmware_eject;
+            assert!(there || !half, "a CPU is half there: {status:?}");
         }
     }
 }

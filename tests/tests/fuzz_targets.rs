@@ -82,8 +82,9 @@ proptest! {
     }
 
     #[test]
-    fn accesses_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn accesses_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..800)) {
         targets::guest_registers(&bytes);
+        targets::board_ports(&bytes);
     }
 }
 
@@ -106,7 +107,7 @@ fn targets_and_programs_are_the_same() {
         source.lines().filter_map(|line| line.strip_prefix("pub(crate) fn ")?.split('(').next()).collect();
     assert_eq!(
         targets,
-        ["command_line", "keyval", "json", "kernel", "read_config", "qmp", "guest_registers"]
+        ["command_line", "keyval", "json", "kernel", "read_config", "qmp", "guest_registers", "board_ports"]
     );
     for target in targets {
         assert!(manifest.contains(&format!("path = \"fuzz_targets/{target}.rs\"")), "{target}");
