@@ -207,9 +207,9 @@ pub(crate) fn board_ports(bytes: &[u8]) {
                 let mut data = [a, b, c, d];
                 let data = &mut data[..[1, 2, 4][usize::from(size % 3)]];
                 if access % 2 == 0 {
-                    board.pio().read(address, data)
+                    board.pio().read(address, data);
                 } else {
-                    board.pio().write(address, data)
+                    board.pio().write(address, data);
                 }
             }
         }
