@@ -8,6 +8,7 @@ use qom::{
     TypeInfo,
 };
 use qom_derive::Object;
+use serde_json::{Value, json};
 use vm_memory::MmapRegion;
 
 use super::absent;
@@ -18,6 +19,7 @@ use super::vcpu_lives::LifeWatcher;
 use super::versions::{PC_VERSIONS, PcVersion, compat_properties};
 use super::{Chipset, Machine, MachineClass, SmpRules, TYPE_SUFFIX};
 use crate::numa::Completed;
+use crate::rtc::calendar::CivilTime;
 
 /// The state of all PCs.
 #[derive(Debug, Object)]
@@ -151,8 +153,12 @@ impl PcMachine {
     pub fn build(&self, parts: PcParts) {
         let _ = self.numa.set(parts.numa);
         let _ = self.memory.set(parts.memory);
-        let _ = self.board.set(parts.board);
+        let has_clock = self.board.set(parts.board).is_ok();
         let _ = self.reset.set(parts.reset);
+        if has_clock {
+            let this: &dyn qom::Object = self;
+            let _ = this.add_property(rtc_time());
+        }
     }
 
     /// Its NUMA nodes; none before it is built.
@@ -217,6 +223,23 @@ impl PcMachine {
     pub fn board(&self) -> Option<&Arc<Board>> {
         self.board.get()
     }
+}
+
+/// The date and time that the real-time clock shows, in the form of C's `struct tm` (QEMU's property `date` of its clock).
+fn rtc_time() -> Property {
+    Property::new("rtc-time", "struct tm").description("What the real-time clock shows").get(|object| {
+        let board = object.downcast_ref::<PcMachine>().and_then(PcMachine::board);
+        let Some(board) = board else { return Ok(Value::Null) };
+        let time = CivilTime::from_seconds(board.rtc().time());
+        Ok(json!({
+            "tm_year": time.year - 1900,
+            "tm_mon": time.month - 1,
+            "tm_mday": time.day,
+            "tm_hour": time.hour,
+            "tm_min": time.minute,
+            "tm_sec": time.second,
+        }))
+    })
 }
 
 /// What sets a chipset's machines apart.
