@@ -173,7 +173,7 @@ pub(crate) fn board_ports(bytes: &[u8]) {
         rom: BootRom::BuiltIn,
         tables: None,
         apic_ids: (0..SLOTS).collect(),
-        console: Some(Box::new(io::sink())),
+        consoles: [Some(Box::new(io::sink())), None, Some(Box::new(io::sink())), None],
         on_console_room: Arc::new(|| {}),
         events: Arc::new(move |event| events.lock().unwrap_or_else(PoisonError::into_inner).push(event)),
     };
@@ -198,7 +198,9 @@ pub(crate) fn board_ports(bytes: &[u8]) {
             4 => assert!(board.pause().is_ok(), "there is no vCPU"),
             5 => board.powerdown(),
             6 => {
-                let _ = board.serial().map(|serial| serial.receive(&[a, b, c, d]));
+                for serial in board.serials().iter().flatten() {
+                    let _ = serial.receive(&[a, b, c, d]);
+                }
             }
             access => {
                 // Some begin before a range, and end behind it.

@@ -19,34 +19,32 @@ use crate::program::{
     Failure, add_devices, chardev_failure, machine_spec, read_objects, warn_of_unused_globals,
 };
 use crate::report::{self, Prefix};
-use crate::serial::SerialPort;
+use crate::serial::{COM_PORTS, Consoles, SerialPort};
 use crate::startup::{self, Connections, PreparedMachine, StartError};
 use crate::vm::Vm;
 
-/// The chardev of COM1, from the serial ports that were asked for.
-fn console(line: &CommandLine) -> Result<Option<String>, Failure> {
-    let mut ports = line.serials.iter();
-    let first = ports.next();
-    if let Some(other) = ports.find(|port| **port != SerialSpec::None) {
-        let name = match other {
-            SerialSpec::Chardev(id) | SerialSpec::OutputOf(id) => id.clone(),
-            SerialSpec::None => String::new(),
-        };
-        return Err(Failure::Option {
-            location: format!("-serial chardev:{name}"),
-            reason: "this board has one serial port, COM1".to_owned(),
-        });
+/// The chardevs of COM1 to COM4, from the serial ports that were asked for.
+fn serial_chardevs(line: &CommandLine) -> Result<[Option<String>; COM_PORTS.len()], Failure> {
+    let mut chardevs = [const { None }; COM_PORTS.len()];
+    for (number, port) in line.serials.iter().enumerate() {
+        let (SerialSpec::Chardev(id) | SerialSpec::OutputOf(id)) = port else { continue };
+        match chardevs.get_mut(number) {
+            Some(chardev) => *chardev = Some(id.clone()),
+            None => {
+                return Err(Failure::Option {
+                    location: format!("-serial chardev:{id}"),
+                    reason: "this board has four serial ports, COM1 to COM4".to_owned(),
+                });
+            }
+        }
     }
-    Ok(match first {
-        Some(SerialSpec::Chardev(id) | SerialSpec::OutputOf(id)) => Some(id.clone()),
-        Some(SerialSpec::None) | None => None,
-    })
+    Ok(chardevs)
 }
 
 /// What a prepared machine is built with.
 struct Building {
     connections: Connections,
-    serial: Arc<OnceLock<Arc<SerialPort>>>,
+    serials: [Arc<OnceLock<Arc<SerialPort>>>; COM_PORTS.len()],
     devices: Vec<DeviceOption>,
 }
 
@@ -54,8 +52,12 @@ impl Building {
     /// Builds the machine with its devices.
     fn build(self, qom: &Arc<Qom>, prepared: PreparedMachine) -> Result<(), Failure> {
         let machine = prepared.build(qom, self.connections)?;
-        if let Some(port) = machine.as_ref().and_then(|machine| machine.board()?.serial().cloned()) {
-            let _ = self.serial.set(port);
+        if let Some(board) = machine.as_ref().and_then(|machine| machine.board()) {
+            for (to, port) in self.serials.iter().zip(board.serials()) {
+                if let Some(port) = port {
+                    let _ = to.set(port.clone());
+                }
+            }
         }
         add_devices(qom, self.devices)?;
         warn_of_unused_globals(qom);
@@ -111,18 +113,14 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
             .map_err(|error| chardev_failure(error, line.chardev_places.get(&asked.id)))?;
         chardev::object::show(qom, asked, connection).map_err(StartError::Object)?;
     }
-    let console = console(&line)?;
-    let serial: Arc<OnceLock<Arc<SerialPort>>> = Arc::default();
-    let sink = match &console {
-        Some(chardev) => {
-            let port = serial.clone();
-            // What is typed before there is a port is lost, as on a line with nobody at the other end.
-            let input =
-                Box::new(move |bytes: &[u8]| port.get().map_or(bytes.len(), |port| port.receive(bytes)));
-            Some(main_loop.add_console(chardev, input).map_err(Failure::Chardev)?)
-        }
-        None => None,
-    };
+    let serials: [Arc<OnceLock<Arc<SerialPort>>>; COM_PORTS.len()] = Default::default();
+    let mut consoles = Consoles::default();
+    for ((chardev, port), console) in serial_chardevs(&line)?.iter().zip(&serials).zip(&mut consoles) {
+        let (Some(chardev), port) = (chardev, port.clone()) else { continue };
+        // What is typed before there is a port is lost, as on a line with nobody at the other end.
+        let input = Box::new(move |bytes: &[u8]| port.get().map_or(bytes.len(), |port| port.receive(bytes)));
+        *console = Some(Box::new(main_loop.add_console(chardev, input).map_err(Failure::Chardev)?));
+    }
     for monitor in &line.monitors {
         main_loop.add_monitor(monitor).map_err(Failure::Chardev)?;
     }
@@ -132,7 +130,7 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
     let handle = main_loop.handle();
     let events = Arc::new(EventQueue::new(handle.clone()));
     let connections = Connections {
-        console: sink.map(|sink| Box::new(sink) as Box<dyn std::io::Write + Send>),
+        consoles,
         on_console_room: Arc::new(move || handle.console_has_room()),
         events: Arc::new(move |event| events.push(event)),
     };
@@ -145,7 +143,7 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
     context.insert(vm.clone());
     context.insert(Identity { name: line.name.guest.clone(), uuid: line.uuid.unwrap_or_default() });
     let devices = std::mem::take(&mut line.devices);
-    let building = Building { connections, serial, devices };
+    let building = Building { connections, serials, devices };
     let to_start = (!line.stopped).then(|| vm.clone());
     let failure: Rc<Cell<Option<Failure>>> = Rc::default();
     let start_now = if line.preconfig {

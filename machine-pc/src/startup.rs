@@ -9,7 +9,6 @@
 //! So every look at the CPU classes, `-cpu help` included, sees one set of classes, whatever the order of the options.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -40,6 +39,7 @@ use crate::machine::{
 use crate::numa::{Completed, Memdev, NumaError, NumaOptions, NumaState};
 use crate::rtc::RtcConfig;
 use crate::rtc::cmos::{BootOrder, BootOrderError, DEFAULT_BOOT_ORDER};
+use crate::serial::{COM_PORTS, Consoles};
 use crate::smp::{SmpConfiguration, SmpError};
 use crate::vm_event::EventSink;
 
@@ -183,9 +183,9 @@ pub struct MachineSpec {
 
 /// What the machine's hardware is connected to.
 pub struct Connections {
-    /// Where COM1 writes.
-    pub console: Option<Box<dyn Write + Send>>,
-    /// Called on a vCPU thread when COM1's input was read.
+    /// Where the serial ports write, those that there are.
+    pub consoles: Consoles,
+    /// Called on a vCPU thread when a serial port's input was read.
     pub on_console_room: Arc<dyn Fn() + Send + Sync>,
     /// Where guests' requests go.
     pub events: EventSink,
@@ -308,9 +308,14 @@ impl PreparedMachine {
             boot_order: BootOrder::read(planned.boot.order.as_deref().unwrap_or(DEFAULT_BOOT_ORDER))?,
             boot_once: planned.boot.once.as_deref().map(BootOrder::read).transpose()?,
             rom: boot_rom(machine.machine())?,
-            tables: acpi_description(machine, chipset, &numa, connections.console.is_some()),
+            tables: acpi_description(
+                machine,
+                chipset,
+                &numa,
+                connections.consoles.each_ref().map(Option::is_some),
+            ),
             apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),
-            console: connections.console,
+            consoles: connections.consoles,
             on_console_room: connections.on_console_room,
             events: connections.events,
         })?;
@@ -559,7 +564,7 @@ fn acpi_description(
     machine: &PcMachine,
     chipset: Chipset,
     numa: &Completed,
-    com1: bool,
+    serials: [bool; COM_PORTS.len()],
 ) -> Option<AcpiDescription> {
     let cpus = machine.possible_cpus().filter(|_| machine.has_acpi_tables())?;
     let cpu = |cpu: &PossibleCpu| AcpiCpu {
@@ -574,7 +579,7 @@ fn acpi_description(
         ram: chipset.ram_layout(machine.machine().ram_size(), machine.max_ram_below_4g()),
         cpu_hotplug: machine.has_acpi_device().then(|| board::cpu_hotplug_base(chipset)),
         i8042: machine.has_i8042(),
-        com1,
+        serials,
         oem: OemIds::default(),
     })
 }

@@ -48,7 +48,7 @@ OURS = {"x-vcpu-state", "x-cpu-unplug-timeout-ms"}
 EXPLAINED = (
     # Refused here with the reason, as there is nothing that would have an effect.
     "does not accept value 'on': there ", "does not accept value 'on': a virtual",
-    "not supported: ", "not supported yet", "this board has one serial port",
+    "not supported: ", "not supported yet", "this board has four serial ports",
     # There is no `host` but under KVM, and no place for a CPU on machine `none`.
     "CPU model 'host' requires KVM", "does not take CPU models",
 )

@@ -12,8 +12,12 @@ import sys
 from record_numa_tables import record
 
 TABLES = ("FACP", "APIC", "WAET", "DSDT")
-# The tables of one machine of each chipset are also there as a whole.
-WHOLE = [["-M", "pc", "-smp", "1", "-serial", "null"], ["-M", "q35", "-smp", "1", "-serial", "null"]]
+# These are also there as a whole: one of each chipset, one with all serial ports.
+WHOLE = [
+    ["-M", "pc", "-smp", "1", "-serial", "null"],
+    ["-M", "q35", "-smp", "1", "-serial", "null"],
+    ["-M", "pc", "-smp", "1"] + 4 * ["-serial", "null"],
+]
 CASES = [
     ["-M", "pc", "-smp", "2,maxcpus=8"],
     ["-M", "q35", "-smp", "2,maxcpus=8"],

@@ -56,7 +56,7 @@ impl Guest {
                 ram: RamLayout { below_4g: 1 << 30, above_4g: 0 },
                 cpu_hotplug: Some(PORTS),
                 i8042: true,
-                com1: true,
+                serials: [true, false, false, false],
                 oem: OemIds::default(),
             },
             0xe_0000,

@@ -4,11 +4,12 @@
 //! There is no sleep but soft-off: nothing could wake the machine.
 
 use acpi_tables::Aml;
-use acpi_tables::aml::{Device, EISAName, IO, Name, ONE, Package, ResourceTemplate, Scope, ZERO};
+use acpi_tables::aml::{Device, EISAName, IO, Name, Package, ResourceTemplate, Scope, ZERO};
 
 use super::aml::{Irq, Raw};
 use super::cpus;
 use super::tables::{AcpiCpu, AcpiDescription};
+use crate::serial::{COM_PORTS, ComPort};
 
 /// Revision 1: integers have 32 bits.
 const REVISION: u8 = 1;
@@ -25,8 +26,10 @@ pub(super) fn dsdt(description: &AcpiDescription, cpus: &[AcpiCpu]) -> Vec<u8> {
     if description.i8042 {
         keyboard(&mut devices);
     }
-    if description.com1 {
-        com1(&mut devices);
+    for (number, (port, is_there)) in (1..).zip(COM_PORTS.into_iter().zip(description.serials)) {
+        if is_there {
+            serial(&mut devices, number, port);
+        }
     }
     rtc(&mut devices);
     Scope::new("\\_SB_".into(), vec![&Raw(&devices)]).to_aml_bytes(&mut body);
@@ -46,16 +49,17 @@ fn keyboard(to: &mut Vec<u8>) {
     Device::new("KBD_".into(), names.to_vec()).to_aml_bytes(to);
 }
 
-fn com1(to: &mut Vec<u8>) {
-    let ports = IO::new(0x3f8, 0x3f8, 0, 8);
-    let resources = ResourceTemplate::new(vec![&ports, &Irq::SharedLevel(4)]);
+fn serial(to: &mut Vec<u8>, number: u8, port: ComPort) {
+    let ports = IO::new(port.base, port.base, 0, 8);
+    let irq = Irq::SharedLevel(port.irq);
+    let resources = ResourceTemplate::new(vec![&ports, &irq]);
     let names: [&dyn Aml; 4] = [
         &Name::new("_HID".into(), &EISAName::new("PNP0501")),
-        &Name::new("_UID".into(), &ONE),
+        &Name::new("_UID".into(), &number),
         &Name::new("_STA".into(), &PRESENT),
         &Name::new("_CRS".into(), &resources),
     ];
-    Device::new("COM1".into(), names.to_vec()).to_aml_bytes(to);
+    Device::new(port.name.into(), names.to_vec()).to_aml_bytes(to);
 }
 
 fn rtc(to: &mut Vec<u8>) {

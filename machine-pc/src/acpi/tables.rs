@@ -16,6 +16,7 @@ use super::{hmat, slit, srat};
 use crate::machine::Chipset;
 use crate::memory::RamLayout;
 use crate::numa::Completed;
+use crate::serial::COM_PORTS;
 
 /// How many CPUs are told of: more than any machine type allows. Their names in the namespace have three hexadecimal digits.
 pub const MAX_CPUS: usize = 4096;
@@ -52,8 +53,8 @@ pub struct AcpiDescription {
     pub cpu_hotplug: Option<u16>,
     /// There is a keyboard controller.
     pub i8042: bool,
-    /// There is COM1.
-    pub com1: bool,
+    /// Which serial ports there are, COM1 first.
+    pub serials: [bool; COM_PORTS.len()],
     /// Whom the tables name as their maker.
     pub oem: OemIds,
 }

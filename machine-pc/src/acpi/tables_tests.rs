@@ -36,7 +36,16 @@ fn description(chipset: Chipset, cpus: Vec<AcpiCpu>) -> AcpiDescription {
     });
     let ram = RamLayout { below_4g: 128 << 20, above_4g: 0 };
     let oem = OemIds::default();
-    AcpiDescription { chipset, cpus, numa: None, ram, cpu_hotplug, i8042: true, com1: true, oem }
+    AcpiDescription {
+        chipset,
+        cpus,
+        numa: None,
+        ram,
+        cpu_hotplug,
+        i8042: true,
+        serials: [true, false, false, false],
+        oem,
+    }
 }
 
 /// The table at an address, whole and right.
@@ -106,6 +115,8 @@ fn recorded() -> Vec<(AcpiDescription, HashMap<String, Vec<u8>>)> {
                 node: None,
             };
             let mut description = description(chipset, cpus.iter().enumerate().map(cpu).collect());
+            let serials = arguments.iter().filter(|argument| *argument == "-serial").count();
+            description.serials = [0, 1, 2, 3].map(|number| number < serials);
             description.i8042 = !machine.contains("i8042=off");
             if machine.contains("x-oem-id=AB,x-oem-table-id=CD") {
                 description.oem = OemIds { oem_id: *b"AB\0\0\0\0", oem_table_id: *b"CD\0\0\0\0\0\0" };
@@ -168,8 +179,10 @@ fn devices_are_the_references() {
     for (description, theirs) in recorded() {
         let Some(theirs) = theirs.get("DSDT") else { continue };
         let ours = &walk(&build(&description, AT), AT)["DSDT"];
-        let mut whole: Vec<&[u8]> =
-            [b"KBD_", b"COM1", b"RTC_"].iter().map(|name| object(ours, &[0x5b, 0x82], name)).collect();
+        let serials = [b"COM1", b"COM2", b"COM3", b"COM4"].into_iter().zip(description.serials);
+        let serials = serials.filter_map(|(name, is_there)| is_there.then_some(name));
+        let names = [b"KBD_", b"RTC_"].into_iter().chain(serials);
+        let mut whole: Vec<&[u8]> = names.map(|name| object(ours, &[0x5b, 0x82], name)).collect();
         let at = ours.windows(5).position(|window| window == b"\x08_S5_" || window == b"\\_S5_").unwrap();
         whole.push(&ours[at + 1..]);
         // From the mutex to the end of the device.
@@ -181,7 +194,7 @@ fn devices_are_the_references() {
             count += 1;
         }
     }
-    assert_eq!(count, 10);
+    assert_eq!(count, 18);
 }
 
 #[test]
@@ -194,7 +207,7 @@ fn what_is_not_there_is_not_declared() {
     };
     assert_eq!(declared(&description), [true, true, true, true, true, false, false]);
     description.i8042 = false;
-    description.com1 = false;
+    description.serials[0] = false;
     description.cpus.push(AcpiCpu { apic_id: 1, present: false, node: Some(0) });
     assert_eq!(declared(&description), [false, false, true, true, true, true, true]);
     description.cpu_hotplug = None;

@@ -112,7 +112,7 @@ fn tables(ram: RamLayout) -> AcpiDescription {
         ram,
         cpu_hotplug: Some(0xcd8),
         i8042: true,
-        com1: true,
+        serials: [true, false, false, false],
         oem: OemIds::default(),
     }
 }

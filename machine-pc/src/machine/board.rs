@@ -4,7 +4,6 @@
 //! Without KVM there is no memory and no vCPU, but the devices are there, so that CPUs can be plugged, listed and
 //! reported on under every accelerator.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,7 +30,7 @@ use crate::reset_ports::reset_control::{ICH9_KEPT_BITS, PIIX_KEPT_BITS};
 use crate::reset_ports::{I8042, Port92, ResetControl};
 use crate::rtc::cmos::{self, BootOrder};
 use crate::rtc::{RTC_BASE, RTC_IRQ, RTC_LEN, Rtc, RtcConfig};
-use crate::serial::{COM1_BASE, COM1_IRQ, SERIAL_LEN, SerialPort};
+use crate::serial::{COM_PORTS, Consoles, SERIAL_LEN, SerialPort};
 use crate::timer::Timers;
 use crate::vm_event::EventSink;
 
@@ -105,9 +104,9 @@ pub struct BoardConfig {
     pub tables: Option<AcpiDescription>,
     /// APIC IDs of the CPUs that there can be, rising.
     pub apic_ids: Vec<u32>,
-    /// Where COM1 writes; none for a machine without COM1.
-    pub console: Option<Box<dyn Write + Send>>,
-    /// Called on a vCPU thread when COM1's input was read.
+    /// Where the serial ports write, those that there are.
+    pub consoles: Consoles,
+    /// Called on a vCPU thread when a serial port's input was read.
     pub on_console_room: Arc<dyn Fn() + Send + Sync>,
     /// Where guests' requests go.
     pub events: EventSink,
@@ -170,7 +169,7 @@ pub struct Board {
     pm: Option<Arc<PowerManagement>>,
     rtc: Arc<Rtc>,
     boot_order: BootOrder,
-    serial: Option<Arc<SerialPort>>,
+    serials: [Option<Arc<SerialPort>>; COM_PORTS.len()],
     port92: Arc<Port92>,
     i8042: Arc<I8042>,
     reset_control: Arc<ResetControl>,
@@ -238,9 +237,15 @@ impl Board {
             gpe.clone(),
             config.events.clone(),
         ));
-        let serial = config
-            .console
-            .map(|console| Arc::new(SerialPort::new(console, line(COM1_IRQ), config.on_console_room)));
+        // COM1 and COM3 share a line, and so do COM2 and COM4.
+        let serial_lines = COM_PORTS.map(|port| (port.irq, SharedIrqLine::new(line(port.irq.into()))));
+        let mut numbers = 0..;
+        let serials = config.consoles.map(|console| {
+            let port = COM_PORTS[numbers.next().unwrap_or(0)];
+            let shared = serial_lines.iter().find(|(irq, _)| *irq == port.irq);
+            let line = shared.map_or_else(|| line(port.irq.into()), |(_, line)| line.input());
+            console.map(|console| Arc::new(SerialPort::new(console, line, config.on_console_room.clone())))
+        });
         let port92 = Arc::new(Port92::new(config.events.clone()));
         let i8042 = I8042::new(config.events.clone());
         let reset_control = Arc::new(ResetControl::new(kept, config.events.clone()));
@@ -268,8 +273,10 @@ impl Board {
         }
         insert("port92", 0x92, 1, port92.clone())?;
         insert("reset-control", RESET_CONTROL, 1, reset_control.clone())?;
-        if let Some(serial) = &serial {
-            insert("serial", COM1_BASE, SERIAL_LEN, serial.clone())?;
+        for (serial, place) in serials.iter().zip(COM_PORTS) {
+            if let Some(serial) = serial {
+                insert("serial", place.base.into(), SERIAL_LEN, serial.clone())?;
+            }
         }
         let pio = Arc::new(pio);
         if let Some(vm) = &vm {
@@ -286,7 +293,7 @@ impl Board {
             pm,
             rtc,
             boot_order: config.boot_order,
-            serial,
+            serials,
             port92,
             i8042,
             reset_control,
@@ -357,9 +364,9 @@ impl Board {
         self.rtc.clock_changed();
     }
 
-    /// COM1, if there is one.
-    pub fn serial(&self) -> Option<&Arc<SerialPort>> {
-        self.serial.as_ref()
+    /// COM1 to COM4, those that there are.
+    pub fn serials(&self) -> &[Option<Arc<SerialPort>>; COM_PORTS.len()] {
+        &self.serials
     }
 
     /// Stops the vCPUs for a reset of the machine; whether they ran is for [`end_reset`](Self::end_reset).
@@ -386,9 +393,7 @@ impl Board {
         self.port92.reset();
         self.i8042.reset();
         self.reset_control.reset();
-        if let Some(serial) = &self.serial {
-            serial.reset();
-        }
+        self.serials.iter().flatten().for_each(|serial| serial.reset());
         if let Some(vm) = &self.vm {
             self.note_reset(vm.reset_chips().map_err(BoardError::from));
         }

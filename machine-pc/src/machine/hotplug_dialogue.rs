@@ -36,7 +36,7 @@ impl Party {
         let reported: Arc<Mutex<Vec<VmEvent>>> = Arc::default();
         let sink = reported.clone();
         let connections = Connections {
-            console: None,
+            consoles: Default::default(),
             on_console_room: Arc::new(|| ()),
             events: Arc::new(move |event| sink.lock().unwrap().push(event)),
         };

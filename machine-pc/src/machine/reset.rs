@@ -149,8 +149,11 @@ mod tests {
         let qom = accel_ready(&[accel], |_| ()).unwrap();
         let smp =
             SmpConfiguration { cpus: Some(cpus), maxcpus: Some(cpus + 1), ..SmpConfiguration::default() };
-        let connections =
-            Connections { console: None, on_console_room: Arc::new(|| ()), events: Arc::new(|_| ()) };
+        let connections = Connections {
+            consoles: Default::default(),
+            on_console_room: Arc::new(|| ()),
+            events: Arc::new(|_| ()),
+        };
         let spec = MachineSpec { smp, ..MachineSpec::default() };
         let machine = build_machine(&qom, spec, connections).unwrap().unwrap();
         (qom, machine)

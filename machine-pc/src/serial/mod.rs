@@ -1,4 +1,4 @@
-//! COM1: a 16550A with its line and its console.
+//! COM1 to COM4: 16550As, each with its line and its console.
 //!
 //! Output goes to the console on the vCPU thread that writes it, byte by byte: the console must
 //! not wait for a slow reader. What the console cannot take is lost, as on a wire. Input comes
@@ -19,10 +19,26 @@ use crate::irq::IrqLine;
 
 use uart::Uart;
 
-/// First port of COM1.
-pub const COM1_BASE: u64 = 0x3f8;
-/// Interrupt of COM1.
-pub const COM1_IRQ: u32 = 4;
+/// Where a PC's serial ports are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ComPort {
+    /// The name that ACPI has for it, and its place on the port bus.
+    pub name: &'static str,
+    /// First I/O port.
+    pub base: u16,
+    /// Interrupt. Two ports share one.
+    pub irq: u8,
+}
+
+/// COM1 to COM4.
+pub const COM_PORTS: [ComPort; 4] = [
+    ComPort { name: "COM1", base: 0x3f8, irq: 4 },
+    ComPort { name: "COM2", base: 0x2f8, irq: 3 },
+    ComPort { name: "COM3", base: 0x3e8, irq: 4 },
+    ComPort { name: "COM4", base: 0x2e8, irq: 3 },
+];
+/// What each serial port of a board writes to; none for those that are not there.
+pub type Consoles = [Option<Box<dyn Write + Send>>; COM_PORTS.len()];
 /// Length in bytes of a serial port's range.
 pub const SERIAL_LEN: u64 = 8;
 

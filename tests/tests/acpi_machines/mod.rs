@@ -55,7 +55,7 @@ impl Machine {
                 ram: RamLayout { below_4g: 1 << 30, above_4g: 0 },
                 cpu_hotplug: Some(if self.chipset == Chipset::Q35 { 0xcd8 } else { 0xaf00 }),
                 i8042: true,
-                com1: true,
+                serials: [true, false, false, false],
                 oem: OemIds::default(),
             },
             AT,

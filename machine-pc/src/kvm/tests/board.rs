@@ -16,7 +16,7 @@ use crate::irq::SharedIrqLine;
 use crate::kvm::{KvmVm, VcpuConfig, VcpuId, VmBuses, VmOptions};
 use crate::memory::{GuestMemory, RamLayout, Rom};
 use crate::reset_ports::{I8042, Port92, ResetControl, reset_control};
-use crate::serial::{COM1_BASE, COM1_IRQ, SERIAL_LEN, SerialPort};
+use crate::serial::{COM_PORTS, SERIAL_LEN, SerialPort};
 use crate::vm_event::VmEvent;
 
 /// Why KVM tests cannot run here.
@@ -208,8 +208,11 @@ impl Board {
         let state = CpuHotplug::new(slots, HotplugMode::Modern);
         let hotplug = Arc::new(CpuHotplugDevice::new(state, gpe.clone(), sink.clone()));
         let console = Console::default();
-        let com1 =
-            Arc::new(SerialPort::new(Box::new(console.clone()), vm.irq_line(COM1_IRQ), Arc::new(|| {})));
+        let com1 = Arc::new(SerialPort::new(
+            Box::new(console.clone()),
+            vm.irq_line(COM_PORTS[0].irq.into()),
+            Arc::new(|| {}),
+        ));
         let i8042 = I8042::new(sink.clone());
         let port92 = Arc::new(Port92::new(sink.clone()));
         let cf9 = Arc::new(ResetControl::new(reset_control::PIIX_KEPT_BITS, sink.clone()));
@@ -217,7 +220,7 @@ impl Board {
         let base = options.info.hotplug_base.into();
         pio.insert("acpi-cpu-hotplug", base, hotplug.port_len(), hotplug.clone()).unwrap();
         pio.insert("acpi-gpe0", options.info.gpe0_base.into(), gpe.len(), gpe.clone()).unwrap();
-        pio.insert("serial", COM1_BASE, SERIAL_LEN, com1.clone()).unwrap();
+        pio.insert("serial", COM_PORTS[0].base.into(), SERIAL_LEN, com1.clone()).unwrap();
         pio.insert("i8042-data", 0x60, 1, i8042.data_port()).unwrap();
         pio.insert("i8042-cmd", 0x64, 1, i8042.command_port()).unwrap();
         pio.insert("port92", 0x92, 1, port92.clone()).unwrap();

@@ -55,7 +55,7 @@ fn dialogue(chipset: Chipset) -> String {
         boot_order: BootOrder::read(DEFAULT_BOOT_ORDER).unwrap(),
         boot_once: None,
         apic_ids: (0..4).collect(),
-        console: None,
+        consoles: Default::default(),
         on_console_room: Arc::new(|| ()),
         events: Arc::new(|_| ()),
     })
