@@ -244,11 +244,11 @@ impl Session {
     }
 
     fn negotiate(&mut self, arguments: Map<String, Value>) -> Result<(), Error> {
+        let negotiation: Negotiation = crate::arguments::from_members(arguments)?;
         if self.negotiated {
             let desc = "Capabilities negotiation is already complete, command ignored";
             return Err(Error::new(ErrorClass::CommandNotFound, desc));
         }
-        let negotiation: Negotiation = crate::arguments::from_members(arguments)?;
         self.out_of_band = negotiation.enable.is_some_and(|enable| enable.contains(&Capability::OutOfBand));
         self.negotiated = true;
         Ok(())
