@@ -177,7 +177,7 @@ impl Statistics {
         let mut block = vec![0; size];
         file.read_exact_at(&mut block, header.descriptions)?;
         let described = descriptions(&block, header.name_size).map_err(invalid)?;
-        let end = |one: &Statistic| Some(one.offset.checked_add(one.count.checked_mul(size_of::<u64>())?)?);
+        let end = |one: &Statistic| one.offset.checked_add(one.count.checked_mul(size_of::<u64>())?);
         let ends: Option<Vec<usize>> = described.iter().map(end).collect();
         let data_size = ends.map(|ends| ends.into_iter().max().unwrap_or(0));
         let data_size = data_size.filter(|size| u64::try_from(*size).is_ok_and(|size| size <= MAX_SIZE));

@@ -303,7 +303,7 @@ impl Vcpu {
             return Ok(statistics);
         }
         let id = self.config.id;
-        let file = self.on_thread(|vcpu| vcpu.statistics())?;
+        let file = self.on_thread(RawVcpu::statistics)?;
         let file = file.map_err(VcpuError::ioctl(id, "KVM_GET_STATS_FD"))?;
         let failed = |source| VcpuError::Ioctl { id, what: "reading statistics", source };
         let statistics = Statistics::new(file).map_err(failed)?;
