@@ -156,7 +156,12 @@ table! { COMMANDS:
     "print|p", "val:l", "expr", "print expression value (in hexadecimal)" =>
     fn print(monitor, arguments) {
         let value = arguments.int("val").unwrap_or_default();
-        monitor.print(format_args!("{value:#x}\n"));
+        // The reference prints with C's `%#x`, which gives 0 no prefix.
+        if value == 0 {
+            monitor.print(format_args!("0\n"));
+        } else {
+            monitor.print(format_args!("{value:#x}\n"));
+        }
         Ok(())
     }
 
