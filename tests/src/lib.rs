@@ -4,9 +4,11 @@
 
 mod program;
 mod qmp;
+mod transcript;
 
 pub use program::{Finished, Program, binary, run, run_with_input};
 pub use qmp::Qmp;
+pub use transcript::replay;
 
 /// How long a test waits for something that happens at once on an idle machine, in seconds.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
