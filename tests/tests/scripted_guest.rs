@@ -12,7 +12,7 @@ fn start(arguments: &[&str], guest: &str) -> (Program, Qmp) {
     let common = ["-smp", "1,maxcpus=4,sockets=4", "-device", &guest];
     let accel: &[&str] = if arguments.contains(&"-accel") { &[] } else { &["-accel", "tcg"] };
     let program = Program::start(&[accel, &common, arguments].concat());
-    let qmp = program.qmp();
+    let qmp = program.qmp_with_own_events();
     (program, qmp)
 }
 
@@ -289,7 +289,7 @@ fn with_s_the_guest_waits_for_the_start() {
 #[test]
 fn a_guest_may_come_later_and_there_is_one() {
     let program = Program::start(&["-accel", "tcg", "-smp", "1,maxcpus=4,sockets=4"]);
-    let mut qmp = program.qmp();
+    let mut qmp = program.qmp_with_own_events();
     plug(&mut qmp, 2);
     let guest = json!({"driver": "x-ospm-guest", "id": "guest", "policy": "cooperative"});
     assert_eq!(qmp.ok("device_add", &guest), json!({}));
@@ -393,7 +393,7 @@ fn a_hundred_cpus_come_and_go_in_any_order() {
         "-device",
         "x-ospm-guest,id=guest",
     ]);
-    let mut qmp = program.qmp();
+    let mut qmp = program.qmp_with_own_events();
     let mut random = Shuffle(1);
     let mut slots: Vec<u32> = (1..200).collect();
     random.shuffle(&mut slots);
@@ -446,7 +446,7 @@ fn two_monitors_plug_and_unplug_at_once() {
             });
         }
     });
-    let mut qmp = program.qmp();
+    let mut qmp = program.qmp_with_own_events();
     assert_eq!(get(&mut qmp, "ejects"), 100);
     assert_eq!(get(&mut qmp, "cpus"), 1);
     assert_eq!(qmp.ok("query-cpus-fast", &json!({})).as_array().map(Vec::len), Some(1));
