@@ -249,11 +249,11 @@ impl Session {
     }
 
     fn negotiate(&mut self, arguments: Map<String, Value>) -> Result<(), Error> {
+        let negotiation: Negotiation = crate::arguments::from_members(arguments)?;
         if self.negotiated {
             let desc = "Capabilities negotiation is already complete, command ignored";
             return Err(Error::new(ErrorClass::CommandNotFound, desc));
         }
-        let negotiation: Negotiation = crate::arguments::from_members(arguments)?;
         let enabled = negotiation.enable.unwrap_or_default();
         self.out_of_band = enabled.contains(&Capability::OutOfBand);
         self.own_events = enabled.contains(&Capability::OwnEvents);
