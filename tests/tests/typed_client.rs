@@ -18,12 +18,12 @@ use qmp::{EventType, RunState, ShutdownCause};
 use serde_json::{Value, json};
 use tests::{PATIENCE, Program};
 
-fn members(value: Value) -> serde_json::Map<String, Value> {
+fn members(value: &Value) -> serde_json::Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
 fn slot(core: u32) -> DeviceAdd {
-    DeviceAdd(members(json!({
+    DeviceAdd(members(&json!({
         "driver": "qemu64-x86_64-cpu", "id": format!("cpu{core}"), "socket-id": 0, "core-id": core, "thread-id": 0,
     })))
 }
@@ -46,7 +46,7 @@ fn commands_and_events_have_types() {
     let deleted: DeviceDeleted = client.wait(PATIENCE).unwrap();
     assert_eq!((deleted.device.as_deref(), &*deleted.path), (Some("cpu2"), "/machine/peripheral/cpu2"));
 
-    let secret = ObjectAdd(members(json!({"qom-type": "secret", "id": "s", "data": "x"})));
+    let secret = ObjectAdd(members(&json!({"qom-type": "secret", "id": "s", "data": "x"})));
     client.execute(object_add, &secret).unwrap();
     client.execute(object_del, &ObjectDel { id: "s".to_owned() }).unwrap();
     let types = QomListTypes { implements: Some("user-creatable".to_owned()), include_abstract: None };
