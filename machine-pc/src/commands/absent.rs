@@ -34,6 +34,12 @@ struct QueryBlockstats {
 }
 
 #[derive(Debug, Deserialize, qmp::QapiType)]
+struct QueryBlock {
+    #[expect(dead_code, reason = "accepted as the reference does")]
+    flat: Option<bool>,
+}
+
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct QueryNamedBlockNodes {
     #[expect(dead_code, reason = "accepted as the reference does")]
     flat: Option<bool>,
@@ -41,7 +47,7 @@ struct QueryNamedBlockNodes {
 
 command! {
     /// Returns the block devices: none.
-    "query-block" (allow_preconfig) => fn query_block(_context: &mut Context, (): ()) -> Result<Vec<Nothing>, Error> {
+    "query-block" (allow_preconfig) => fn query_block(_context: &mut Context, _: QueryBlock) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
     }
 }
