@@ -10,11 +10,13 @@
 //!   as there is;
 //! * *walk*: `qom-list` of every object from `/machine` on;
 //! * *plug*: a thousand `device_add`, one after the other;
-//! * *memory*: what a connected monitor adds to resident memory.
+//! * *memory*: what a connected monitor adds to resident memory. If the reference sees another root directory (`chroot DIR`),
+//!   `SHARED=DIR` says which.
 
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -266,28 +268,97 @@ fn plugs(parties: &[Party]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Resident memory with one monitor, and with so many more that have each asked something.
-fn memory(parties: &[Party]) -> Result<(), Failure> {
+/// What a monitor adds: resident memory with a hundred monitors more, each connected and asked something, less that without.
+fn memory(parties: &[Party], directory: &Path, root: &str) -> Result<(), Failure> {
     for party in parties {
-        let (mut arguments, mut ours) = (Vec::new(), Vec::new());
-        let mut command = Command::new(&party.command[0]);
-        command.args(&party.command[1..]).args(["-display", "none", "-nodefaults", "-S", "-M", "none"]);
-        let mut kept = Vec::new();
+        let none = ["-M", "none", "-accel", "qtest"];
+        let alone = party.start(&none)?.resident()?;
+        let path = |number: usize| directory.join(format!("{}-{number}", party.command.len()));
+        let mut arguments: Vec<String> = none.map(str::to_owned).into();
         for number in 0..MONITORS {
-            let (near, far) = UnixStream::pair()?;
-            rustix_inherit(&far)?;
-            let descriptor = std::os::fd::AsRawFd::as_raw_fd(&far);
-            arguments.push("-chardev".to_owned());
-            arguments.push(format!("socket,id=s{number},fd={descriptor}"));
-            arguments.push("-mon".to_owned());
-            arguments.push(format!("chardev=s{number},mode=control"));
-            ours.push(near);
-            kept.push(far);
+            let path = path(number).display().to_string();
+            let seen = path.strip_prefix(root).ok_or("the directory is outside SHARED")?;
+            arguments.extend(["-qmp".to_owned(), format!("unix:{seen},server=on,wait=off")]);
         }
-        let without = party.start(&["-M", "none"])?.resident()?;
-        let _ = (&mut command, &arguments, without);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let session = party.start(&arguments)?;
+        let mut monitors = Vec::new();
+        for number in 0..MONITORS {
+            let near = UnixStream::connect(path(number))?;
+            let writer = near.try_clone()?;
+            let mut monitor = Session { name: party.name, child: None, reader: BufReader::new(near), writer };
+            monitor.reader.read_until(b'\n', &mut Vec::new())?;
+            monitor.ask("qmp_capabilities", &json!({}))?;
+            monitor.ask("query-version", &json!({}))?;
+            monitors.push(monitor);
+        }
+        let each = (session.resident()?.saturating_sub(alone)) / MONITORS as u64;
+        println!("  {}: {alone} bytes with one monitor, {each} more for each other", party.name);
     }
     Ok(())
 }
 
-fn main() {}
+/// The time of `query-hotpluggable-cpus` by the number of CPUs.
+fn hotpluggable(parties: &[Party]) -> Result<(), Failure> {
+    for cpus in [8, 255, 4096] {
+        let smp = format!("1,maxcpus={cpus},sockets={cpus}");
+        let machine = ["-M", "q35", "-accel", "qtest", "-smp", &smp];
+        let mut sessions = start_all(parties, &machine)?;
+        let request = request("query-hotpluggable-cpus", &json!({}));
+        round_trips(&mut sessions, &format!("query-hotpluggable-cpus at {cpus}"), &request)?;
+    }
+    Ok(())
+}
+
+fn start_all(parties: &[Party], machine: &[&str]) -> Result<Vec<Session>, Failure> {
+    parties.iter().map(|party| party.start(machine)).collect()
+}
+
+fn measure(parties: &[Party], directory: &Path, root: &str) -> Result<(), Failure> {
+    let mut sessions = start_all(parties, &["-M", "pc", "-accel", "qtest"])?;
+    for (what, command, arguments) in [
+        ("query-version", "query-version", json!({})),
+        ("query-status", "query-status", json!({})),
+        ("qom-get of a CPU's property", "qom-get", json!({"path": CPU, "property": "family"})),
+        ("qom-list of /machine", "qom-list", json!({"path": "/machine"})),
+        (
+            "device-list-properties of a CPU",
+            "device-list-properties",
+            json!({"typename": "qemu64-x86_64-cpu"}),
+        ),
+        ("query-qmp-schema", "query-qmp-schema", json!({})),
+    ] {
+        round_trips(&mut sessions, what, &request(command, &arguments))?;
+    }
+    drop(sessions);
+    hotpluggable(parties)?;
+    for cpus in [1, 16, 255] {
+        walks(parties, &cpus.to_string())?;
+    }
+    plugs(parties)?;
+    memory(parties, directory, root)
+}
+
+fn main() -> Result<(), Failure> {
+    // Cargo passes `--bench`; with `--test` it only wants to know that this builds.
+    if std::env::args().any(|argument| argument == "--test") {
+        return Ok(());
+    }
+    let own = tests::binary().display().to_string();
+    let mut parties = vec![Party { name: "this program", command: vec![own] }];
+    let root = std::env::var("SHARED").unwrap_or_default();
+    let directory = if root.is_empty() { std::env::temp_dir() } else { Path::new(&root).join("tmp") };
+    let directory = tempfile::TempDir::new_in(directory)?;
+    match std::env::var("REFERENCE") {
+        Ok(reference) => {
+            let command = reference.split_whitespace().map(str::to_owned).collect();
+            let party = Party { name: "reference", command };
+            match party.start(&["-M", "none"]) {
+                Ok(_) => parties.push(party),
+                Err(error) => println!("SKIPPED: the reference does not start: {error}"),
+            }
+        }
+        Err(_) => println!("SKIPPED: REFERENCE is not set, so the reference is not measured"),
+    }
+    measure(&parties, directory.path(), &root)
+}
