@@ -14,5 +14,8 @@ mod cpus;
 mod descriptors;
 mod human;
 mod machines;
+mod memory;
 mod numa;
+mod ports;
 pub(crate) mod preconfig;
+pub(crate) mod registers;

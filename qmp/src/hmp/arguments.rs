@@ -63,11 +63,11 @@ impl HmpArguments {
     /// How to show numbers (`/`); every command that takes it has one.
     #[must_use]
     pub fn format(&self) -> Format {
-        let formats = self.0.iter().filter_map(|(_, argument)| match argument {
+        let mut formats = self.0.iter().filter_map(|(_, argument)| match argument {
             Argument::Format(format) => Some(*format),
             _ => None,
         });
-        formats.last().unwrap_or_default()
+        formats.next().unwrap_or_default()
     }
 
     /// Whether the flag `-x` was given, `name` being `x`.
@@ -217,7 +217,8 @@ mod tests {
     use super::*;
 
     fn parse(specification: &'static str, line: &str, names: &str) -> Result<HmpArguments, LineError> {
-        let surroundings = Surroundings { registers: &|name| (name == "pc").then_some(16), format: Format::default() };
+        let surroundings =
+            Surroundings { registers: &|name| (name == "pc").then_some(16), format: Format::default() };
         super::parse(specification, line, names, surroundings)
     }
 

@@ -59,7 +59,14 @@ impl HmpSession {
     #[must_use]
     pub fn new(echo: Echo) -> Self {
         let output = [banner().as_bytes(), PROMPT.as_bytes()].concat();
-        Self { echo, line: Vec::new(), escape: Escape::None, after_return: false, output, state: MonitorState::default() }
+        Self {
+            echo,
+            line: Vec::new(),
+            escape: Escape::None,
+            after_return: false,
+            output,
+            state: MonitorState::default(),
+        }
     }
 
     /// What is to be sent.
