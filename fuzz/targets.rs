@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use machine_pc::accel::AccelChoice;
 use machine_pc::acpi::{CpuHotplug, CpuHotplugDevice, Gpe, HotplugMode, SlotInit};
 use machine_pc::boot::DirectBoot;
 use machine_pc::boot::image::{Initrd, Kernel};
@@ -16,14 +17,20 @@ use machine_pc::io_bus::IoDevice;
 use machine_pc::irq::IrqLine;
 use machine_pc::machine::Chipset;
 use machine_pc::machine::board::{Board, BoardConfig, BootRom, RamConfig};
+use machine_pc::main_loop::MainLoop;
 use machine_pc::memory::{GuestMemory, RamLayout};
 use machine_pc::reset_ports::{I8042, Port92, ResetControl};
 use machine_pc::rtc::RtcConfig;
 use machine_pc::rtc::cmos::BootOrder;
-use machine_pc::serial::SerialPort;
+use machine_pc::run_actions::RunActions;
+use machine_pc::serial::{Consoles, SerialPort};
+use machine_pc::smp::SmpConfiguration;
+use machine_pc::startup::{self, Connections, MachineSpec};
+use machine_pc::vm::Vm;
 use machine_pc::vm_event::VmEvent;
+use qmp::hmp::{Echo, HmpSession};
 use qmp::json::Reader;
-use qmp::{Commands, Context, Session};
+use qmp::{Commands, Context, RunControl, Session};
 use qom::text::{keyval as keyval_text, opts};
 
 /// The words of a command line, one a line. Files that options name are not there.
@@ -105,6 +112,44 @@ pub(crate) fn qmp(bytes: &[u8]) {
             }
         }
     }
+}
+
+/// What a person types into the human monitor of a machine that runs no guest code. A fuzzer that is to run for long does so
+/// as nobody, in an empty directory: commands may name files.
+pub(crate) fn hmp(bytes: &[u8]) {
+    let accel = AccelChoice { name: "tcg".to_owned(), properties: Vec::new(), location: None };
+    let Ok(qom) = startup::accel_ready(&[accel], drop) else { panic!("an accelerator") };
+    let connections = Connections {
+        consoles: Consoles::default(),
+        on_console_room: Arc::new(|| ()),
+        events: Arc::new(|_| ()),
+    };
+    let spec = MachineSpec {
+        ram_size: Some(8 << 20),
+        smp: SmpConfiguration { cpus: Some(1), maxcpus: Some(4), ..SmpConfiguration::default() },
+        ..MachineSpec::default()
+    };
+    let (Ok(machine), Ok(commands)) = (startup::build_machine(&qom, spec, connections), Commands::linked())
+    else {
+        panic!("a machine and commands")
+    };
+    let mut context = Context::new(qom, commands);
+    // Posted requests are taken by nobody.
+    let Ok(main_loop) = MainLoop::new() else { panic!("a main loop") };
+    let vm = Vm::new(machine, false, RunActions::default(), context.events().clone(), main_loop.handle());
+    context.insert::<Box<dyn RunControl>>(Box::new(vm.clone()));
+    context.insert(vm);
+    let mut session = HmpSession::new(Echo::Lines);
+    let mut events = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() && !context.is_shutting_down() {
+        let used = session.feed(rest, &mut context, &mut events);
+        rest = &rest[used..];
+        let written = session.output().len();
+        session.sent(written);
+        assert!(used > 0 || written > 0 || context.is_shutting_down(), "the session is stuck");
+    }
+    session.end_of_input(&mut context, &mut events);
 }
 
 /// A line that nobody listens to.

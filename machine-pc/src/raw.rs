@@ -13,8 +13,10 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::atomic::{AtomicU16, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{ptr, slice};
@@ -64,6 +66,11 @@ impl GuestVm {
         u32::try_from(khz).map_err(|_| errno::Error::last())
     }
 
+    /// The VM's statistics, as a file of their own.
+    pub(crate) fn statistics(&self) -> errno::Result<File> {
+        statistics(&self.fd)
+    }
+
     /// Maps `slot` as KVM's memory slot `number`. A number is used once.
     pub(crate) fn map(&self, number: u32, slot: &MemorySlot, read_only: bool) -> errno::Result<()> {
         let size = slot.region.size() as u64;
@@ -110,6 +117,11 @@ impl RawVcpu {
     /// For all ioctls but `KVM_RUN`.
     pub(crate) fn fd(&self) -> &VcpuFd {
         &self.fd
+    }
+
+    /// The vCPU's statistics, as a file of their own, which can be read while the guest runs.
+    pub(crate) fn statistics(&self) -> errno::Result<File> {
+        statistics(&self.fd)
     }
 
     /// `KVM_ENABLE_CAP` of a vCPU.
@@ -401,9 +413,21 @@ pub(crate) fn supported_hyperv_cpuid(kvm: &Kvm) -> errno::Result<CpuId> {
 }
 
 vmm_sys_util::ioctl_io_nr!(KVM_GET_TSC_KHZ, KVMIO, 0xa3);
+vmm_sys_util::ioctl_io_nr!(KVM_GET_STATS_FD, KVMIO, 0xce);
 vmm_sys_util::ioctl_iow_nr!(KVM_X86_SETUP_MCE, KVMIO, 0x9c, u64);
 vmm_sys_util::ioctl_ior_nr!(KVM_X86_GET_MCE_CAP_SUPPORTED, KVMIO, 0x9d, u64);
 vmm_sys_util::ioctl_iow_nr!(KVM_GET_DEVICE_ATTR, KVMIO, 0xe2, kvm_device_attr);
+
+/// A descriptor of the statistics of a VM or vCPU (`KVM_CAP_BINARY_STATS_FD`).
+fn statistics(of: &impl AsRawFd) -> errno::Result<File> {
+    // SAFETY: the request takes no argument and changes nothing but the table of descriptors.
+    let fd = unsafe { ioctl(of, KVM_GET_STATS_FD()) };
+    if fd < 0 {
+        return errno::errno_result();
+    }
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
 
 /// What KVM has of IA32_MCG_CAP (`KVM_CAP_MCE`).
 pub(crate) fn machine_check_capabilities(kvm: &Kvm) -> errno::Result<u64> {

@@ -75,6 +75,11 @@ pub enum AcpiSlotType {
     Cpu,
 }
 
+/// Says why the machine could not be stopped.
+fn report_stop<T>(stopped: Result<T, qmp::Error>) -> Option<T> {
+    stopped.map_err(|error| crate::report::error(format_args!("cannot stop the machine: {error}"))).ok()
+}
+
 impl Vm {
     /// A machine that has not run, served by the loop of `main_loop`. Without `machine` there is nothing to run.
     pub fn new(
@@ -131,17 +136,26 @@ impl Vm {
         Obj::new(cpus.get(usize::try_from(slot).ok()?)?.cpu()?).ok()
     }
 
-    fn pause(&self, state: RunState) -> Result<(), qmp::Error> {
-        if self.0.state.get() == RunState::Running {
-            if let Some(board) = self.board() {
-                board.pause().map_err(qmp::Error::generic)?;
-            }
-            if let Some(seat) = self.board().and_then(Board::seat) {
-                seat.set_running(false);
-            }
-            self.0.events.emit(&events::Stop);
+    /// Holds the guest, if it runs; whether it did.
+    fn hold(&self) -> Result<bool, qmp::Error> {
+        if self.0.state.get() != RunState::Running {
+            return Ok(false);
         }
-        self.0.state.set(state);
+        if let Some(board) = self.board() {
+            board.pause().map_err(qmp::Error::generic)?;
+        }
+        if let Some(seat) = self.board().and_then(Board::seat) {
+            seat.set_running(false);
+        }
+        Ok(true)
+    }
+
+    /// Stops a machine that runs. Another stays as it is.
+    fn pause(&self, state: RunState) -> Result<(), qmp::Error> {
+        if self.hold()? {
+            self.0.events.emit(&events::Stop);
+            self.0.state.set(state);
+        }
         Ok(())
     }
 
@@ -160,21 +174,17 @@ impl Vm {
         match event {
             VmEvent::ResetRequest(cause) => {
                 tracing::debug!(?cause, "the guest resets the machine");
-                if self.0.actions.get().reboot == RebootAction::Shutdown {
-                    self.guest_shutdown(ShutdownCause::GuestReset);
-                } else {
-                    self.reset(ShutdownCause::GuestReset);
-                }
+                self.reset_or_shut_down(ShutdownCause::GuestReset);
             }
-            VmEvent::ShutdownRequest => self.guest_shutdown(ShutdownCause::GuestShutdown),
+            VmEvent::ShutdownRequest => self.shut_down(ShutdownCause::GuestShutdown),
             VmEvent::SuspendToDisk => {
                 self.0.events.emit(&events::SuspendDisk);
-                self.guest_shutdown(ShutdownCause::GuestShutdown);
+                self.shut_down(ShutdownCause::GuestShutdown);
             }
             VmEvent::RtcChange { offset } => tracing::debug!(offset, "the guest sets the clock"),
             VmEvent::InternalError { cpu_index, detail } => {
                 crate::report::error(format_args!("CPU {cpu_index}: KVM internal error: {detail}"));
-                self.stop_as(RunState::InternalError);
+                self.fail();
             }
             VmEvent::CpuEject { slot } => self.eject(slot),
             VmEvent::CpuOst { slot, source_event, status } => {
@@ -206,17 +216,34 @@ impl Vm {
         }
     }
 
-    fn stop_as(&self, state: RunState) {
-        if let Err(error) = self.pause(state) {
-            crate::report::error(format_args!("cannot stop the machine: {error}"));
+    /// The guest cannot go on, whether it runs or not.
+    fn fail(&self) {
+        let _ = report_stop(self.pause(RunState::InternalError));
+        self.0.state.set(RunState::InternalError);
+    }
+
+    /// Ends the program, or stops the machine where the user wants that.
+    fn shut_down(&self, cause: ShutdownCause) {
+        self.0.events.emit(&events::Shutdown::new(cause));
+        match self.0.actions.get().shutdown {
+            ShutdownAction::Pause => {
+                let _ = report_stop(self.pause(RunState::Shutdown));
+            }
+            ShutdownAction::Poweroff => {
+                // Nobody is told of a stop: what is told last is why the program ends.
+                if report_stop(self.hold()) == Some(true) {
+                    self.0.state.set(RunState::Shutdown);
+                }
+                self.0.shutdown.set(Some(cause));
+            }
         }
     }
 
-    fn guest_shutdown(&self, cause: ShutdownCause) {
-        self.0.events.emit(&events::Shutdown::new(cause));
-        self.stop_as(RunState::Shutdown);
-        if self.0.actions.get().shutdown == ShutdownAction::Poweroff {
-            self.0.shutdown.set(Some(cause));
+    /// Resets the machine, or shuts it down where the user wants that.
+    fn reset_or_shut_down(&self, cause: ShutdownCause) {
+        match self.0.actions.get().reboot {
+            RebootAction::Reset => self.reset(cause),
+            RebootAction::Shutdown => self.shut_down(cause),
         }
     }
 
@@ -225,12 +252,12 @@ impl Vm {
         self.0.events.emit(&events::Reset::new(cause));
         if let Err(error) = result {
             crate::report::error(format_args!("cannot reset the machine: {error}"));
-            self.stop_as(RunState::InternalError);
+            self.fail();
             return;
         }
-        // A machine that could only be reset can go on after it.
-        if matches!(self.0.state.get(), RunState::InternalError | RunState::Shutdown) {
-            self.0.state.set(RunState::Paused);
+        // One that stands is as before its start, and can go on where it could only be reset.
+        if self.0.state.get() != RunState::Running {
+            self.0.state.set(RunState::Prelaunch);
         }
     }
 
@@ -265,10 +292,7 @@ impl RunControl for Vm {
     }
 
     fn stop(&mut self) -> Result<(), qmp::Error> {
-        match self.0.state.get() {
-            RunState::Running | RunState::Prelaunch => self.pause(RunState::Paused),
-            _ => Ok(()),
-        }
+        self.pause(RunState::Paused)
     }
 
     fn cont(&mut self) -> Result<(), qmp::Error> {
@@ -292,7 +316,7 @@ impl RunControl for Vm {
     }
 
     fn reset(&mut self, cause: ShutdownCause) {
-        Self::reset(self, cause);
+        self.reset_or_shut_down(cause);
     }
 
     fn powerdown(&mut self) {
@@ -304,8 +328,9 @@ impl RunControl for Vm {
 
     fn shutdown(&mut self, cause: ShutdownCause) {
         if self.0.shutdown.get().is_none() {
-            self.0.events.emit(&events::Shutdown::new(cause));
-            self.0.shutdown.set(Some(cause));
+            // Who says so means the program, whatever a guest's shutdown does.
+            self.0.actions.set(RunActions { shutdown: ShutdownAction::Poweroff, ..self.0.actions.get() });
+            self.shut_down(cause);
         }
     }
 

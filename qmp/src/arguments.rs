@@ -461,17 +461,12 @@ impl<'de> de::Deserializer<'de> for Argument {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
-        variants: &'static [&'static str],
+        _: &'static str,
+        _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ArgumentError> {
         match self.0 {
             Value::String(value) => visitor.visit_enum(de::value::StringDeserializer::new(value)),
-            Value::Object(members) if members.len() == 1 => {
-                let members = MapAccess { members: members.into_iter(), value: None };
-                let variant = de::value::MapAccessDeserializer::new(members);
-                variant.deserialize_enum(name, variants, visitor)
-            }
             _ => wrong_type("string"),
         }
     }

@@ -120,6 +120,13 @@ impl Event {
         self.name
     }
 
+    /// Whether it is one that QEMU does not have: its name begins with `x-`. It is sent only to clients that enable the
+    /// capability `x-events`.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.name.starts_with("x-")
+    }
+
     /// What happened in particular, if anything.
     #[must_use]
     pub fn data(&self) -> Option<&Value> {

@@ -30,7 +30,7 @@ const KEPT_BYTES: usize = 64 << 10;
 #[derive(Serialize)]
 struct Greeting {
     version: VersionInfo,
-    capabilities: [&'static str; 1],
+    capabilities: [&'static str; 2],
 }
 
 /// Capabilities that a client may ask for.
@@ -39,6 +39,9 @@ pub(crate) enum Capability {
     /// Requests with `exec-oob` overtake those with `execute`.
     #[serde(rename = "oob")]
     OutOfBand,
+    /// Events that are not QEMU's (`x-VCPU_STATE`) are sent. Some clients end their session over an event that they do not know.
+    #[serde(rename = "x-events")]
+    OwnEvents,
 }
 
 /// What `qmp_capabilities` takes.
@@ -68,6 +71,7 @@ pub struct Session {
     pretty: bool,
     negotiated: bool,
     out_of_band: bool,
+    own_events: bool,
     queue: VecDeque<Waiting>,
     /// The reply that is being made; it follows the events that its command emitted.
     reply: Writer,
@@ -84,12 +88,13 @@ impl Session {
             pretty,
             negotiated: false,
             out_of_band: false,
+            own_events: false,
             queue: VecDeque::new(),
             reply: Writer::new(pretty),
             output: Vec::new(),
             dropped_events: 0,
         };
-        session.reply.member("QMP", &Greeting { version: VERSION, capabilities: ["oob"] });
+        session.reply.member("QMP", &Greeting { version: VERSION, capabilities: ["oob", "x-events"] });
         session.finish_reply();
         session
     }
@@ -154,10 +159,10 @@ impl Session {
         if self.out_of_band { QUEUE_LENGTH } else { 1 }
     }
 
-    /// Writes an event that others caused. One to a client that has not negotiated, or that has long
-    /// stopped reading, is dropped.
+    /// Writes an event that others caused. One to a client that has not negotiated, that has not asked for events of its
+    /// [kind](Event::is_own), or that has long stopped reading, is dropped.
     pub fn event(&mut self, event: &Event) {
-        if !self.negotiated {
+        if !self.negotiated || (event.is_own() && !self.own_events) {
             return;
         }
         if self.output.len() >= EVENT_LIMIT {
@@ -244,12 +249,14 @@ impl Session {
     }
 
     fn negotiate(&mut self, arguments: Map<String, Value>) -> Result<(), Error> {
+        let negotiation: Negotiation = crate::arguments::from_members(arguments)?;
         if self.negotiated {
             let desc = "Capabilities negotiation is already complete, command ignored";
             return Err(Error::new(ErrorClass::CommandNotFound, desc));
         }
-        let negotiation: Negotiation = crate::arguments::from_members(arguments)?;
-        self.out_of_band = negotiation.enable.is_some_and(|enable| enable.contains(&Capability::OutOfBand));
+        let enabled = negotiation.enable.unwrap_or_default();
+        self.out_of_band = enabled.contains(&Capability::OutOfBand);
+        self.own_events = enabled.contains(&Capability::OwnEvents);
         self.negotiated = true;
         Ok(())
     }

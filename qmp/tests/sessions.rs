@@ -84,7 +84,7 @@ const OUT_OF_BAND: &str = "{'execute': 'qmp_capabilities', 'arguments': {'enable
 fn the_greeting_has_the_references_form() {
     let mut session = Session::new(false);
     let expected = format!(
-        r#"{{"QMP": {{"version": {{"qemu": {{"micro": 2, "minor": 1, "major": 11}}, "package": "{}"}}, "capabilities": ["oob"]}}}}"#,
+        r#"{{"QMP": {{"version": {{"qemu": {{"micro": 2, "minor": 1, "major": 11}}, "package": "{}"}}, "capabilities": ["oob", "x-events"]}}}}"#,
         qmp::VERSION.package
     );
     assert_eq!(replies(&mut session), [expected]);
@@ -154,6 +154,42 @@ fn a_failed_reply_leaves_nothing_of_itself_and_events_come_first() {
     let desc = "a number that is not finite has no JSON form";
     assert_eq!(replies[1], format!(r#"{{"id": 1, "error": {{"class": "GenericError", "desc": "{desc}"}}}}"#));
     assert_eq!((replies.len(), emitted.len()), (2, 1));
+}
+
+#[derive(Serialize, qmp::QapiType)]
+struct OwnHappened;
+
+impl EventType for OwnHappened {
+    const NAME: &'static str = "x-OWN_HAPPENED";
+}
+
+qmp::command! {
+    /// Emits an event that QEMU does not have, and one that it might.
+    "x-emit" => fn x_emit(context: &mut Context, (): ()) -> Result<(), Error> {
+        context.events().emit(&OwnHappened);
+        context.events().emit(&Happened);
+        Ok(())
+    }
+}
+
+/// Some clients end their session over an event that they do not know.
+#[test]
+fn events_that_are_not_qemus_go_to_those_who_ask() {
+    let mut context = context();
+    let own = "{'execute': 'qmp_capabilities', 'arguments': {'enable': ['x-events']}}";
+    for (request, told) in [(PLAIN, 1), (OUT_OF_BAND, 1), (own, 2)] {
+        let mut session = negotiated(&mut context, request);
+        let mut others = negotiated(&mut context, request);
+        let mut emitted = Vec::new();
+        session.feed(b"{'execute': 'x-emit'}", &mut context, &mut emitted);
+        emitted.iter().for_each(|event| others.event(event));
+        for mut replies in [replies(&mut session), replies(&mut others)] {
+            replies.retain(|reply| reply.contains("timestamp"));
+            assert_eq!(replies.len(), told, "{request}: {replies:?}");
+            assert_eq!(replies[0].contains("x-OWN_HAPPENED"), told == 2, "{replies:?}");
+        }
+        assert_eq!(emitted.len(), 2);
+    }
 }
 
 #[test]

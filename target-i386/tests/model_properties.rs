@@ -204,6 +204,10 @@ proptest! {
         let source = source(kvm);
         prop_assume!(model != "host" || kvm);
         let asked = config(&format!("{model}{settings}"), &*source);
+        // The two go out together after what depends on APX was kept, and the next expansion takes that out: `DiamondRapids`
+        // with `mpx=on`, fed back to QEMU 11.1, loses `apx-nci-ndd-nf` as it does here.
+        let has = |name| target_i386::feature::find(name).is_some_and(|f| asked.features.has(f));
+        prop_assume!(!(has("mpx") && has("apxf")));
         let set = asked.forced.iter().filter(|(_, on)| *on).chain(asked.forced.iter().filter(|(_, on)| !*on));
         let mut all: Vec<(String, Value)> = recognized_flags()
             .into_iter()

@@ -59,7 +59,7 @@ class Monitor(Lines):
     def take(self):
         self.run("query-status")
         events, self.events = self.events, []
-        return [f"! {event['event']} {json.dumps(event['data'])}" for event in events]
+        return [f"! {event['event']} {json.dumps(event.get('data'))}" for event in events]
 
 
 def request(monitor, text):
@@ -69,6 +69,16 @@ def request(monitor, text):
         monitor.run("device_add", driver=DEVICE, id=f"c{words[1]}", **place)
     elif words[0] == "del":
         monitor.run("device_del", id=f"c{words[1]}")
+    elif words[0] in ("powerdown", "reset"):
+        monitor.run(f"system_{words[0]}")
+
+
+def configure(qtest, machine):
+    """What firmware does: the base of the power-management registers and their enable bit, in PIIX4 or in ICH9's LPC bridge."""
+    places = [(0x80000B40, 0x601), (0x80000B80, 1)] if machine == "pc" else [(0x8000F840, 0x601), (0x8000F844, 0x80)]
+    for address, value in places:
+        qtest.ask(f"outl 0xcf8 {address:#x}")
+        qtest.ask(f"outl 0xcfc {value:#x}")
 
 
 def main():
@@ -78,7 +88,8 @@ def main():
     root = command[1] if command[0] == "chroot" else "/"
     directory = tempfile.mkdtemp(dir=os.path.join(root, "tmp"))
     inside = "/" + os.path.relpath(directory, root)
-    arguments = ["-M", machine, "-accel", "qtest", "-display", "none", "-nodefaults", "-smp", "1,maxcpus=4,sockets=4"]
+    # Without system management the chip is in ACPI mode from the start. Switched off the machine stays, to tell its events.
+    arguments = ["-M", f"{machine},smm=off", "-no-shutdown", "-accel", "qtest", "-display", "none", "-nodefaults", "-smp", "1,maxcpus=4,sockets=4"]
     for option in ["qtest", "qmp"]:
         arguments += [f"-{option}", f"unix:{inside}/{option},server=on,wait=off"]
     reference = subprocess.Popen(command + arguments, stderr=subprocess.DEVNULL)
@@ -86,11 +97,7 @@ def main():
         monitor = Monitor(f"{directory}/qmp")
         version = monitor.run("query-version")["qemu"]
         qtest = Lines(f"{directory}/qtest")
-        if machine == "q35":
-            # What firmware does: the power-management base and its enable bit, in the configuration of ICH9's LPC bridge.
-            for address, value in [(0x8000F840, 0x601), (0x8000F844, 0x80)]:
-                qtest.ask(f"outl 0xcf8 {address:#x}")
-                qtest.ask(f"outl 0xcfc {value:#x}")
+        configure(qtest, machine)
         result = [
             f"% The answers of QEMU {version['major']}.{version['minor']}.{version['micro']} to the accesses of the",
             f"% scripted guest on {machine}, and the events of its monitor: tests/differential/record_ospm_guest.py.",
@@ -101,12 +108,16 @@ def main():
                 result += monitor.take()
                 for one in line[1:].split(","):
                     request(monitor, one.strip())
+                if "reset" in line:
+                    configure(qtest, machine)
             elif match := re.match(r"(in[bwl]) (\w+) = ", line):
                 answer = qtest.ask(f"{match[1]} {match[2]}").split()
                 line = f"{match[1]} {match[2]} = {int(answer[1], 16):#x}"
             else:
                 qtest.ask(line)
             result.append(line)
+        # The main loop acts on the wish to be switched off when it comes round.
+        time.sleep(0.5)
         result += monitor.take()
     finally:
         reference.kill()

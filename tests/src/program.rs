@@ -147,6 +147,12 @@ impl Program {
         Qmp::connect(&self.socket())
     }
 
+    /// The same, with the events that are not QEMU's.
+    #[must_use]
+    pub fn qmp_with_own_events(&self) -> Qmp {
+        Qmp::connect_with(&self.socket(), &["x-events"])
+    }
+
     /// All that the guest has written so far.
     #[must_use]
     pub fn console(&self) -> String {

@@ -21,9 +21,15 @@ pub struct Qmp {
 }
 
 impl Qmp {
-    /// Connects and negotiates.
+    /// Connects and negotiates, with no capability.
     #[must_use]
     pub fn connect(path: &Path) -> Self {
+        Self::connect_with(path, &[])
+    }
+
+    /// Connects and enables capabilities.
+    #[must_use]
+    pub fn connect_with(path: &Path, enable: &[&str]) -> Self {
         let start = Instant::now();
         let stream = loop {
             match UnixStream::connect(path) {
@@ -37,7 +43,7 @@ impl Qmp {
         let mut this =
             Self { reader: BufReader::new(stream), writer, events: VecDeque::new(), greeting: Value::Null };
         this.greeting = this.read();
-        let _ = this.execute("qmp_capabilities", &json!({}));
+        let _ = this.ok("qmp_capabilities", &json!({"enable": enable}));
         this
     }
 

@@ -30,6 +30,11 @@ const PIECES: &[&str] = &[
     ":",
     "execute",
     "qom-list",
+    "info ",
+    "device_add ",
+    "qemu64-x86_64-cpu,id=a",
+    "qom-get ",
+    "help\n",
     "arguments",
     "path",
     "/machine",
@@ -95,6 +100,7 @@ proptest! {
     #[test]
     fn clients_are_answered(bytes in bytes()) {
         targets::qmp(&bytes);
+        targets::hmp(&bytes);
     }
 }
 
@@ -107,7 +113,17 @@ fn targets_and_programs_are_the_same() {
         source.lines().filter_map(|line| line.strip_prefix("pub(crate) fn ")?.split('(').next()).collect();
     assert_eq!(
         targets,
-        ["command_line", "keyval", "json", "kernel", "read_config", "qmp", "guest_registers", "board_ports"]
+        [
+            "command_line",
+            "keyval",
+            "json",
+            "kernel",
+            "read_config",
+            "qmp",
+            "hmp",
+            "guest_registers",
+            "board_ports"
+        ]
     );
     for target in targets {
         assert!(manifest.contains(&format!("path = \"fuzz_targets/{target}.rs\"")), "{target}");

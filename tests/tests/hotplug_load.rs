@@ -73,7 +73,7 @@ fn cpus_come_and_go_while_clients_ask() {
     let mut arguments = vec!["-accel", "kvm", "-smp", "4,maxcpus=8,cores=8,sockets=1"];
     arguments.extend(specs.iter().flat_map(|spec| ["-qmp", spec]));
     let program = Program::start(&arguments);
-    let mut qmp = program.qmp();
+    let mut qmp = program.qmp_with_own_events();
     let _ = program.wait_console("cpu 3: up", 1);
     let done = AtomicBool::new(false);
     let there = std::thread::scope(|scope| {
@@ -141,7 +141,7 @@ fn a_guest_that_hammers_the_registers_holds_up_nobody() {
         std::fs::write(&file, image(code)).unwrap();
         let bios = file.display().to_string();
         let program = Program::start(&["-accel", "kvm", "-smp", "1,maxcpus=255", "-bios", &bios]);
-        let mut qmp = program.qmp();
+        let mut qmp = program.qmp_with_own_events();
         if name == "reports" {
             let info = qmp.event("ACPI_DEVICE_OST")["data"]["info"].take();
             assert_eq!((&info["source"], &info["status"]), (&json!(3), &json!(0x84)));

@@ -12,7 +12,7 @@ fn start(arguments: &[&str], guest: &str) -> (Program, Qmp) {
     let common = ["-smp", "1,maxcpus=4,sockets=4", "-device", &guest];
     let accel: &[&str] = if arguments.contains(&"-accel") { &[] } else { &["-accel", "tcg"] };
     let program = Program::start(&[accel, &common, arguments].concat());
-    let qmp = program.qmp();
+    let qmp = program.qmp_with_own_events();
     (program, qmp)
 }
 
@@ -72,23 +72,36 @@ fn has_cpu(qmp: &mut Qmp, slot: u32) -> bool {
 
 /// Holds a dialogue of the guest with QEMU 11.1 again and returns the events: those of QEMU, and ours.
 fn held_again(fixture: &str, arguments: &[&str]) -> (Vec<Value>, Vec<Value>) {
-    let (program, mut qmp) = start(arguments, "");
+    let (program, mut qmp) = start(&[arguments, &["-no-shutdown"]].concat(), "");
     wait_for(&mut qmp, "boots", 1);
-    let policies = ["cooperative", "cooperative", "cooperative", "refuses-eject", "ost-error", "cooperative"];
+    let policies = [
+        "cooperative",
+        "cooperative",
+        "cooperative",
+        "refuses-eject",
+        "ost-error",
+        "cooperative",
+        "legacy-bitmap",
+        "cooperative",
+        "cooperative",
+    ];
     let mut steps = fixture.split("\n# ").skip(1).zip(policies);
     let (mut expected, mut seen) = (Vec::new(), Vec::new());
     for (step, policy) in &mut steps {
         let mut lines = step.lines();
         let requests = lines.next().unwrap_or_default();
         set(&mut qmp, "policy", policy);
-        // The guest finds all of a step together, as the one of the fixture did.
-        let _ = qmp.ok("stop", &json!({}));
-        for request in requests.split(", ").filter(|request| *request != "start") {
-            let (what, slot) = request.split_once(' ').expect("a request");
-            let slot = slot.parse().expect("a number");
-            if what == "add" { plug(&mut qmp, slot) } else { unplug(&mut qmp, slot) }
+        if requests == "powerdown" {
+            let _ = qmp.ok("system_powerdown", &json!({}));
+        } else {
+            // The guest finds all of a step together, as the one of the fixture did.
+            let _ = qmp.ok("stop", &json!({}));
+            for (what, slot) in requests.split(", ").filter_map(|request| request.split_once(' ')) {
+                let slot = slot.parse().expect("a number");
+                if what == "add" { plug(&mut qmp, slot) } else { unplug(&mut qmp, slot) }
+            }
+            let _ = qmp.ok("cont", &json!({}));
         }
-        let _ = qmp.ok("cont", &json!({}));
         let events = lines.filter_map(|line| line.strip_prefix("! ")).filter_map(|line| {
             let (name, data) = line.split_once(' ')?;
             // CPUs have no child for their APIC here.
@@ -100,6 +113,7 @@ fn held_again(fixture: &str, arguments: &[&str]) -> (Vec<Value>, Vec<Value>) {
             expected.push(data);
         }
     }
+    assert_eq!(steps.next(), None, "a step without a policy");
     assert_eq!(get(&mut qmp, "cpus"), 1, "{}", program.console());
     (expected, seen)
 }
@@ -116,7 +130,7 @@ fn a_manager_sees_what_it_sees_of_the_reference_with_such_a_guest() {
     ] {
         let (expected, seen) = held_again(fixture, &arguments);
         assert_eq!(expected, seen, "{arguments:?}");
-        assert!(expected.len() >= 14, "{expected:?}");
+        assert!(expected.len() >= 17, "{expected:?}");
     }
 }
 
@@ -275,7 +289,7 @@ fn with_s_the_guest_waits_for_the_start() {
 #[test]
 fn a_guest_may_come_later_and_there_is_one() {
     let program = Program::start(&["-accel", "tcg", "-smp", "1,maxcpus=4,sockets=4"]);
-    let mut qmp = program.qmp();
+    let mut qmp = program.qmp_with_own_events();
     plug(&mut qmp, 2);
     let guest = json!({"driver": "x-ospm-guest", "id": "guest", "policy": "cooperative"});
     assert_eq!(qmp.ok("device_add", &guest), json!({}));
@@ -379,7 +393,7 @@ fn a_hundred_cpus_come_and_go_in_any_order() {
         "-device",
         "x-ospm-guest,id=guest",
     ]);
-    let mut qmp = program.qmp();
+    let mut qmp = program.qmp_with_own_events();
     let mut random = Shuffle(1);
     let mut slots: Vec<u32> = (1..200).collect();
     random.shuffle(&mut slots);
@@ -432,10 +446,76 @@ fn two_monitors_plug_and_unplug_at_once() {
             });
         }
     });
-    let mut qmp = program.qmp();
+    let mut qmp = program.qmp_with_own_events();
     assert_eq!(get(&mut qmp, "ejects"), 100);
     assert_eq!(get(&mut qmp, "cpus"), 1);
     assert_eq!(qmp.ok("query-cpus-fast", &json!({})).as_array().map(Vec::len), Some(1));
+}
+
+/// What follows the button, as the fixtures tell of the reference with such a guest.
+#[test]
+fn the_power_button_switches_the_machine_off() {
+    for (machine, policy) in [
+        ("pc", "cooperative"),
+        ("q35", "cooperative"),
+        ("pc", "refuses-eject"),
+        ("q35", "answers-late,delay=50"),
+        ("pc", "legacy-bitmap"),
+        ("pc", "reboots-in-mid-plug"),
+        ("q35", "ost-error"),
+    ] {
+        let (program, mut qmp) = start(&["-M", machine], &format!(",policy={policy}"));
+        wait_for(&mut qmp, "boots", 1);
+        // A guest that has just booted may not listen yet. Who stops it waits for the end of what it does.
+        let _ = qmp.ok("stop", &json!({}));
+        let _ = qmp.ok("cont", &json!({}));
+        let _ = qmp.ok("system_powerdown", &json!({}));
+        assert_eq!(qmp.event("POWERDOWN").get("data"), None);
+        assert_eq!(qmp.event("SHUTDOWN")["data"], json!({"guest": true, "reason": "guest-shutdown"}));
+        assert_eq!(program.wait(), Some(0), "{policy}");
+    }
+}
+
+#[test]
+fn a_guest_that_does_not_listen_is_not_switched_off() {
+    let (program, mut qmp) = start(&[], ",policy=never-answers");
+    wait_for(&mut qmp, "boots", 1);
+    let _ = qmp.ok("system_powerdown", &json!({}));
+    let _ = qmp.event("POWERDOWN");
+    // Nor does it hear of it later. A CPU that it takes shows that it listens now.
+    set(&mut qmp, "policy", "cooperative");
+    plug(&mut qmp, 1);
+    assert_eq!(report(&mut qmp), (slot(1), 1, 0));
+    assert_eq!(qmp.ok("query-status", &json!({}))["status"], "running");
+    assert_eq!(get(&mut qmp, "events-seen"), 1);
+    let _ = qmp.ok("system_powerdown", &json!({}));
+    let _ = qmp.event("SHUTDOWN");
+    assert_eq!(program.wait(), Some(0));
+}
+
+/// A machine that is switched off and stays is started again by a reset, and its guest hears the button again.
+#[test]
+fn a_machine_that_stays_boots_its_guest_again() {
+    for how in [&["-no-shutdown"][..], &["-action", "shutdown=pause"]] {
+        let (_program, mut qmp) = start(how, "");
+        for boots in 1..4 {
+            wait_for(&mut qmp, "boots", boots);
+            let _ = qmp.ok("stop", &json!({}));
+            let _ = qmp.ok("system_powerdown", &json!({}));
+            let _ = qmp.event("POWERDOWN");
+            assert_eq!(qmp.ok("query-status", &json!({}))["status"], "paused", "it hears when it runs");
+            let _ = qmp.ok("cont", &json!({}));
+            assert_eq!(qmp.event("SHUTDOWN")["data"], json!({"guest": true, "reason": "guest-shutdown"}));
+            let _ = qmp.event("STOP");
+            let status = qmp.ok("query-status", &json!({}));
+            assert_eq!(status, json!({"running": false, "status": "shutdown"}));
+            let refused = qmp.error("cont", &json!({}));
+            assert_eq!(refused.1, "Resetting the Virtual Machine is required");
+            let _ = qmp.ok("system_reset", &json!({}));
+            let _ = qmp.event("RESET");
+            let _ = qmp.ok("cont", &json!({}));
+        }
+    }
 }
 
 #[test]
@@ -460,7 +540,7 @@ fn where_it_has_no_place_it_is_refused() {
 fn help_tells_of_it() {
     let devices = run(&["-device", "help"]).stdout;
     let line = "Misc devices:\nname \"x-ospm-guest\", \
-                desc \"Plays the operating system's side of CPU hotplug where no guest runs\"\n\nCPU devices:\n";
+                desc \"Plays the operating system's side of CPU hotplug and the power button where no guest runs\"\n\nCPU devices:\n";
     assert!(devices.starts_with(line), "{devices}");
     let help = run(&["-device", "x-ospm-guest,help"]).stdout;
     assert_eq!(help.lines().count(), 4, "{help}");

@@ -39,7 +39,7 @@ fn cold(arguments: &[&str]) -> Program {
 fn a_cpu_that_nobody_has_seen_is_taken_back_at_once() {
     for accel in ["tcg", "qtest"] {
         let program = Program::start(&["-accel", accel, "-smp", "1,maxcpus=2"]);
-        let mut qmp = program.qmp();
+        let mut qmp = program.qmp_with_own_events();
         for _ in 0..3 {
             let _ = qmp.ok("device_add", &slot(1));
             assert_eq!(state(&mut qmp, "/machine/peripheral/cpu1"), "notified");
@@ -56,7 +56,7 @@ fn a_cpu_that_nobody_has_seen_is_taken_back_at_once() {
 #[test]
 fn a_cpu_is_asked_for_after_a_reset() {
     let program = Program::start(&["-accel", "tcg", "-smp", "1,maxcpus=2"]);
-    let mut qmp = program.qmp();
+    let mut qmp = program.qmp_with_own_events();
     let _ = qmp.ok("device_add", &slot(1));
     let _ = qmp.ok("system_reset", &json!({}));
     assert_eq!(state(&mut qmp, "/machine/peripheral/cpu1"), "plugged");
@@ -70,7 +70,7 @@ fn a_cpu_is_asked_for_after_a_reset() {
 #[test]
 fn a_request_without_an_answer_ends_in_time_and_can_be_made_again() {
     let program = cold(&["-accel", "tcg", "-M", "pc,x-cpu-unplug-timeout-ms=50"]);
-    let mut qmp = program.qmp();
+    let mut qmp = program.qmp_with_own_events();
     for before in ["plugged", "timed-out"] {
         let _ = qmp.ok("device_del", &json!({"id": "cpu1"}));
         let expected = [format!("{before} eject-requested"), "eject-requested timed-out".to_owned()];
@@ -97,7 +97,7 @@ fn a_request_without_an_answer_ends_in_time_and_can_be_made_again() {
 #[test]
 fn people_see_the_states() {
     let program = cold(&["-accel", "tcg"]);
-    let mut qmp = program.qmp();
+    let mut qmp = program.qmp_with_own_events();
     let _ = qmp.ok("device_add", &slot(2));
     let text = qmp.ok("human-monitor-command", &json!({"command-line": "info hotpluggable-cpus"}));
     let shown: Vec<&str> =
@@ -123,7 +123,7 @@ fn a_guest_takes_a_cpu_in_and_lets_it_go() {
         return;
     }
     let program = Program::start(&["-accel", "kvm", "-smp", "1,maxcpus=4"]);
-    let mut qmp = program.qmp();
+    let mut qmp = program.qmp_with_own_events();
     let _ = program.wait_console("cpu 0: up", 1);
     assert_eq!(state(&mut qmp, "/machine/unattached/device[0]"), "online");
     for _ in 0..3 {

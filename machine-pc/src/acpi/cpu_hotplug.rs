@@ -325,7 +325,7 @@ impl CpuHotplug {
             return self.read_bitmap(offset, size);
         }
         if offset >= MODERN_LEN {
-            return Read::of(u32::MAX);
+            return Read::of(mask(size));
         }
         let Some(slot) = self.slots.get_mut(self.selector as usize) else { return Read::of(0) };
         if !aligned(offset, size) {

@@ -32,6 +32,7 @@ mod config;
 mod defaults;
 mod device;
 mod error;
+pub(crate) mod groups;
 mod help;
 mod json;
 mod machine;

@@ -26,8 +26,8 @@ pub(super) struct ProcessOptions {
 }
 
 pub(super) const ACTION_OPTIONS: &[OptDescription] = &[
-    parameter("reboot", OptKind::String, ""),
     parameter("shutdown", OptKind::String, ""),
+    parameter("reboot", OptKind::String, ""),
     parameter("panic", OptKind::String, ""),
     parameter("watchdog", OptKind::String, ""),
 ];
@@ -49,7 +49,7 @@ pub(super) const ADD_FD_OPTIONS: &[OptDescription] = &[
 pub(super) const OVERCOMMIT_OPTIONS: &[OptDescription] =
     &[parameter("mem-lock", OptKind::String, ""), parameter("cpu-pm", OptKind::Bool, "")];
 
-const RUN_WITH_OPTIONS: &[OptDescription] = &[
+pub(super) const RUN_WITH_OPTIONS: &[OptDescription] = &[
     parameter("async-teardown", OptKind::Bool, ""),
     parameter("chroot", OptKind::String, ""),
     parameter("exit-with-parent", OptKind::Bool, ""),

@@ -1,11 +1,12 @@
-//! What managers ask every machine for and these have none of: block devices, jobs, TPMs, memory that was added. The lists are
-//! empty, as they are in QEMU for a machine without such devices.
+//! What managers ask every machine for and these have none of: block devices, jobs, TPMs, PCI devices, mice, a balloon, memory that was
+//! added. The lists are empty, as they are in QEMU for a machine without such devices, and what else is said is what it says.
 //!
 //! A command is here if a manager cannot do without its answer. All others about such devices do not exist, so that a manager that
 //! looks sees the truth.
 
 use qmp::schema::{QapiType, TypeRef, Types};
-use qmp::{Context, Error, command};
+use qmp::{Context, Empty, Error, command};
+use qom::ErrorClass;
 use serde::{Deserialize, Serialize, Serializer};
 
 /// An entry of a list that is always empty.
@@ -33,6 +34,12 @@ struct QueryBlockstats {
 }
 
 #[derive(Debug, Deserialize, qmp::QapiType)]
+struct QueryBlock {
+    #[expect(dead_code, reason = "accepted as the reference does")]
+    flat: Option<bool>,
+}
+
+#[derive(Debug, Deserialize, qmp::QapiType)]
 struct QueryNamedBlockNodes {
     #[expect(dead_code, reason = "accepted as the reference does")]
     flat: Option<bool>,
@@ -40,7 +47,7 @@ struct QueryNamedBlockNodes {
 
 command! {
     /// Returns the block devices: none.
-    "query-block" (allow_preconfig) => fn query_block(_context: &mut Context, (): ()) -> Result<Vec<Nothing>, Error> {
+    "query-block" (allow_preconfig) => fn query_block(_context: &mut Context, _: QueryBlock) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
     }
 }
@@ -102,5 +109,68 @@ command! {
     /// Returns the types of TPMs: none.
     "query-tpm-types" => fn query_tpm_types(_context: &mut Context, (): ()) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
+    }
+}
+
+command! {
+    /// Returns the PCI buses with their devices: none.
+    "query-pci" => fn query_pci(_context: &mut Context, (): ()) -> Result<Vec<Nothing>, Error> {
+        Ok(Vec::new())
+    }
+}
+
+command! {
+    /// Returns the mice and tablets: none.
+    "query-mice" => fn query_mice(_context: &mut Context, (): ()) -> Result<Vec<Nothing>, Error> {
+        Ok(Vec::new())
+    }
+}
+
+/// QAPI `BalloonInfo`.
+#[derive(Debug, Serialize, qmp::QapiType)]
+struct BalloonInfo {
+    actual: u64,
+}
+
+command! {
+    /// Returns how much memory a balloon has left to the guest: there is no balloon.
+    "query-balloon" => fn query_balloon(_context: &mut Context, (): ()) -> Result<BalloonInfo, Error> {
+        Err(Error::new(ErrorClass::DeviceNotActive, "No balloon device has been activated"))
+    }
+}
+
+command! {
+    /// Wakes a guest that is suspended, which none can be.
+    "system_wakeup" => fn system_wakeup(_context: &mut Context, (): ()) -> Result<Empty, Error> {
+        Err(Error::generic("wake-up from suspend is not supported by this guest"))
+    }
+}
+
+command! {
+    /// Forgets the ticks of the clock that the guest missed. They are not counted, so it is done.
+    "rtc-reset-reinjection" => fn rtc_reset_reinjection(_context: &mut Context, (): ()) -> Result<Empty, Error> {
+        Ok(Empty)
+    }
+}
+
+/// QAPI `DisplayType`, of those that there are.
+#[derive(Debug, Serialize, qmp::QapiType)]
+#[serde(rename_all = "kebab-case")]
+enum DisplayType {
+    None,
+}
+
+/// QAPI `DisplayOptions`.
+#[derive(Debug, Serialize, qmp::QapiType)]
+struct DisplayOptions {
+    #[serde(rename = "type")]
+    kind: DisplayType,
+}
+
+command! {
+    /// Returns which display there is: none.
+    "query-display-options" =>
+    fn query_display_options(_context: &mut Context, (): ()) -> Result<DisplayOptions, Error> {
+        Ok(DisplayOptions { kind: DisplayType::None })
     }
 }

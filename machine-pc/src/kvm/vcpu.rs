@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use target_i386::realize::VcpuCapability;
 use vmm_sys_util::signal::Killable;
 
 use super::error::VcpuError;
+use super::stats::Statistics;
 use super::vm::VmBuses;
 use crate::raw::{self, ArmedVcpu, Exit, RawVcpu};
 use crate::vm_event::{ResetCause, VmEvent};
@@ -117,6 +118,7 @@ pub struct Vcpu {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<RawVcpu>>>,
     thread_id: thread::ThreadId,
+    statistics: OnceLock<Statistics>,
 }
 
 impl fmt::Debug for Vcpu {
@@ -152,7 +154,8 @@ impl Vcpu {
         match thread::Builder::new().name(name).stack_size(STACK_SIZE).spawn(body) {
             Ok(thread) => {
                 let thread_id = thread.thread().id();
-                Ok(Self { config, shared, thread: Mutex::new(Some(thread)), thread_id })
+                let (thread, statistics) = (Mutex::new(Some(thread)), OnceLock::new());
+                Ok(Self { config, shared, thread, thread_id, statistics })
             }
             Err(error) => match lock(&parcel).take() {
                 Some(raw) => Err((raw, error)),
@@ -292,6 +295,19 @@ impl Vcpu {
             let max = kvm_bindings::KVM_MAX_CPUID_ENTRIES;
             vcpu.fd().get_cpuid2(max).map_err(VcpuError::ioctl(id, "KVM_GET_CPUID2"))
         })?
+    }
+
+    /// Its statistics. They are asked for once, of its thread, and read without it from then on.
+    pub fn statistics(&self) -> Result<&Statistics, VcpuError> {
+        if let Some(statistics) = self.statistics.get() {
+            return Ok(statistics);
+        }
+        let id = self.config.id;
+        let file = self.on_thread(RawVcpu::statistics)?;
+        let file = file.map_err(VcpuError::ioctl(id, "KVM_GET_STATS_FD"))?;
+        let failed = |source| VcpuError::Ioctl { id, what: "reading statistics", source };
+        let statistics = Statistics::new(file).map_err(failed)?;
+        Ok(self.statistics.get_or_init(|| statistics))
     }
 
     /// Asks the thread to end; [`Self::join`] waits for it.

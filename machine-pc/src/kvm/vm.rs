@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use kvm_bindings::{
-    CpuId, KVM_CAP_MAX_VCPU_ID, KVM_CAP_X2APIC_API, KVM_IRQ_ROUTING_IRQCHIP, KVM_IRQCHIP_IOAPIC,
-    KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_PIT_SPEAKER_DUMMY,
+    CpuId, KVM_CAP_BINARY_STATS_FD, KVM_CAP_MAX_VCPU_ID, KVM_CAP_X2APIC_API, KVM_IRQ_ROUTING_IRQCHIP,
+    KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_PIT_SPEAKER_DUMMY,
     KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK, KVM_X2APIC_API_USE_32BIT_IDS, KvmIrqRouting, kvm_clock_data,
     kvm_enable_cap, kvm_irq_routing_entry, kvm_irq_routing_irqchip, kvm_irqchip, kvm_msr_entry,
     kvm_pit_config, kvm_pit_state2,
@@ -17,6 +17,7 @@ use kvm_ioctls::{Cap, Kvm};
 use super::caps::Capabilities;
 use super::cpu_state::{self, PowerOnState};
 use super::error::{KvmError, PlugError, VcpuError};
+use super::stats::Statistics;
 use super::tsc;
 use super::vcpu::{Vcpu, VcpuConfig, VcpuId};
 use crate::boot::CpuEntry;
@@ -323,6 +324,17 @@ impl KvmVm {
     /// All plugged vCPUs, in order of their ids.
     pub fn vcpus(&self) -> Vec<Arc<Vcpu>> {
         self.lock().plugged.values().cloned().collect()
+    }
+
+    /// KVM keeps statistics that can be read (Linux 5.14).
+    pub fn has_statistics(&self) -> bool {
+        self.vm.fd().check_extension_raw(KVM_CAP_BINARY_STATS_FD.into()) > 0
+    }
+
+    /// The statistics of the VM itself.
+    pub fn statistics(&self) -> Result<Statistics, KvmError> {
+        let file = self.vm.statistics().map_err(KvmError::ioctl("KVM_GET_STATS_FD"))?;
+        Statistics::new(file).map_err(|source| KvmError::Ioctl { what: "reading statistics", source })
     }
 
     /// How many vCPUs are parked.

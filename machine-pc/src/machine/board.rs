@@ -215,8 +215,15 @@ impl Board {
             Chipset::Q35 => (ICH9_GPE0_BASE, ICH9_GPE0_LEN, ICH9_KEPT_BITS),
         };
         let hotplug_base = u64::from(cpu_hotplug_base(config.chipset));
-        let acpi_ports =
-            AcpiPorts { gpe0: gpe_base, gpe0_len: gpe_len, cpu_hotplug: hotplug_base, reset: RESET_CONTROL };
+        let acpi_ports = AcpiPorts {
+            gpe0: gpe_base,
+            gpe0_len: gpe_len,
+            pm1_event: pm::PM_BASE + pm::EVENT_BLOCK.0,
+            pm1_control: pm::PM_BASE + pm::CONTROL_BLOCK.0,
+            soft_off: pm::SOFT_OFF,
+            cpu_hotplug: hotplug_base,
+            reset: RESET_CONTROL,
+        };
         let seat = vm.is_none().then(|| Arc::new(Seat::new(config.acpi.then_some(acpi_ports))));
         // Where no guest code runs, a scripted guest is what listens.
         let sci = SharedIrqLine::new(match &seat {

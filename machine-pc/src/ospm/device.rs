@@ -58,7 +58,8 @@ fn counter(name: &'static str, description: &'static str, of: fn(&Counters) -> &
 impl OspmGuest {
     fn class_init(class: &mut ClassInit<'_>) {
         let methods = class.data_mut::<DeviceClass>();
-        methods.description = Some("Plays the operating system's side of CPU hotplug where no guest runs");
+        methods.description =
+            Some("Plays the operating system's side of CPU hotplug and the power button where no guest runs");
         methods.realize = |device| Self::with(device, Self::realize).unwrap_or(Ok(()));
         methods.unrealize = |device| {
             Self::with(device, |this, device| {

@@ -1,7 +1,8 @@
 //! What the scripted guest does: a state machine over the registers, with no thread and no clock.
 //!
 //! What it does of an event is what Linux does: it acknowledges the event while it looks for events, and then reports
-//! (`_OST`) a CPU that came as a success, and a CPU that is wanted back as being ejected, as ejected, or as busy.
+//! (`_OST`) a CPU that came as a success, and a CPU that is wanted back as being ejected, as ejected, or as busy. The power
+//! button switches it off, as Linux does where nobody sits at it.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -20,7 +21,7 @@ const EVENTS_A_TURN: usize = 64;
 pub(super) struct Counters {
     /// Times it has started.
     pub(super) boots: AtomicU64,
-    /// Events that it has acknowledged; changes of the bitmap that it has noticed.
+    /// Events that it has acknowledged, the power button too; changes of the bitmap that it has noticed.
     pub(super) events: AtomicU64,
     /// CPUs that it has let go.
     pub(super) ejects: AtomicU64,
@@ -38,8 +39,8 @@ fn count(counter: &AtomicU64) {
 enum Power {
     Off,
     On,
-    /// It has asked for a reset, and waits for it.
-    Rebooting,
+    /// It has asked for a reset, or to be switched off, and waits for that.
+    Leaving,
 }
 
 /// The guest.
@@ -51,6 +52,8 @@ pub(super) struct Guest {
     driver: Driver,
     /// There may be events that no interrupt tells of any more.
     more: bool,
+    /// When the power button was pressed, in the guest's time, if it has not gone yet.
+    button: Option<Duration>,
     /// Slots of the CPUs that it has; APIC IDs with the bitmap.
     cpus: BTreeSet<u32>,
     /// Events that are not answered yet, by slot, and when they came, in the guest's time.
@@ -66,6 +69,7 @@ impl Guest {
             power: Power::Off,
             driver: Driver::None,
             more: false,
+            button: None,
             cpus: BTreeSet::new(),
             unanswered: BTreeMap::new(),
         }
@@ -76,6 +80,7 @@ impl Guest {
         self.power = Power::Off;
         self.driver = Driver::None;
         self.more = false;
+        self.button = None;
         self.unanswered.clear();
         self.cpus.clear();
         self.tell_cpus();
@@ -84,7 +89,7 @@ impl Guest {
     /// Does what there is to do at the time `now`. Returns when it wants another turn, if no interrupt comes before.
     pub(super) fn turn(&mut self, manner: Manner, now: Duration) -> Option<Duration> {
         match self.power {
-            Power::Rebooting => return None,
+            Power::Leaving => return None,
             Power::Off => {
                 count(&self.counters.boots);
                 self.power = Power::On;
@@ -94,23 +99,52 @@ impl Guest {
         if self.driver != manner.policy.driver() {
             self.load(manner.policy.driver());
         }
-        match self.driver {
+        // What comes while something is pending raises no line that is high already: then it looks again.
+        let again = self.listen_to_button(manner, now);
+        if self.power != Power::On {
+            return None;
+        }
+        let due = match self.driver {
             Driver::None => None,
             Driver::Legacy => {
                 // Without a bitmap there is nobody, not even the CPU that runs it.
-                if !self.cpus.is_empty() && self.registers.take_gpe() {
+                let raised = !self.cpus.is_empty() && self.registers.take_gpe();
+                if raised {
                     self.compare_bitmap();
                 }
-                None
+                raised.then_some(now)
             }
             Driver::Modern => self.serve(manner, now),
+        };
+        if self.power != Power::On {
+            return None;
         }
+        let off = self.button.map(|since| since + delay(manner));
+        [again.then_some(now), due, off].into_iter().flatten().min()
+    }
+
+    /// Looks whether the button was pressed, and goes when it is time to. Returns whether it was pressed.
+    fn listen_to_button(&mut self, manner: Manner, now: Duration) -> bool {
+        let pressed = self.driver != Driver::None && self.registers.take_button();
+        if pressed {
+            count(&self.counters.events);
+            self.button.get_or_insert(now);
+        }
+        if self.button.is_some_and(|since| since + delay(manner) <= now) {
+            self.power = Power::Leaving;
+            self.registers.soft_off();
+        }
+        pressed
     }
 
     /// Changes the driver. A new one finds out which CPUs there are and which events are pending.
     fn load(&mut self, driver: Driver) {
         self.driver = driver;
         self.more = false;
+        if driver == Driver::None {
+            self.button = None;
+        }
+        self.registers.enable_button(driver != Driver::None);
         match driver {
             Driver::None => self.registers.enable_gpe(false),
             Driver::Modern => {
@@ -147,7 +181,8 @@ impl Guest {
 
     fn serve(&mut self, manner: Manner, now: Duration) -> Option<Duration> {
         // First, so that an event that comes while others are looked for raises the GPE again.
-        let mut looking = self.registers.take_gpe() || self.more;
+        let raised = self.registers.take_gpe();
+        let mut looking = raised || self.more;
         let mut left = EVENTS_A_TURN;
         while looking && left > 0 && self.power == Power::On {
             match self.registers.next_event() {
@@ -162,13 +197,7 @@ impl Guest {
         self.more = looking;
         self.answer_late(manner, now, left);
         let due = self.unanswered.values().map(|(_, since)| *since + delay(manner)).min();
-        if self.power != Power::On {
-            None
-        } else if self.more {
-            Some(now)
-        } else {
-            due
-        }
+        if self.more || raised { Some(now) } else { due }
     }
 
     fn seen(&mut self, slot: u32, event: Event, manner: Manner, now: Duration) {
@@ -179,7 +208,7 @@ impl Guest {
                 self.unanswered.insert(slot, (event, now));
             }
             Policy::RebootsInMidPlug if event == Event::Insert => {
-                self.power = Power::Rebooting;
+                self.power = Power::Leaving;
                 self.registers.reset_system();
             }
             _ => self.answer(slot, event, manner),

@@ -1,4 +1,4 @@
-//! A scripted guest: what plays the operating system's side of ACPI CPU hotplug where no vCPU runs.
+//! A scripted guest: what plays the operating system's side of ACPI CPU hotplug, and of the power button, where no vCPU runs.
 //!
 //! Under `tcg` and `qtest` no guest code is executed, so nobody would ever take a CPU that was plugged or let one go.
 //! The device `x-ospm-guest` ([`device`]) does, in a manner that its property `policy` names ([`policy`]), so that

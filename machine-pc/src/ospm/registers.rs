@@ -1,4 +1,5 @@
-//! The hotplug registers as an operating system's driver uses them, after the `acpi_cpu_hotplug` specification.
+//! The registers as an operating system's drivers use them: those of CPU hotplug, after the `acpi_cpu_hotplug`
+//! specification, and of ACPI's fixed hardware, PM1 and GPE0 (ACPI 6.5, 4.8).
 //!
 //! Only port accesses; nothing here remembers anything.
 
@@ -28,6 +29,15 @@ const OST_STATUS: u8 = 2;
 
 /// The GPE of CPU hotplug, as a bit of the block's first byte.
 const GPE_CPU_HOTPLUG: u8 = 1 << 2;
+
+/// The power button, in PM1 status and in PM1 enable.
+const POWER_BUTTON: u16 = 1 << 8;
+/// Sleep type and sleep enable in PM1 control.
+const SLEEP_TYPE: u16 = 7 << SLEEP_TYPE_SHIFT;
+const SLEEP_TYPE_SHIFT: u16 = 10;
+const SLEEP_ENABLE: u16 = 1 << 13;
+/// Offset of PM1 enable from PM1 status.
+const PM1_ENABLE: u64 = 2;
 
 /// A reset of the whole system, as the reset control register takes it.
 const RESET_SYSTEM: u8 = 0x06;
@@ -67,6 +77,16 @@ impl Registers {
 
     fn write_byte(&self, port: u64, value: u8) {
         self.pio.write(port, &[value]);
+    }
+
+    fn read_word(&self, port: u64) -> u16 {
+        let mut data = [0; 2];
+        self.pio.read(port, &mut data);
+        u16::from_le_bytes(data)
+    }
+
+    fn write_word(&self, port: u64, value: u16) {
+        self.pio.write(port, &value.to_le_bytes());
     }
 
     fn read_data(&self) -> u32 {
@@ -109,6 +129,30 @@ impl Registers {
             self.write_byte(self.ports.gpe0, GPE_CPU_HOTPLUG);
         }
         pending
+    }
+
+    /// Lets the power button raise the SCI, or not.
+    pub(super) fn enable_button(&self, on: bool) {
+        let port = self.ports.pm1_event + PM1_ENABLE;
+        let others = self.read_word(port) & !POWER_BUTTON;
+        self.write_word(port, if on { others | POWER_BUTTON } else { others });
+    }
+
+    /// Whether the power button was pressed; that is then acknowledged.
+    pub(super) fn take_button(&self) -> bool {
+        let pressed = self.read_word(self.ports.pm1_event) & POWER_BUTTON != 0;
+        if pressed {
+            self.write_word(self.ports.pm1_event, POWER_BUTTON);
+        }
+        pressed
+    }
+
+    /// Switches the machine off: the sleep type first, and then the wish to sleep with it (ACPI 6.5, 16.1.3).
+    pub(super) fn soft_off(&self) {
+        let others = self.read_word(self.ports.pm1_control) & !(SLEEP_TYPE | SLEEP_ENABLE);
+        let off = others | u16::from(self.ports.soft_off) << SLEEP_TYPE_SHIFT & SLEEP_TYPE;
+        self.write_word(self.ports.pm1_control, off);
+        self.write_word(self.ports.pm1_control, off | SLEEP_ENABLE);
     }
 
     /// Makes the registers the modern ones, where they are not, and lists the slots with a CPU that is no news.

@@ -17,6 +17,12 @@ pub struct AcpiPorts {
     pub gpe0: u64,
     /// Its length in bytes, status and enable together (FADT's GPE0_BLK_LEN).
     pub gpe0_len: u8,
+    /// First port of PM1 status and enable, a word each (FADT's PM1a_EVT_BLK).
+    pub pm1_event: u64,
+    /// The port of PM1 control, a word (FADT's PM1a_CNT_BLK).
+    pub pm1_control: u64,
+    /// The sleep type of soft off, 0 to 7 (`\_S5` of the DSDT).
+    pub soft_off: u8,
     /// First port of the CPU hotplug registers.
     pub cpu_hotplug: u64,
     /// The reset register (FADT's RESET_REG).

@@ -21,7 +21,7 @@ use crate::io_bus::IoDevice;
 use crate::irq::IrqLine;
 use crate::timer::{Timer, Timers};
 use crate::vm_event::{EventSink, VmEvent};
-pub use pm1::{Pm1, Sleep, TIMER_HZ, timer_ticks};
+pub use pm1::{Pm1, SOFT_OFF, Sleep, TIMER_HZ, timer_ticks};
 
 /// First port of the power management registers: `PMBASE` as the reference's firmware sets it, on both chipsets.
 pub const PM_BASE: u64 = 0x600;

@@ -21,8 +21,9 @@ const SLEEP_ENABLE: u16 = 1 << 13;
 const SLEEP_TYPE_SHIFT: u16 = 10;
 const SLEEP_TYPE_MASK: u16 = 7;
 
-/// The sleep types that the reference's tables give to the guest.
-const SLEEP_OFF: u16 = 0;
+/// The sleep types that the reference's tables give to the guest; this one is soft off (S5).
+pub const SOFT_OFF: u8 = 0;
+const SLEEP_OFF: u16 = SOFT_OFF as u16;
 const SLEEP_TO_DISK: u16 = 2;
 
 /// Ticks of the PM timer in that many nanoseconds.

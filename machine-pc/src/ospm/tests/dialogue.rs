@@ -91,6 +91,10 @@ fn dialogue(chipset: Chipset) -> String {
     turn(&mut guest, manner, "del 3, del 1");
     manner.policy = Policy::LegacyBitmap;
     turn(&mut guest, manner, "bitmap");
+    manner.policy = Policy::Cooperative;
+    turn(&mut guest, manner, "modern");
+    board.powerdown();
+    turn(&mut guest, manner, "powerdown");
     let log = log.lock().unwrap();
     log.clone()
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use qom::PropertyEnum;
+
 use super::*;
 
 fn told(rig: &mut Rig) -> Vec<String> {
@@ -190,4 +192,71 @@ fn only_the_gpe_of_cpu_hotplug_is_touched() {
     rig.manner.policy = Policy::NeverAnswers;
     rig.turn();
     assert_eq!(rig.gpe.read(2, 1), 0x10);
+}
+
+/// What a guest of this manner asks of the machine when the power button is pressed.
+fn pressed(rig: &mut Rig) -> Vec<String> {
+    rig.pm.press_power_button();
+    told(rig)
+}
+
+#[test]
+fn the_power_button_switches_off_a_guest_that_listens() {
+    for (_, policy) in Policy::MEMBERS {
+        let mut rig = Rig::new(4, HotplugMode::Modern, *policy);
+        rig.manner.delay_ms = 0;
+        assert_eq!(told(&mut rig), [""; 0]);
+        if *policy == Policy::NeverAnswers {
+            assert_eq!(pressed(&mut rig), [""; 0]);
+            // Nobody listened; who listens later does not hear of it.
+            rig.manner.policy = Policy::Cooperative;
+            assert_eq!(told(&mut rig), [""; 0]);
+        }
+        assert_eq!(pressed(&mut rig), ["ShutdownRequest"], "{policy:?}");
+        assert!(!rig.sci.is_high());
+        // It waits for the end, and does nothing more until there is a reset.
+        rig.hotplug.plug_hot(1).unwrap();
+        assert_eq!(pressed(&mut rig), [""; 0]);
+        rig.reset();
+        assert_eq!(counted(&rig.counters)[..2], [1, 0]);
+        rig.manner.policy = Policy::Cooperative;
+        assert_eq!(told(&mut rig), ["ost 1 1 0x0"]);
+        assert_eq!(pressed(&mut rig), ["ShutdownRequest"], "{policy:?}");
+    }
+}
+
+#[test]
+fn one_that_is_late_switches_off_in_its_time() {
+    let mut rig = Rig::new(4, HotplugMode::Modern, Policy::AnswersLate);
+    rig.manner.delay_ms = 250;
+    assert_eq!(rig.turn(), None);
+    rig.pm.press_power_button();
+    assert_eq!(rig.turn(), Some(Duration::from_millis(250)));
+    assert!(!rig.sci.is_high(), "it has seen it");
+    // Pressing it again makes it neither later nor twice.
+    rig.now = Duration::from_millis(200);
+    assert_eq!(pressed(&mut rig), [""; 0]);
+    rig.now = Duration::from_millis(250);
+    assert_eq!(told(&mut rig), ["ShutdownRequest"]);
+    // Who stops listening does not go.
+    rig.reset();
+    rig.turn();
+    rig.pm.press_power_button();
+    rig.turn();
+    rig.manner.policy = Policy::NeverAnswers;
+    rig.now = Duration::from_secs(5);
+    assert_eq!(told(&mut rig), [""; 0]);
+}
+
+/// The line is shared and does not rise twice: what comes while the other is pending is found all the same.
+#[test]
+fn a_button_beside_a_cpu_is_heard() {
+    let mut rig = Rig::new(4, HotplugMode::Modern, Policy::AnswersLate);
+    rig.manner.delay_ms = 0;
+    rig.turn();
+    rig.hotplug.plug_hot(1).unwrap();
+    rig.pm.press_power_button();
+    assert_eq!(rig.sci.rises.load(std::sync::atomic::Ordering::SeqCst), 1);
+    assert_eq!(told(&mut rig), ["ShutdownRequest"]);
+    assert!(rig.hotplug.status(1).unwrap().inserting, "it went before it looked at the CPU");
 }

@@ -13,11 +13,23 @@ use super::guest::{Counters, Guest};
 use super::policy::{Manner, Policy};
 use super::registers::Registers;
 use crate::acpi::{CpuHotplug, CpuHotplugDevice, Gpe, HotplugMode, SlotInit};
+use crate::clock::GuestClock;
 use crate::io_bus::{IoBus, IoDevice};
+use crate::irq::SharedIrqLine;
 use crate::irq::tests::RecordedLine;
+use crate::pm::{self, PowerManagement};
+use crate::timer::Timers;
 use crate::vm_event::VmEvent;
 
-const PORTS: AcpiPorts = AcpiPorts { gpe0: 0xafe0, gpe0_len: 4, cpu_hotplug: 0xaf00, reset: 0xcf9 };
+const PORTS: AcpiPorts = AcpiPorts {
+    gpe0: 0xafe0,
+    gpe0_len: 4,
+    pm1_event: 0x600,
+    pm1_control: 0x604,
+    soft_off: 0,
+    cpu_hotplug: 0xaf00,
+    reset: 0xcf9,
+};
 
 /// A reset register, and whether it was used.
 #[derive(Default)]
@@ -37,6 +49,7 @@ impl IoDevice for Reset {
 struct Rig {
     hotplug: Arc<CpuHotplugDevice>,
     gpe: Arc<Gpe>,
+    pm: Arc<PowerManagement>,
     sci: Arc<RecordedLine>,
     reset: Arc<Reset>,
     told: Arc<Mutex<Vec<VmEvent>>>,
@@ -49,9 +62,17 @@ struct Rig {
 impl Rig {
     fn new(slots: u32, mode: HotplugMode, policy: Policy) -> Self {
         let sci = Arc::new(RecordedLine::default());
-        let gpe = Arc::new(Gpe::new(PORTS.gpe0_len, sci.clone()));
+        let line = SharedIrqLine::new(sci.clone());
+        let gpe = Arc::new(Gpe::new(PORTS.gpe0_len, line.input()));
         let told: Arc<Mutex<Vec<VmEvent>>> = Arc::default();
         let sink = told.clone();
+        let asked = told.clone();
+        let pm = PowerManagement::new(
+            Arc::new(GuestClock::default()),
+            line.input(),
+            &Timers::default(),
+            Arc::new(move |event| asked.lock().unwrap().push(event)),
+        );
         let slots = (0..slots).map(|slot| SlotInit { arch_id: slot.into(), present: slot == 0 });
         let hotplug = Arc::new(CpuHotplugDevice::new(
             CpuHotplug::new(slots, mode),
@@ -62,11 +83,13 @@ impl Rig {
         let pio = IoBus::pio();
         pio.insert("hotplug", PORTS.cpu_hotplug, hotplug.port_len(), hotplug.clone()).unwrap();
         pio.insert("gpe0", PORTS.gpe0, gpe.len(), gpe.clone()).unwrap();
+        pio.insert("acpi-evt", PORTS.pm1_event, pm::EVENT_BLOCK.1, pm.event_block()).unwrap();
+        pio.insert("acpi-cnt", PORTS.pm1_control, pm::CONTROL_BLOCK.1, pm.control_block()).unwrap();
         pio.insert("reset", PORTS.reset, 1, reset.clone()).unwrap();
         let counters = Arc::<Counters>::default();
         let guest = Guest::new(Registers::new(Arc::new(pio), PORTS), counters.clone());
         let manner = Manner { policy, ..Manner::default() };
-        Self { hotplug, gpe, sci, reset, told, counters, guest, manner, now: Duration::ZERO }
+        Self { hotplug, gpe, pm, sci, reset, told, counters, guest, manner, now: Duration::ZERO }
     }
 
     /// Gives the guest turns for as long as it wants one at once.
@@ -98,6 +121,7 @@ impl Rig {
     fn reset(&mut self) {
         self.guest.power_off();
         self.gpe.reset();
+        self.pm.reset();
         *self.reset.0.lock().unwrap() = false;
     }
 }

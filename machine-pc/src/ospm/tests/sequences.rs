@@ -1,4 +1,4 @@
-//! Random plugs, requests, changes of mind, resets and turns, against a model of a few lines.
+//! Random plugs, requests, presses of the button, changes of mind, resets and turns, against a model of a few lines.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +15,7 @@ enum Step {
     Plug(u32),
     Request(u32),
     Mind(Policy),
+    Button,
     Pass(u64),
     Reset,
     Turn,
@@ -26,6 +27,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1..SLOTS).prop_map(Step::Plug),
         4 => (1..SLOTS).prop_map(Step::Request),
         2 => policy.prop_map(Step::Mind),
+        1 => Just(Step::Button),
         1 => (0u64..2000).prop_map(Step::Pass),
         1 => Just(Step::Reset),
         6 => Just(Step::Turn),
@@ -41,6 +43,8 @@ proptest! {
         // The CPUs that are there, and whether each was ever asked for.
         let mut there: BTreeMap<u32, bool> = BTreeMap::new();
         let mut resets = 0;
+        // The button was pressed since the last reset; the machine was switched off since.
+        let (mut pressed, mut off) = (false, false);
         for step in steps {
             match step {
                 Step::Plug(slot) => {
@@ -52,10 +56,15 @@ proptest! {
                     there.entry(slot).and_modify(|asked| *asked = true);
                 }
                 Step::Mind(policy) => rig.manner.policy = policy,
+                Step::Button => {
+                    rig.pm.press_power_button();
+                    pressed = true;
+                }
                 Step::Pass(ms) => rig.now += Duration::from_millis(ms),
                 Step::Reset => {
                     rig.reset();
                     resets += 1;
+                    (pressed, off) = (false, false);
                 }
                 Step::Turn => {
                     let due = rig.turn();
@@ -64,6 +73,11 @@ proptest! {
                 }
             }
             for told in rig.told() {
+                prop_assert!(!off, "it is off, and yet {}", told);
+                if told == "ShutdownRequest" {
+                    prop_assert!(pressed);
+                    off = true;
+                }
                 if let Some(slot) = told.strip_prefix("eject ") {
                     prop_assert_eq!(there.remove(&slot.parse().unwrap()), Some(true), "{}", told);
                 }
@@ -73,13 +87,19 @@ proptest! {
             }
         }
         // In the end a guest that was not cooperative is, and has power.
-        if *rig.reset.0.lock().unwrap() {
+        if off || *rig.reset.0.lock().unwrap() {
             rig.reset();
             resets += 1;
         }
         rig.manner.policy = Policy::Cooperative;
+        if rig.turn().is_none() && rig.told().last().is_some_and(|told| told == "ShutdownRequest") {
+            // It had the press still to answer.
+            rig.reset();
+            resets += 1;
+        }
         for slot in there.keys() {
-            rig.hotplug.request_unplug(*slot).unwrap();
+            // One that was asked for before may have gone in that turn.
+            let _ = rig.hotplug.request_unplug(*slot);
         }
         prop_assert_eq!(rig.turn(), None);
         prop_assert!(rig.hotplug.statuses().iter().skip(1).all(|slot| !slot.present && !slot.inserting));

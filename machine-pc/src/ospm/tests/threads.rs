@@ -10,7 +10,10 @@ use crate::irq::IrqLine;
 /// The controllers of a [`Rig`] with the guest on its thread.
 fn seated(slots: u32, manner: Manner) -> (Arc<Seat>, Worker, Arc<CpuHotplugDevice>, Arc<Counters>) {
     let seat = Arc::new(Seat::new(Some(PORTS)));
-    let gpe = Arc::new(Gpe::new(PORTS.gpe0_len, seat.clone()));
+    let sci = SharedIrqLine::new(seat.clone());
+    let gpe = Arc::new(Gpe::new(PORTS.gpe0_len, sci.input()));
+    let clock = Arc::new(GuestClock::default());
+    let pm = PowerManagement::new(clock, sci.input(), &Timers::default(), Arc::new(|_| ()));
     let slots = (0..slots).map(|slot| SlotInit { arch_id: slot.into(), present: slot == 0 });
     let hotplug = Arc::new(CpuHotplugDevice::new(
         CpuHotplug::new(slots, HotplugMode::Modern),
@@ -20,6 +23,7 @@ fn seated(slots: u32, manner: Manner) -> (Arc<Seat>, Worker, Arc<CpuHotplugDevic
     let pio = IoBus::pio();
     pio.insert("hotplug", PORTS.cpu_hotplug, hotplug.port_len(), hotplug.clone()).unwrap();
     pio.insert("gpe0", PORTS.gpe0, gpe.len(), gpe).unwrap();
+    pio.insert("acpi-evt", PORTS.pm1_event, pm::EVENT_BLOCK.1, pm.event_block()).unwrap();
     let counters = Arc::<Counters>::default();
     let guest = Guest::new(Registers::new(Arc::new(pio), PORTS), counters.clone());
     let worker = Worker::start(guest, &seat, manner, true).unwrap();

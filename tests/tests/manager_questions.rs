@@ -1,0 +1,136 @@
+//! What managers ask of every machine before and while they use it, against a recorded session of the reference.
+
+use serde_json::{Value, json};
+use tests::{Program, run_with_input};
+
+/// What a Python bytes literal of a request holds.
+fn request(literal: &str) -> String {
+    literal[2..literal.len() - 1].replace("\\n", "\n").replace("\\'", "'")
+}
+
+#[test]
+fn a_recorded_session_gets_the_same_replies() {
+    let transcript = include_str!("../transcripts/manager-questions.txt");
+    let sent: Vec<String> =
+        transcript.lines().filter_map(|line| line.strip_prefix("> ")).map(request).collect();
+    let expected: Vec<&str> = transcript.lines().filter_map(|line| line.strip_prefix("< ")).collect();
+    assert!(sent.len() > 65 && sent.len() == expected.len(), "{} {}", sent.len(), expected.len());
+    let arguments =
+        ["-M", "q35", "-accel", "tcg", "-nodefaults", "-display", "none", "-vga", "none", "-net", "none"];
+    let input = format!("{}{{\"execute\":\"quit\"}}\n", sent.concat());
+    let finished = run_with_input(&[&arguments[..], &["-qmp", "stdio"]].concat(), &input);
+    let replies: Vec<&str> = finished.stdout.lines().skip(1).collect();
+    for ((request, expected), reply) in sent.iter().zip(&expected).zip(&replies) {
+        assert_eq!(reply, expected, "{request}");
+    }
+    assert!(replies.len() >= expected.len() && finished.status == Some(0), "{finished:?}");
+}
+
+/// Where the answer is our own.
+#[test]
+fn what_is_not_there_is_told_so() {
+    let program = Program::start(&["-M", "q35", "-accel", "tcg", "-nodefaults"]);
+    let mut qmp = program.qmp();
+    for question in ["query-pci", "query-mice", "query-stats-schemas"] {
+        assert_eq!(qmp.ok(question, &json!({})), json!([]), "{question}");
+    }
+    let (_, desc) = qmp.error("system_wakeup", &json!({}));
+    assert_eq!(desc, "wake-up from suspend is not supported by this guest");
+    let events = |state: bool| json!([{"capability": "events", "state": state}]);
+    assert_eq!(qmp.ok("query-migrate-capabilities", &json!({})), events(false));
+    for state in [true, false] {
+        let _ = qmp.ok("migrate-set-capabilities", &json!({"capabilities": events(state)}));
+        assert_eq!(program_state(&mut qmp), events(state));
+    }
+    for gone in
+        ["migrate", "query-vnc", "query-spice", "blockdev-add", "netdev_add", "send-key", "dump-guest-memory"]
+    {
+        assert_eq!(qmp.error(gone, &json!({})).0, "CommandNotFound", "{gone}");
+    }
+}
+
+fn program_state(qmp: &mut tests::Qmp) -> Value {
+    qmp.ok("query-migrate-capabilities", &json!({}))
+}
+
+/// The machine's options are its types' properties; an option that is refused is not listed.
+#[test]
+fn options_are_those_that_can_be_given() {
+    let program = Program::start(&["-M", "none", "-accel", "tcg", "-nodefaults"]);
+    let options = program.qmp().ok("query-command-line-options", &json!({}));
+    let options = options.as_array().expect("a list");
+    let find = |name: &str| options.iter().find(|option| option["option"] == name);
+    let machine = find("machine").expect("the machine's")["parameters"].as_array().expect("a list");
+    let kind = |name: &str| machine.iter().find(|one| one["name"] == name).map(|one| one["type"].clone());
+    for (name, expected) in [
+        ("type", "string"),
+        ("acpi", "boolean"),
+        ("usb", "boolean"),
+        ("memory-backend", "string"),
+        ("max-ram-below-4g", "size"),
+    ] {
+        assert_eq!(kind(name), Some(json!(expected)), "{name}");
+    }
+    assert!(find("sandbox").is_some() && find("chardev").is_some());
+    for refused in ["drive", "fsdev", "vnc", "spice", "smbios", "tpmdev"] {
+        assert_eq!(find(refused), None, "{refused}");
+    }
+}
+
+/// The kernel's own statistics: what `exits` counts has happened, and each vCPU has its own.
+#[test]
+fn vcpus_have_the_kernels_statistics() {
+    if !tests::kvm_or_skip("vcpus_have_the_kernels_statistics") {
+        return;
+    }
+    let program =
+        Program::start(&["-M", "q35", "-accel", "kvm", "-nodefaults", "-smp", "2,sockets=3,maxcpus=3"]);
+    let mut qmp = program.qmp();
+    let schemas = qmp.ok("query-stats-schemas", &json!({}));
+    let schemas = schemas.as_array().expect("a list");
+    if schemas.is_empty() {
+        eprintln!(
+            "SKIPPED vcpus_have_the_kernels_statistics: this kernel keeps no statistics that can be read"
+        );
+        return;
+    }
+    let targets: Vec<&Value> = schemas.iter().map(|schema| &schema["target"]).collect();
+    assert_eq!(targets, ["vcpu", "vm"]);
+    let names = |at: usize| -> Vec<Value> {
+        schemas[at]["stats"].as_array().expect("a list").iter().map(|one| one["name"].clone()).collect()
+    };
+    let vm = qmp.ok("query-stats", &json!({"target": "vm"}));
+    let told: Vec<Value> =
+        vm[0]["stats"].as_array().expect("a list").iter().map(|one| one["name"].clone()).collect();
+    assert_eq!((told, vm[0].get("qom-path")), (names(1), None));
+
+    let exits = json!({"target": "vcpu", "providers": [{"provider": "kvm", "names": ["exits", "nope"]}]});
+    let stats = qmp.ok("query-stats", &exits);
+    let cpus = qmp.ok("query-cpus-fast", &json!({}));
+    let mut paths: Vec<Value> =
+        cpus.as_array().expect("a list").iter().map(|cpu| cpu["qom-path"].clone()).collect();
+    let boot = paths[0].clone();
+    paths.reverse();
+    let told: Vec<Value> =
+        stats.as_array().expect("a list").iter().map(|one| one["qom-path"].clone()).collect();
+    assert_eq!(told, paths);
+    let count = |stats: &Value, path: &Value| {
+        let all = stats.as_array().expect("a list");
+        let one = all.iter().find(|one| one["qom-path"] == *path).expect("the CPU's");
+        assert_eq!(one["stats"].as_array().map(Vec::len), Some(1), "{one}");
+        one["stats"][0]["value"].as_u64().expect("a number")
+    };
+    // The boot CPU of the built-in guest has left the guest for its console.
+    assert!(count(&stats, &boot) > 0, "{stats}");
+
+    // A CPU that is plugged in has its own, and they go with it.
+    let _ = qmp.ok(
+        "device_add",
+        &json!({"driver": "qemu64-x86_64-cpu", "id": "c", "socket-id": 2, "core-id": 0, "thread-id": 0}),
+    );
+    let one = json!({"target": "vcpu", "vcpus": ["/machine/peripheral/c"]});
+    assert_eq!(qmp.ok("query-stats", &one).as_array().map(Vec::len), Some(1));
+    let _ = qmp.ok("device_del", &json!({"id": "c"}));
+    let _ = qmp.event("DEVICE_DELETED");
+    assert_eq!(qmp.ok("query-stats", &one), json!([]));
+}

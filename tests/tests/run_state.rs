@@ -1,0 +1,85 @@
+//! Stopping, resetting and ending a machine: every reply, event and state as QEMU 11.1 has them, in their order.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// One recorded session: its options, what was sent, what was told of it, and the exit status.
+struct Session {
+    options: Vec<String>,
+    steps: Vec<(Value, Vec<Value>)>,
+    status: i32,
+}
+
+fn sessions(text: &str) -> Vec<Session> {
+    let mut sessions = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (kind, rest) = line.split_at(2);
+        let value: Value = serde_json::from_str(rest).expect("JSON");
+        let last = sessions.last_mut();
+        match (kind, last) {
+            ("= ", _) => {
+                let options = serde_json::from_value(value).expect("options");
+                sessions.push(Session { options, steps: Vec::new(), status: -1 });
+            }
+            ("< ", Some(session)) => session.steps.push((value, Vec::new())),
+            ("> ", Some(session)) => session.steps.last_mut().expect("a request").1.push(value),
+            ("$ ", Some(session)) => session.status = value.as_i64().expect("a status") as i32,
+            _ => panic!("{line}"),
+        }
+    }
+    sessions
+}
+
+/// Holds a session with our program; what it tells of each request.
+fn held(session: &Session) -> (Vec<Vec<Value>>, i32) {
+    let mut child = Command::new(tests::binary())
+        .args(["-M", "none", "-accel", "qtest", "-display", "none", "-nodefaults", "-qmp", "stdio"])
+        .args(&session.options)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program");
+    let mut input = child.stdin.take().expect("a pipe");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut read = || {
+        let mut message: Value = serde_json::from_str(&lines.next()?.expect("a line")).expect("JSON");
+        let _ = message.as_object_mut()?.remove("timestamp");
+        Some(message)
+    };
+    let _greeting = read();
+    writeln!(input, "{}", json!({"execute": "qmp_capabilities"})).expect("a request");
+    let _ = read();
+    let mut told = Vec::new();
+    for (request, _) in &session.steps {
+        let fence = json!({"execute": "query-status", "id": "fence"});
+        // The program may be gone before the second.
+        let _ = writeln!(input, "{request}\n{fence}");
+        let mut messages = Vec::new();
+        while let Some(mut message) = read() {
+            if message["id"] == "fence" {
+                messages.push(message["return"].take());
+                break;
+            }
+            messages.push(message);
+        }
+        told.push(messages);
+    }
+    drop(input);
+    (told, child.wait().expect("an end").code().unwrap_or(-1))
+}
+
+#[test]
+fn a_machine_is_stopped_reset_and_ended_as_the_references() {
+    let sessions = sessions(include_str!("../transcripts/run-state.txt"));
+    assert!(sessions.len() > 40, "{}", sessions.len());
+    for session in &sessions {
+        let (told, status) = held(session);
+        for ((request, expected), told) in session.steps.iter().zip(&told) {
+            assert_eq!(told, expected, "{request} of {:?}", session.options);
+        }
+        assert_eq!(status, session.status, "{:?}", session.options);
+    }
+}
