@@ -5,8 +5,8 @@
 //! command runs to its end on the thread that serves the sessions and must not wait for anything that
 //! takes long.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::json::Writer;
@@ -80,6 +80,13 @@ pub trait Command {
 /// The return value of commands that return nothing: `{}`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Empty;
+
+/// A client does not look at what may be in it one day.
+impl<'de> Deserialize<'de> for Empty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
 
 type Run = fn(&mut Context, Map<String, Value>, &mut Writer) -> Result<(), Error>;
 

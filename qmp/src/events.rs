@@ -1,6 +1,6 @@
 //! The events that any machine has. Those of a particular device are declared beside it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::run_control::ShutdownCause;
 use crate::{EventInfo, EventType, QapiType};
@@ -8,7 +8,7 @@ use crate::{EventInfo, EventType, QapiType};
 macro_rules! event {
     ($(#[$meta:meta])* $name:literal $type:ident { $($(#[$field_meta:meta])* $field:ident: $field_type:ty,)* }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, QapiType)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, QapiType)]
         pub struct $type { $($(#[$field_meta])* pub $field: $field_type,)* }
         event!(@ $name $type);
     };

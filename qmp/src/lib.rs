@@ -27,9 +27,11 @@
 //! # }
 //! ```
 //!
+//! The other side of a session is [`client::Client`]: it executes commands by their types and waits for events.
+//!
 //! # What this crate forbids
 //!
-//! Threads, sockets, `unsafe`, and memory that a client can make grow without bound: a request has the limits of
+//! Threads, `unsafe`, sockets but for those of [`client`], and memory that a client can make grow without bound: a request has the limits of
 //! [`json::Limits`], and output that nobody reads those of [`session`].
 
 #![forbid(unsafe_code)]
@@ -38,8 +40,9 @@
 extern crate self as qmp;
 
 mod arguments;
+pub mod client;
 mod command;
-mod commands;
+pub mod commands;
 mod context;
 pub mod device;
 mod error;

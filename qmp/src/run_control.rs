@@ -1,10 +1,10 @@
 //! Running, pausing and ending the machine: what the generic commands need of whoever owns it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The machine's state as `query-status` names it (QAPI's `RunState`), as far as a machine without
 /// migration and snapshots can be in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, qmp::QapiType)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
     /// Stopped by a debugger.
@@ -46,7 +46,7 @@ impl RunState {
 }
 
 /// Why the machine is reset or the program ends (QAPI's `ShutdownCause`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, qmp::QapiType)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShutdownCause {
     /// An error of the host.

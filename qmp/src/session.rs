@@ -33,9 +33,9 @@ struct Greeting {
     capabilities: [&'static str; 2],
 }
 
-/// Capabilities that a client may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, QapiType)]
-pub(crate) enum Capability {
+/// Capabilities that a client may ask for (QAPI `QMPCapability`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, QapiType)]
+pub enum Capability {
     /// Requests with `exec-oob` overtake those with `execute`.
     #[serde(rename = "oob")]
     OutOfBand,
@@ -45,10 +45,10 @@ pub(crate) enum Capability {
 }
 
 /// What `qmp_capabilities` takes.
-#[derive(serde::Deserialize, QapiType)]
-pub(crate) struct Negotiation {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize, QapiType)]
+pub struct Negotiation {
     /// The capabilities to enable.
-    enable: Option<Vec<Capability>>,
+    pub enable: Option<Vec<Capability>>,
 }
 
 /// A request whose form is right: what is asked for, and with what.

@@ -1,10 +1,12 @@
 //! Which version clients are told.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 /// The three numbers of a version, declared as QAPI does: of two members with one place in the table of the
 /// reference, the later one is written first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, qmp::QapiType)]
 pub struct VersionTriple {
     /// Year's number.
     pub major: u32,
@@ -15,17 +17,17 @@ pub struct VersionTriple {
 }
 
 /// What the greeting and `query-version` report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, qmp::QapiType)]
 pub struct VersionInfo {
     /// The QEMU whose protocol this is. Managers read from it what a program can do, so it is the version
     /// that this one behaves like and not its own.
     pub qemu: VersionTriple,
     /// Who is really speaking, for people.
-    pub package: &'static str,
+    pub package: Cow<'static, str>,
 }
 
 /// The version of the protocol and of this program.
 pub const VERSION: VersionInfo = VersionInfo {
     qemu: VersionTriple { micro: 2, minor: 1, major: 11 },
-    package: concat!("qom-system ", env!("CARGO_PKG_VERSION")),
+    package: Cow::Borrowed(concat!("qom-system ", env!("CARGO_PKG_VERSION"))),
 };

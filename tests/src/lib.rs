@@ -1,12 +1,15 @@
 //! What the tests of whole programs share: starting the program, talking to its monitors, reading its guest's console.
 //!
-//! Nothing here uses the crates under test: the client is a few lines of its own over the socket.
+//! There are two clients. [`Qmp`] is a few lines of its own over the socket, which read strictly and send any bytes: it
+//! shows what is on the wire. [`qmp::client::Client`] is the one that users have: it executes commands by their types.
 
 mod program;
 mod qmp;
+mod transcript;
 
 pub use program::{Finished, Program, binary, run, run_with_input};
 pub use qmp::Qmp;
+pub use transcript::replay;
 
 /// How long a test waits for something that happens at once on an idle machine, in seconds.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

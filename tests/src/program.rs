@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+use qmp::client::{Client, ClientError, Config};
 use tempfile::TempDir;
 
 use crate::{PATIENCE, Qmp};
@@ -151,6 +152,14 @@ impl Program {
     #[must_use]
     pub fn qmp_with_own_events(&self) -> Qmp {
         Qmp::connect_with(&self.socket(), &["x-events"])
+    }
+
+    /// A new session of the typed client on its QMP socket.
+    ///
+    /// # Errors
+    /// That there is none.
+    pub fn client(&self, config: Config) -> Result<Client, ClientError> {
+        Client::unix(self.socket(), config)
     }
 
     /// All that the guest has written so far.

@@ -136,7 +136,7 @@ fn properties_are_the_references() {
         assert_eq!(sorted(got), sorted(expected), "{name}");
         types += 1;
     }
-    assert_eq!(types, 8);
+    assert_eq!(types, 9);
 }
 
 #[test]
@@ -183,7 +183,15 @@ fn objects_of_the_command_line_are_there_before_the_machine_and_for_each_other()
 /// The list has the types that there are, monitors included, which only the command line makes.
 #[test]
 fn the_types_are_listed() {
-    let all = ["iothread", "memory-backend-ram", "monitor-hmp", "monitor-qmp", "rng-builtin", "secret"];
+    let all = [
+        "iothread",
+        "memory-backend-file",
+        "memory-backend-ram",
+        "monitor-hmp",
+        "monitor-qmp",
+        "rng-builtin",
+        "secret",
+    ];
     for word in ["help", "?", "qom-type=help"] {
         let finished = run(&["-object", word, "-object", "nope"]);
         assert_eq!((finished.status, finished.stderr.as_str()), (Some(0), ""));

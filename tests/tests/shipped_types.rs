@@ -31,6 +31,7 @@ const TYPES: &[&str] = &[
     "legacy-reset",
     "machine",
     "memory-backend",
+    "memory-backend-file",
     "memory-backend-ram",
     "none-machine",
     "object",

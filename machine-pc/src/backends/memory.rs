@@ -17,6 +17,7 @@ use qom_derive::Object;
 use thiserror::Error as ThisError;
 use vm_memory::{MmapRegion, VolatileMemory};
 
+use super::memory_file::FileError;
 use super::{id, property, too_late};
 use crate::os_error;
 use crate::raw::{self, Advice};
@@ -57,6 +58,9 @@ pub enum MemoryBackendError {
     /// The host has not enough of it.
     #[error("cannot preallocate memory: {0}")]
     Preallocate(String),
+    /// There is no such file, or it is too short.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Somebody uses the memory.
     #[error("Cannot delete host memory backend '{0}' which is mapped")]
     Mapped(String),
@@ -155,16 +159,27 @@ pub struct Mapping {
     pub reserve: bool,
 }
 
+/// Why memory is not mapped.
+#[derive(Debug, ThisError)]
+pub enum MapError {
+    /// The host refused.
+    #[error(transparent)]
+    Host(#[from] std::io::Error),
+    /// The file that it is.
+    #[error(transparent)]
+    File(FileError),
+}
+
 /// The class data that `memory-backend` introduces.
 #[derive(Debug, Clone)]
 pub struct MemoryBackendClass {
     /// Maps the memory of an object.
-    pub map: fn(&dyn Object, Mapping) -> std::io::Result<MmapRegion>,
+    pub map: fn(&dyn Object, Mapping) -> Result<MmapRegion, MapError>,
 }
 
 impl Default for MemoryBackendClass {
     fn default() -> Self {
-        Self { map: |_, _| Err(std::io::Error::from_raw_os_error(libc::ENOSYS)) }
+        Self { map: |_, _| Err(std::io::Error::from_raw_os_error(libc::ENOSYS).into()) }
     }
 }
 
@@ -447,7 +462,10 @@ impl MemoryBackend {
             return Err(failed(&std::io::Error::from_raw_os_error(libc::ENOSYS)));
         };
         let mapping = Mapping { size: self.size.get(), share: self.share.get(), reserve: self.reserve.get() };
-        (class.map)(&*object, mapping).map_err(|error| failed(&error))
+        (class.map)(&*object, mapping).map_err(|error| match error {
+            MapError::Host(error) => failed(&error),
+            MapError::File(error) => error.into(),
+        })
     }
 
     fn bind(&self, region: &MmapRegion) -> Result<(), MemoryBackendError> {

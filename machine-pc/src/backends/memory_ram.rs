@@ -11,7 +11,7 @@ use super::memory::{Mapping, MemoryBackend, MemoryBackendClass, PAGE_BYTES};
 /// The type. All its state is its parent's.
 fn type_info() -> TypeInfo {
     TypeInfo::new("memory-backend-ram", MemoryBackend::TYPE_NAME, qom::site!()).class_init(|class| {
-        class.data_mut::<MemoryBackendClass>().map = |_, mapping| map(mapping);
+        class.data_mut::<MemoryBackendClass>().map = |_, mapping| Ok(map(mapping)?);
     })
 }
 

@@ -9,6 +9,7 @@
 pub mod event_loop;
 pub mod iothread;
 pub mod memory;
+pub mod memory_file;
 pub mod memory_ram;
 pub mod rng;
 pub mod secret;

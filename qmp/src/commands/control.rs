@@ -1,5 +1,7 @@
 //! The protocol itself: which version, which commands.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::hmp::{GuestCpus, MonitorState};
@@ -8,16 +10,21 @@ use crate::session::Negotiation;
 use crate::version::{VERSION, VersionInfo};
 use crate::{Context, Error};
 
-#[derive(Debug, Serialize, qmp::QapiType)]
-struct CommandInfo {
-    name: &'static str,
+/// A command that there is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, qmp::QapiType)]
+pub struct CommandInfo {
+    /// Its name.
+    pub name: Cow<'static, str>,
 }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
+/// What `human-monitor-command` takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
-struct HumanMonitorCommand {
-    command_line: String,
-    cpu_index: Option<i64>,
+pub struct HumanMonitorCommand {
+    /// The line, without its end.
+    pub command_line: String,
+    /// The CPU that the command looks at.
+    pub cpu_index: Option<i64>,
 }
 
 commands! {
@@ -30,7 +37,7 @@ commands! {
     /// Returns the names of all commands.
     "query-commands" (allow_preconfig) =>
     fn query_commands(context: &mut Context, (): ()) -> Result<Vec<CommandInfo>, Error> {
-        Ok(context.commands().qmp().iter().map(|entry| CommandInfo { name: entry.name }).collect())
+        Ok(context.commands().qmp().iter().map(|entry| CommandInfo { name: entry.name.into() }).collect())
     }
 
     /// Returns the commands, the events and their types.

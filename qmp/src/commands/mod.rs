@@ -1,4 +1,5 @@
-//! The QMP commands that are about any machine and any object.
+//! The QMP commands that are about any machine and any object, with what they take and return. A command's type is named as on the
+//! wire, with underscores; a [client](crate::client) executes it by that type.
 //!
 //! They are listed and not put into the link-time table: an entry there is a static in a link section of its
 //! own, which this crate's ban on unsafe code does not allow. A command that is declared and not listed is
@@ -13,7 +14,7 @@ macro_rules! commands {
         $name:literal $(($($flag:ident),+))? => fn $ident:ident $signature:tt -> Result<$Return:ty, $Error:ty> $body:block
     )*) => {
         $($crate::__command_type! {
-            $(#[doc = $doc])* $name $(($($flag),+))? => fn $ident $signature -> Result<$Return, $Error> $body
+            $(#[doc = $doc])* $name $(($($flag),+))? => pub fn $ident $signature -> Result<$Return, $Error> $body
         })*
 
         /// The commands of this module.
@@ -26,6 +27,20 @@ mod object;
 mod qdev;
 pub(crate) mod qom;
 mod run_state;
+
+pub use control::{
+    CommandInfo, HumanMonitorCommand, human_monitor_command, qmp_capabilities, query_commands,
+    query_qmp_schema, query_version,
+};
+pub use object::{ObjectAdd, ObjectDel, object_add, object_del};
+pub use qdev::{DeviceAdd, DeviceDel, DeviceListProperties, device_add, device_del, device_list_properties};
+pub use qom::{
+    ObjectPropertyInfo, ObjectTree, ObjectTypeInfo, PropertiesValues, PropertyEntry, PropertyExplanation,
+    PropertyValue, QomGet, QomList, QomListGet, QomListProperties, QomListTypes, QomSet, SettingInfo,
+    qom_get, qom_list, qom_list_get, qom_list_properties, qom_list_types, qom_set, qom_tree_get,
+    x_qom_explain,
+};
+pub use run_state::{StatusInfo, cont, query_kvm, query_status, quit, stop, system_powerdown, system_reset};
 
 /// The commands of this crate.
 pub(crate) fn builtin() -> impl Iterator<Item = CommandEntry> {

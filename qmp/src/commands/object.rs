@@ -4,21 +4,23 @@ use std::borrow::Cow;
 
 use ::qom::Origin;
 use ::qom::user_creatable::{self, Form, MemberType, UserCreatableClass};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::schema::{Builtin, Member, Members, QapiType, Shape, TypeRef, Types};
 use crate::{Context, Empty, Error, object};
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-struct ObjectDel {
-    id: String,
+/// What `object-del` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, qmp::QapiType)]
+pub struct ObjectDel {
+    /// The object's name.
+    pub id: String,
 }
 
 /// What `object-add` takes: the type, the name, and what objects of that type are made with.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-struct ObjectAdd(Map<String, Value>);
+pub struct ObjectAdd(pub Map<String, Value>);
 
 fn member_type(kind: MemberType, types: &mut Types) -> TypeRef {
     match kind {

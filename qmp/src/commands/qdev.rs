@@ -1,6 +1,6 @@
 //! Devices: adding, removing, and what properties they have.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::qom::{ObjectPropertyInfo, property_infos};
@@ -9,20 +9,24 @@ use crate::schema::{Members, QapiType, Shape, TypeRef, Types};
 use crate::{Context, Empty, Error};
 use ::qom::{Device, Instance};
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-struct DeviceDel {
-    id: String,
+/// What `device_del` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, qmp::QapiType)]
+pub struct DeviceDel {
+    /// The device's id, or its path.
+    pub id: String,
 }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-struct DeviceListProperties {
-    typename: String,
+/// What `device-list-properties` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, qmp::QapiType)]
+pub struct DeviceListProperties {
+    /// The class.
+    pub typename: String,
 }
 
 /// What `device_add` takes: these members, and those properties of the class that are to be set.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-struct DeviceAdd(Map<String, Value>);
+pub struct DeviceAdd(pub Map<String, Value>);
 
 impl QapiType for DeviceAdd {
     fn describe(types: &mut Types) -> TypeRef {

@@ -1,5 +1,6 @@
 //! Objects, their properties and their classes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ::qom::{Class, Input, Object, Origin, Setting};
@@ -9,14 +10,18 @@ use serde_json::Value;
 use crate::{Context, Empty, Error};
 
 /// A property of an object or class.
-#[derive(Debug, Serialize, qmp::QapiType)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct ObjectPropertyInfo {
-    default_value: Option<Value>,
-    pub(super) name: String,
-    description: Option<String>,
+pub struct ObjectPropertyInfo {
+    /// What it is where nobody sets it.
+    pub default_value: Option<Value>,
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Its type: QOM's name for it.
     #[serde(rename = "type")]
-    type_name: String,
+    pub type_name: String,
 }
 
 /// All properties that a class declares, with what is known of them without an object.
@@ -38,69 +43,92 @@ pub(crate) fn resolve(qom: &::qom::Qom, path: &str) -> Result<Arc<dyn Object>, E
     })
 }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-struct QomList {
-    path: String,
+/// What `qom-list` and `qom-tree-get` take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
+pub struct QomList {
+    /// The path of the object.
+    pub path: String,
 }
 
-#[derive(Debug, Serialize, qmp::QapiType)]
-struct PropertyEntry {
-    name: String,
+/// A property of an object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
+pub struct PropertyEntry {
+    /// Its name.
+    pub name: String,
+    /// Its type: QOM's name for it.
     #[serde(rename = "type")]
-    type_name: String,
+    pub type_name: String,
 }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-struct QomListGet {
-    paths: Vec<String>,
+/// What `qom-list-get` takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
+pub struct QomListGet {
+    /// The paths of the objects.
+    pub paths: Vec<String>,
 }
 
-#[derive(Debug, Serialize, qmp::QapiType)]
-struct PropertyValue {
-    name: String,
+/// A property of an object with its value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
+pub struct PropertyValue {
+    /// Its name.
+    pub name: String,
     /// Absent where the property cannot be read.
-    value: Option<Value>,
+    pub value: Option<Value>,
+    /// Its type: QOM's name for it.
     #[serde(rename = "type")]
-    type_name: String,
+    pub type_name: String,
 }
 
-#[derive(Debug, Serialize, qmp::QapiType)]
-struct PropertiesValues {
-    properties: Vec<PropertyValue>,
+/// The properties of one object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
+pub struct PropertiesValues {
+    /// The properties.
+    pub properties: Vec<PropertyValue>,
 }
 
 /// An object with all that is below it.
-#[derive(Debug, Serialize, qmp::QapiType)]
-struct ObjectTree {
-    name: String,
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
+pub struct ObjectTree {
+    /// Its name.
+    pub name: String,
+    /// Its type: QOM's name for it.
     #[serde(rename = "type")]
-    type_name: String,
-    properties: Vec<PropertyValue>,
-    children: Vec<ObjectTree>,
+    pub type_name: String,
+    /// The properties.
+    pub properties: Vec<PropertyValue>,
+    /// What is below it.
+    pub children: Vec<ObjectTree>,
 }
 
 /// One setting of a property, or the class's default.
-#[derive(Debug, Serialize, qmp::QapiType)]
-struct SettingInfo {
-    origin: &'static str,
-    value: Value,
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
+pub struct SettingInfo {
+    /// Who set it.
+    pub origin: Cow<'static, str>,
+    /// The value.
+    pub value: Value,
     /// The type that a global property was given for.
-    driver: Option<String>,
+    pub driver: Option<String>,
 }
 
-#[derive(Debug, Serialize, qmp::QapiType)]
-struct PropertyExplanation {
+/// Where the value of a property came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
+pub struct PropertyExplanation {
+    /// Its type: QOM's name for it.
     #[serde(rename = "type")]
-    type_name: String,
-    value: Option<Value>,
-    setting: SettingInfo,
-    overrode: Vec<SettingInfo>,
+    pub type_name: String,
+    /// The value.
+    pub value: Option<Value>,
+    /// The setting that counts.
+    pub setting: SettingInfo,
+    /// Those that it replaced, the latest first.
+    pub overrode: Vec<SettingInfo>,
 }
 
 impl From<Setting> for SettingInfo {
     fn from(setting: Setting) -> Self {
         let driver = setting.global.map(|global| global.driver.clone());
-        Self { origin: setting.origin.as_str(), value: setting.value, driver }
+        Self { origin: setting.origin.as_str().into(), value: setting.value, driver }
     }
 }
 
@@ -125,37 +153,53 @@ fn tree(name: &str, object: &dyn Object) -> ObjectTree {
     }
 }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-struct QomGet {
-    path: String,
-    property: String,
+/// What `qom-get` and `x-qom-explain` take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
+pub struct QomGet {
+    /// The path of the object.
+    pub path: String,
+    /// The name of the property.
+    pub property: String,
 }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-struct QomSet {
-    path: String,
-    property: String,
-    value: Value,
+/// What `qom-set` takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
+pub struct QomSet {
+    /// The path of the object.
+    pub path: String,
+    /// The name of the property.
+    pub property: String,
+    /// The value.
+    pub value: Value,
 }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-struct QomListTypes {
-    implements: Option<String>,
+/// What `qom-list-types` takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
+pub struct QomListTypes {
+    /// A type that they are, or an interface that they have.
+    pub implements: Option<String>,
+    /// Whether to name abstract types too; false by default.
     #[serde(rename = "abstract")]
-    include_abstract: Option<bool>,
+    pub include_abstract: Option<bool>,
 }
 
-#[derive(Debug, Serialize, qmp::QapiType)]
-struct ObjectTypeInfo {
-    name: String,
+/// A type that there is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
+pub struct ObjectTypeInfo {
+    /// Its name.
+    pub name: String,
+    /// That no object can be of it.
     #[serde(rename = "abstract")]
-    is_abstract: Option<bool>,
-    parent: Option<String>,
+    pub is_abstract: Option<bool>,
+    /// The type that it is made from.
+    pub parent: Option<String>,
 }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-struct QomListProperties {
-    typename: String,
+/// What `qom-list-properties` takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
+pub struct QomListProperties {
+    /// The class.
+    pub typename: String,
 }
 
 commands! {

@@ -1,6 +1,6 @@
 //! Running, pausing and ending the machine.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::run_control::{KvmInfo, RunControl, RunState, ShutdownCause};
 use crate::{Context, Empty, Error};
@@ -8,10 +8,13 @@ use crate::{Context, Empty, Error};
 /// What the embedding program provides.
 type Control = Box<dyn RunControl>;
 
-#[derive(Debug, Serialize, qmp::QapiType)]
-struct StatusInfo {
-    status: RunState,
-    running: bool,
+/// Whether a machine runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, qmp::QapiType)]
+pub struct StatusInfo {
+    /// What it does.
+    pub status: RunState,
+    /// Whether that is to run.
+    pub running: bool,
 }
 
 commands! {

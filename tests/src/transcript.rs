@@ -1,0 +1,46 @@
+//! Recorded sessions: lines `> b'…'` were sent, lines `< …` came back.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+
+use crate::{PATIENCE, Program};
+
+/// The text of a Python bytes literal that holds JSON.
+fn unescape(literal: &str) -> String {
+    let body = &literal[2..literal.len() - 1];
+    body.replace("\\\\", "\u{0}").replace("\\n", "\n").replace("\\'", "'").replace('\u{0}', "\\")
+}
+
+/// Sends the requests of a transcript over the program's QMP socket and holds every reply against the recorded one, byte for byte.
+/// Paths that begin as `recorded_at` are those of `files` now. Returns how many replies there were.
+///
+/// # Panics
+/// If any reply differs, with all that do.
+#[must_use]
+pub fn replay(transcript: &str, program: &Program, recorded_at: &str, files: &str) -> usize {
+    let here = |text: &str| text.replace(recorded_at, files);
+    let mut writer = UnixStream::connect(program.socket()).unwrap_or_else(|error| panic!("connect: {error}"));
+    let _ = writer.set_read_timeout(Some(PATIENCE));
+    let reader = writer.try_clone().unwrap_or_else(|error| panic!("clone: {error}"));
+    let mut replies = BufReader::new(reader).lines();
+    let mut next = || match replies.next() {
+        Some(Ok(line)) => line.trim_end_matches('\r').to_owned(),
+        other => panic!("no reply: {other:?}"),
+    };
+    assert!(next().starts_with("{\"QMP\""), "a greeting");
+    let (mut request, mut compared, mut differences) = (String::new(), 0, Vec::new());
+    for line in transcript.lines() {
+        if let Some(literal) = line.strip_prefix("> ") {
+            request = here(&unescape(literal));
+            writer.write_all(request.as_bytes()).unwrap_or_else(|error| panic!("send: {error}"));
+        } else if let Some(expected) = line.strip_prefix("< ") {
+            let (expected, got) = (here(expected), next());
+            if got != expected {
+                differences.push(format!("{request}  expected {expected}\n  got      {got}"));
+            }
+            compared += 1;
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    compared
+}
