@@ -11,6 +11,7 @@ mod commands;
 mod event_queue;
 pub mod firmware;
 pub mod guest;
+mod inspect;
 pub mod io_bus;
 pub mod irq;
 pub mod kvm;

@@ -12,6 +12,7 @@ use crate::chardev;
 use crate::cmdline::{CommandLine, DeviceOption, SerialSpec};
 use crate::commands::about::Identity;
 use crate::commands::preconfig::Preconfig;
+use crate::commands::registers::GUEST_CPUS;
 use crate::event_queue::EventQueue;
 use crate::main_loop::MainLoop;
 use crate::process::Process;
@@ -141,6 +142,7 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
     let vm = Vm::new(machine, kvm, line.actions, sender, main_loop.handle());
     context.insert::<Box<dyn RunControl>>(Box::new(vm.clone()));
     context.insert(vm.clone());
+    context.insert(GUEST_CPUS);
     context.insert(Identity { name: line.name.guest.clone(), uuid: line.uuid.unwrap_or_default() });
     let devices = std::mem::take(&mut line.devices);
     let building = Building { connections, serials, devices };

@@ -159,7 +159,7 @@ pub enum VcpuError {
 
 impl VcpuError {
     /// Makes a closure for `map_err`.
-    pub(super) fn ioctl(id: VcpuId, what: &'static str) -> impl Fn(errno::Error) -> Self {
+    pub(crate) fn ioctl(id: VcpuId, what: &'static str) -> impl Fn(errno::Error) -> Self {
         move |e| Self::Ioctl { id, what, source: io::Error::from_raw_os_error(e.errno()) }
     }
 }

@@ -24,7 +24,7 @@ use crate::guest::{self, BoardInfo, GuestError};
 use crate::io_bus::{InsertError, IoBus, IoDevice};
 use crate::irq::{IrqLine, SharedIrqLine};
 use crate::kvm::{KvmError, KvmVm, VcpuConfig, VmBuses, VmOptions};
-use crate::memory::{GuestMemory, MemoryError, Ram, RamLayout, Rom};
+use crate::memory::{GuestMemory, MemoryError, RamLayout, Rom};
 use crate::ospm::{AcpiPorts, Seat};
 use crate::pm::{self, PowerManagement};
 use crate::reset_ports::reset_control::{ICH9_KEPT_BITS, PIIX_KEPT_BITS};
@@ -176,8 +176,8 @@ pub struct Board {
     reset_control: Arc<ResetControl>,
     /// The kernel that is loaded at every reset.
     kernel: Option<DirectBoot>,
-    /// RAM, where there is any.
-    ram: Option<Arc<Ram>>,
+    /// Memory, where there is any.
+    memory: Option<GuestMemory>,
     /// What went wrong first in the reset that is under way: the methods of its phases cannot fail.
     reset_error: Mutex<Option<BoardError>>,
     /// Threads of CPUs where no vCPUs run.
@@ -201,11 +201,11 @@ impl Board {
             }
         };
         let vm = config.kvm.then(|| KvmVm::new(VmOptions { max_apic_id })).transpose()?;
-        let mut ram = None;
+        let mut guest_memory = None;
         if let Some(vm) = &vm {
             let memory = memory(&config, layout, firmware)?;
             vm.map(&memory)?;
-            ram = Some(memory.ram().clone());
+            guest_memory = Some(memory);
             if let Some(kernel) = &kernel {
                 vm.start_at(kernel.entry());
             }
@@ -308,7 +308,7 @@ impl Board {
             i8042,
             reset_control,
             kernel,
-            ram,
+            memory: guest_memory,
             reset_error: Mutex::new(None),
             idle_threads: IdleThreads::default(),
         })
@@ -322,6 +322,11 @@ impl Board {
     /// The place of a scripted guest, where no vCPU runs.
     pub fn seat(&self) -> Option<&Arc<Seat>> {
         self.seat.as_ref()
+    }
+
+    /// Its memory, where guest code runs.
+    pub fn memory(&self) -> Option<&GuestMemory> {
+        self.memory.as_ref()
     }
 
     /// The I/O ports, which are there under every accelerator.
@@ -416,12 +421,12 @@ impl Board {
     /// # Errors
     /// [`BootError`].
     pub fn load_kernel(&self) -> Result<(), BoardError> {
-        let (Some(kernel), Some(ram)) = (&self.kernel, &self.ram) else { return Ok(()) };
+        let (Some(kernel), Some(memory)) = (&self.kernel, &self.memory) else { return Ok(()) };
         let present = |slot| {
             let status = u32::try_from(slot).ok().and_then(|slot| self.cpu_hotplug.status(slot));
             status.is_some_and(|status| status.present)
         };
-        Ok(kernel.load(ram, &present)?)
+        Ok(kernel.load(memory.ram(), &present)?)
     }
 
     /// The kernel that is booted, if one is.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hmp::{GuestCpus, MonitorState};
 use crate::schema::SchemaInfo;
 use crate::session::Negotiation;
 use crate::version::{VERSION, VersionInfo};
@@ -56,10 +57,15 @@ commands! {
     /// Runs a line of the human monitor and returns what it prints. Errors are part of that text.
     "human-monitor-command" =>
     fn human_monitor_command(context: &mut Context, arguments: HumanMonitorCommand) -> Result<String, Error> {
+        let mut state = MonitorState::default();
         if let Some(index) = arguments.cpu_index {
-            // Monitor commands that look at one CPU take it as an argument of their own.
-            tracing::debug!("human-monitor-command: cpu-index {index} has no effect on these commands");
+            let index = usize::try_from(index).ok();
+            let cpus = context.get::<GuestCpus>().copied();
+            state.cpu = index.filter(|&index| cpus.is_some_and(|cpus| (cpus.exists)(context, index)));
+            if state.cpu.is_none() {
+                return Err(Error::generic("Parameter 'cpu-index' expects a CPU number"));
+            }
         }
-        Ok(crate::hmp::execute(&arguments.command_line, context))
+        Ok(crate::hmp::execute_in(&arguments.command_line, context, &mut state))
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::expression;
+use super::expression::{self, Registers};
+use super::format::Format;
 
 /// Why a line does not fit a command; the text names the command by all its names, as the reference does.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,7 @@ enum Argument {
     Text(String),
     Int(i64),
     Bool(bool),
+    Format(Format),
 }
 
 /// The arguments of a monitor command, by the names of its specification.
@@ -58,6 +60,16 @@ impl HmpArguments {
         }
     }
 
+    /// How to show numbers (`/`); every command that takes it has one.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        let mut formats = self.0.iter().filter_map(|(_, argument)| match argument {
+            Argument::Format(format) => Some(*format),
+            _ => None,
+        });
+        formats.next().unwrap_or_default()
+    }
+
     /// Whether the flag `-x` was given, `name` being `x`.
     #[must_use]
     pub fn flag(&self, name: &str) -> bool {
@@ -65,8 +77,22 @@ impl HmpArguments {
     }
 }
 
+/// What a line's arguments depend on beside the line.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    /// What `$` means.
+    pub(super) registers: &'a Registers<'a>,
+    /// The format before.
+    pub(super) format: Format,
+}
+
 /// Reads the arguments of a command with that specification and those names.
-pub(super) fn parse(specification: &'static str, line: &str, names: &str) -> Result<HmpArguments, LineError> {
+pub(super) fn parse(
+    specification: &'static str,
+    line: &str,
+    names: &str,
+    surroundings: Surroundings<'_>,
+) -> Result<HmpArguments, LineError> {
     let mut arguments = HmpArguments::default();
     let mut rest = line;
     for part in specification.split(',').filter(|part| !part.is_empty()) {
@@ -87,13 +113,26 @@ pub(super) fn parse(specification: &'static str, line: &str, names: &str) -> Res
             }
             continue;
         }
+        if kind == "/" {
+            let (format, after) = Format::parse(rest, surroundings.format).map_err(LineError)?;
+            rest = after;
+            arguments.0.push((name, Argument::Format(format)));
+            continue;
+        }
+        if kind.ends_with('.') {
+            // Only there if a dot is before it.
+            match rest.strip_prefix('.') {
+                Some(after) => rest = after.trim_start(),
+                None => continue,
+            }
+        }
         let optional = kind.ends_with('?');
         if optional && rest.is_empty() {
             continue;
         }
-        let argument = match kind.trim_end_matches('?') {
+        let argument = match kind.trim_end_matches(['?', '.']) {
             "i" | "l" => {
-                let (value, after) = expression::parse(rest).map_err(LineError)?;
+                let (value, after) = expression::parse(rest, surroundings.registers).map_err(LineError)?;
                 if kind.starts_with('i') && u32::try_from(value).is_err() {
                     return Err(LineError(format!("'{names}' has failed: integer is for 32-bit values")));
                 }
@@ -177,6 +216,12 @@ mod tests {
 
     use super::*;
 
+    fn parse(specification: &'static str, line: &str, names: &str) -> Result<HmpArguments, LineError> {
+        let surroundings =
+            Surroundings { registers: &|name| (name == "pc").then_some(16), format: Format::default() };
+        super::parse(specification, line, names, surroundings)
+    }
+
     fn error(specification: &'static str, line: &str) -> String {
         parse(specification, line, "command|c").unwrap_err().to_string()
     }
@@ -190,6 +235,12 @@ mod tests {
         assert_eq!(arguments.bool("on"), Some(true));
         let arguments = parse("path:s?,rest:S?", "", "c").unwrap();
         assert_eq!(arguments, HmpArguments::default());
+        let arguments = parse("fmt:/,addr:l", "/3xb $pc+1", "x").unwrap();
+        assert_eq!((arguments.format().count, arguments.int("addr")), (3, Some(17)));
+        let port = "fmt:/,addr:i,index:i.";
+        for (line, index) in [("0x70", None), ("0x70.0xf", Some(15)), ("0x70 . 0xf", Some(15))] {
+            assert_eq!(parse(port, line, "i").unwrap().int("index"), index, "{line}");
+        }
         let arguments = parse("path:s,rest:S", "a  b c ", "c").unwrap();
         assert_eq!((arguments.str("path"), arguments.str("rest")), (Some("a"), Some("b c ")));
     }
@@ -207,8 +258,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_line_ends(line in "[-a-z\"\\\\0-9 é+(]{0,40}") {
-            let _ = parse("json:-j,path:s,id:i?,size:l?,on:b?,options:O?,rest:S?", &line, "c");
+        fn any_line_ends(line in "[-a-z/.$\"\\\\0-9 é+(]{0,40}") {
+            let _ = parse("fmt:/,json:-j,path:s,id:i?,index:i.,size:l?,on:b?,options:O?,rest:S?", &line, "c");
         }
     }
 }

@@ -153,10 +153,10 @@ table! { COMMANDS:
         Ok(())
     }
 
-    "print|p", "val:l", "expr", "print expression value (in hexadecimal)" =>
+    "print|p", "fmt:/,val:l", "/fmt expr", "print expression value (use $reg for CPU register access)" =>
     fn print(monitor, arguments) {
-        let value = arguments.int("val").unwrap_or_default();
-        monitor.print(format_args!("{value:#x}\n"));
+        let value = arguments.format().number(arguments.int("val").unwrap_or_default());
+        monitor.print(format_args!("{value}\n"));
         Ok(())
     }
 

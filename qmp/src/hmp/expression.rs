@@ -1,19 +1,26 @@
 //! Integer expressions in monitor commands: `0x1000 + 4*(3-1)`.
 //!
 //! Operators bind as in the reference: `*`, `/`, `%`, then `&`, `|`, `^`, then `+`, `-`. Arithmetic wraps at
-//! 64 bits. Registers (`$rip`) are not known here.
+//! 64 bits. What a register (`$rip`) holds is asked of whoever has the CPUs.
 
 /// How deep parentheses and signs may nest.
 const DEPTH: usize = 64;
 
+/// The longest name of a register.
+const NAME: usize = 127;
+
+/// What a register of the CPU in question holds, if there is one of that name.
+pub(super) type Registers<'a> = dyn Fn(&str) -> Option<i64> + 'a;
+
 pub(super) struct Expression<'a> {
     rest: &'a str,
     depth: usize,
+    registers: &'a Registers<'a>,
 }
 
 /// Reads an expression from the start of `text`; returns it and the text after it.
-pub(super) fn parse(text: &str) -> Result<(i64, &str), String> {
-    let mut expression = Expression { rest: text.trim_start(), depth: 0 };
+pub(super) fn parse<'a>(text: &'a str, registers: &'a Registers<'a>) -> Result<(i64, &'a str), String> {
+    let mut expression = Expression { rest: text.trim_start(), depth: 0, registers };
     let value = expression.sum()?;
     Ok((value, expression.rest))
 }
@@ -96,10 +103,19 @@ impl Expression<'_> {
                 self.rest = characters.as_str().trim_start();
                 Ok(i64::from(u32::from(value)))
             }
-            Some('$') => Err("unknown register".to_owned()),
+            Some('$') => self.register(characters.as_str()),
             Some(first) if first.is_ascii_digit() => self.number(),
             Some(first) => Err(format!("invalid char '{first}' in expression")),
         }
+    }
+
+    /// What a register holds; its name has letters, digits, `_`, `.` and `:`.
+    fn register(&mut self, text: &'_ str) -> Result<i64, String> {
+        let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !"_.:".contains(c)).unwrap_or(text.len());
+        let name = Some(&text[..end]).filter(|name| !name.is_empty() && name.len() <= NAME);
+        let value = name.and_then(self.registers).ok_or("unknown register")?;
+        self.rest = self.rest[1 + end..].trim_start();
+        Ok(value)
     }
 
     /// Hexadecimal with `0x`, octal with `0`, decimal.
@@ -121,7 +137,13 @@ impl Expression<'_> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::parse;
+    fn parse(text: &str) -> Result<(i64, &str), String> {
+        super::parse(text, &|name| match name {
+            "rip" => Some(0xfff0),
+            "cs.limit" => Some(0xffff),
+            _ => None,
+        })
+    }
 
     #[test]
     fn expressions_have_the_references_values() {
@@ -135,6 +157,8 @@ mod tests {
             ("08", 0, "8"),
             ("18446744073709551615", -1, ""),
             ("7 % 4 - 1", 2, ""),
+            ("$rip+1", 0xfff1, ""),
+            ("$cs.limit & 0xff $rip", 0xff, "$rip"),
         ] {
             assert_eq!(parse(text), Ok((value, rest)), "{text}");
         }
@@ -147,6 +171,8 @@ mod tests {
             ("", "unexpected end of expression"),
             ("0x10/0", "division by zero"),
             ("$eax", "unknown register"),
+            ("$", "unknown register"),
+            ("$rip.", "unknown register"),
             ("z", "invalid char 'z' in expression"),
             ("(1", "')' expected"),
             ("99999999999999999999", "number too large"),
@@ -159,7 +185,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn anything_ends(text in "[-+~()0-9x*/%&|^' $é]{0,40}") {
+        fn anything_ends(text in "[-+~()0-9x*/%&|^' $é.rip]{0,40}") {
             let _ = parse(&text);
         }
     }

@@ -11,6 +11,8 @@
 //! | `S` | the rest of the line |
 //! | `O` | a word of options, as on the command line |
 //! | `i`, `l` | a number or an expression (32, 64 bits) |
+//! | `i.` | a number if a dot is before it |
+//! | `/` | how to show numbers: `/4xb`; always optional |
 //! | `b` | `on` or `off` |
 //! | `-x` | the flag `-x`, always optional |
 //!
@@ -19,12 +21,16 @@
 mod arguments;
 pub(crate) mod commands;
 mod expression;
+mod format;
 mod session;
 
 use std::fmt;
 
 pub use arguments::HmpArguments;
+pub use format::{Format, Notation};
 pub use session::{Echo, HmpSession, PROMPT, banner};
+
+use arguments::Surroundings;
 
 use crate::{Context, Error};
 
@@ -129,11 +135,33 @@ macro_rules! __hmp_entry {
     };
 }
 
+/// What one session's commands leave for the next ones.
+#[derive(Debug, Clone, Default)]
+pub struct MonitorState {
+    /// Index of the CPU that the user looks at; the first one if they chose none.
+    pub cpu: Option<usize>,
+}
+
+/// The CPUs of the guest, as far as the monitor's language speaks of them. The program provides it as a service of the context.
+#[derive(Debug, Clone, Copy)]
+pub struct GuestCpus {
+    /// Whether there is a CPU of that index.
+    pub exists: fn(&Context, usize) -> bool,
+    /// What a register of a CPU holds (the first one's, if none is named), if it has one of that name.
+    pub register: fn(&Context, Option<usize>, &str) -> Option<i64>,
+}
+
+/// The format of the command before, of whichever session.
+#[derive(Debug, Clone, Copy, Default)]
+struct FormatBefore(Format);
+
 /// What a monitor command acts on and prints to.
 #[derive(Debug)]
 pub struct Monitor<'a> {
     /// What the command can reach; the same that QMP commands have.
     pub context: &'a mut Context,
+    /// What the session remembers.
+    pub state: &'a mut MonitorState,
     text: String,
 }
 
@@ -152,9 +180,14 @@ impl Monitor<'_> {
     }
 }
 
-/// Runs one line and returns what it printed, lines ended with `\r\n`.
+/// Runs one line and returns what it printed, lines ended with `\r\n`. Nothing is remembered for a next one.
 pub fn execute(line: &str, context: &mut Context) -> String {
-    let mut monitor = Monitor { context, text: String::new() };
+    execute_in(line, context, &mut MonitorState::default())
+}
+
+/// The same, within a session.
+pub fn execute_in(line: &str, context: &mut Context, state: &mut MonitorState) -> String {
+    let mut monitor = Monitor { context, state, text: String::new() };
     dispatch(&mut monitor, line);
     monitor.text.replace('\n', "\r\n")
 }
@@ -197,11 +230,18 @@ fn dispatch(monitor: &mut Monitor<'_>, line: &str) {
         let refusal = "not available until machine initialization has completed";
         return monitor.print(format_args!("Command '{path}' {refusal}.\n"));
     }
-    match arguments::parse(entry.arguments, rest, entry.names) {
+    let (context, cpu) = (&*monitor.context, monitor.state.cpu);
+    let register = |name: &str| (context.get::<GuestCpus>()?.register)(context, cpu, name);
+    let format = context.get::<FormatBefore>().copied().unwrap_or_default().0;
+    let surroundings = Surroundings { registers: &register, format };
+    match arguments::parse(entry.arguments, rest, entry.names, surroundings) {
         Err(problem) => {
             monitor.print(format_args!("{problem}\nTry \"help {path}\" for more information\n"));
         }
         Ok(arguments) => {
+            if entry.arguments.contains(":/") {
+                monitor.context.insert(FormatBefore(arguments.format()));
+            }
             if let Err(error) = (entry.run)(monitor, &arguments) {
                 monitor.print(format_args!("Error: {error}\n"));
             }

@@ -5,7 +5,7 @@
 //! else (a pipe, a socket) each line is echoed when it is taken, so that a transcript reads like a session.
 //! (The reference echoes every key with cursor movements, also into pipes.)
 
-use super::execute;
+use super::{MonitorState, execute_in};
 use crate::version::VERSION;
 use crate::{Context, Event};
 
@@ -51,6 +51,7 @@ pub struct HmpSession {
     /// The last byte was `\r`, so that a `\n` belongs to it.
     after_return: bool,
     output: Vec<u8>,
+    state: MonitorState,
 }
 
 impl HmpSession {
@@ -58,7 +59,14 @@ impl HmpSession {
     #[must_use]
     pub fn new(echo: Echo) -> Self {
         let output = [banner().as_bytes(), PROMPT.as_bytes()].concat();
-        Self { echo, line: Vec::new(), escape: Escape::None, after_return: false, output }
+        Self {
+            echo,
+            line: Vec::new(),
+            escape: Escape::None,
+            after_return: false,
+            output,
+            state: MonitorState::default(),
+        }
     }
 
     /// What is to be sent.
@@ -93,7 +101,7 @@ impl HmpSession {
                 self.output.extend_from_slice(line.as_bytes());
                 self.output.extend_from_slice(b"\r\n");
             }
-            let text = execute(&line, context);
+            let text = execute_in(&line, context, &mut self.state);
             self.output.extend_from_slice(text.as_bytes());
             emitted.extend(context.event_queue().take());
             if !context.is_shutting_down() {
