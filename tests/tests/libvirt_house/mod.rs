@@ -94,16 +94,11 @@ impl House {
 
     fn start_libvirtd(&mut self) {
         self.say("libvirtd");
-        let log = self.path("libvirtd.log");
-        let mut error = String::new();
         let start = Instant::now();
-        loop {
-            match self.virsh(&["list"]) {
-                Ok(_) => return,
-                Err(text) => error = text,
-            }
+        while let Err(error) = self.virsh(&["list"]) {
             if start.elapsed() > PATIENCE {
-                panic!("no libvirtd: {error}\n{}", std::fs::read_to_string(log).unwrap_or_default());
+                let log = std::fs::read_to_string(self.path("libvirtd.log")).unwrap_or_default();
+                panic!("no libvirtd: {error}\n{log}");
             }
             std::thread::sleep(Duration::from_millis(50));
         }
