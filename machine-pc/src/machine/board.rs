@@ -14,6 +14,7 @@ use thiserror::Error;
 use vm_memory::MmapRegion;
 
 use super::Chipset;
+use super::idle_threads::IdleThreads;
 use crate::acpi::gpe::{ICH9_GPE0_LEN, PIIX4_GPE0_LEN};
 use crate::acpi::{AcpiDescription, CpuHotplug, CpuHotplugDevice, Gpe, HotplugMode, SlotInit};
 use crate::boot::{BootError, DirectBoot, KernelOptions};
@@ -179,6 +180,8 @@ pub struct Board {
     memory: Option<GuestMemory>,
     /// What went wrong first in the reset that is under way: the methods of its phases cannot fail.
     reset_error: Mutex<Option<BoardError>>,
+    /// Threads of CPUs where no vCPUs run.
+    idle_threads: IdleThreads,
 }
 
 impl Board {
@@ -307,6 +310,7 @@ impl Board {
             kernel,
             memory: guest_memory,
             reset_error: Mutex::new(None),
+            idle_threads: IdleThreads::default(),
         })
     }
 
@@ -478,9 +482,17 @@ impl Board {
         Ok(())
     }
 
-    /// Linux's id of a CPU's thread; none where it has no thread.
-    pub fn thread_id(&self, apic_id: u32) -> Option<u32> {
-        self.vm.as_ref()?.vcpu(crate::kvm::VcpuId(apic_id))?.tid()
+    /// Takes away what a CPU has beside its vCPU.
+    pub fn end_idle_thread(&self, apic_id: u32) {
+        self.idle_threads.end(apic_id);
+    }
+
+    /// Linux's id of the thread of the CPU in a slot; none where it has no thread.
+    pub fn thread_id(&self, apic_id: u32, slot: usize) -> Option<u32> {
+        match &self.vm {
+            Some(vm) => vm.vcpu(crate::kvm::VcpuId(apic_id))?.tid(),
+            None => self.idle_threads.id(apic_id, slot),
+        }
     }
 }
 
