@@ -19,7 +19,7 @@ as docs/differences.md or the nature of the thing explains:
 * numbers in `/machine/unattached/device[N]`, names of items of lists in errors;
 * commands whose whole answer is about what was built in (`NOT_ASKED`).
 
-A case in which the reference crashes is counted and not compared. The exit status is 1 if anything differs.
+Files are opened by names that are there or cannot be made. A case in which the reference crashes is counted and not compared. The exit status is 1 if anything differs.
 """
 import argparse
 import itertools
@@ -49,6 +49,13 @@ NOT_ASKED = {
     # The machine of a session under --preconfig is another case.
     "x-exit-preconfig",
 }
+# What this program says where docs/differences.md explains another answer; the two are not at one then, and the session ends.
+EXPLAINED = (
+    "after it was realized", "is not a valid name for a child object", "cannot change property value",
+    "Base64 data contains invalid characters", "Base64 data is incomplete or wrongly padded",
+)
+# What the reference says where it does.
+EXPLAINED_THERE = ("Duplicate ID",)
 # Guest RAM and monitors are no objects here.
 NO_OBJECTS = {"pc.ram", "ram", "compat_monitor0"}
 # Nor is there flash memory.
@@ -195,7 +202,8 @@ class Case:
         self.steps, self.rng, self.show = steps, rng, show
         self.arguments = command_line(rng)
         self.found = []
-        self.count = 0
+        # The two are not at one any more, for a reason that is known.
+        self.explained = False
 
     def say(self, *what):
         """Prints, if the case is asked alone."""
@@ -211,6 +219,10 @@ class Case:
             return
         before = len(self.found)
         for theirs, ours in itertools.zip_longest(*plains):
+            if (theirs != ours and (any(text in json.dumps(ours) for text in EXPLAINED)
+                                    or any(text in json.dumps(theirs) for text in EXPLAINED_THERE))):
+                self.explained = True
+                break
             self.found += unlike(f"{what!r}: told", *(json.dumps(x)[:3000] for x in (theirs, ours)))
         self.say("!", *self.found[before:])
 
@@ -227,7 +239,7 @@ class Case:
             talk.find_cpus()
         added = set()
         for number in range(rng.choice([5, 20, 40, 80])):
-            if self.found or any(talk.gone for talk in talks):
+            if self.found or self.explained or any(talk.gone for talk in talks):
                 break
             data = self.steps.step(rng, True, oob)
             if not self.unplugs(data, added):
@@ -241,7 +253,7 @@ class Case:
         (rest, said, status), (rest_here, said_here, status_here) = (talk.end() for talk in talks)
         if status < 0:
             return [f"CRASHED: the reference, by signal {-status}"]
-        if not self.found:
+        if not self.found and not self.explained:
             self.compare("the end", list(zip(talks, (rest, rest_here))))
             self.found += unlike("printed", [plain_line(line) for line in said], [plain_line(line) for line in said_here])
             self.found += unlike("status", status, status_here)

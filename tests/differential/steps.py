@@ -105,6 +105,9 @@ class Steps:
                 return rng.choice(IDS)
             if name == "name":
                 return rng.choice(MODELS)
+            if name in ("out", "in", "logfile", "dirname", "filename", "mem-path"):
+                # Nothing is to be made outside: what is opened is there, or cannot be made.
+                return rng.choice(["/dev/null", "/nothing/here", ""])
             if name == "command-line":
                 return rng.choice(HUMAN)
             return rng.choice(TEXTS)
