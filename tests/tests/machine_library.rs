@@ -1,8 +1,6 @@
 //! The program launched and driven by the habits of QEMU's functional-test library (`QEMUMachine`), which `tests/client/machine.py`
 //! has in words of its own. The same script passes with QEMU 11.1: `tests/client/machine.py qemu-system-x86_64 -accel tcg`.
 
-#![expect(clippy::unwrap_used, reason = "in a test, what is not as expected fails it")]
-
 use std::path::Path;
 use std::process::Command;
 
