@@ -22,3 +22,4 @@ mod ports;
 pub(crate) mod preconfig;
 pub(crate) mod registers;
 mod stats;
+mod yank;
