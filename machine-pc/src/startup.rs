@@ -374,7 +374,7 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
         qom.container(&format!("/machine/{container}"))?;
     }
     let system_bus = create_system_bus(qom)?;
-    for container in ["/objects", "/chardevs", "/backend"] {
+    for container in ["/objects", "/chardevs", "/backend", "/audiodevs"] {
         qom.container(container)?;
     }
     // As in the reference the topology is judged before the other properties.

@@ -8,6 +8,7 @@
 mod console;
 mod endpoint;
 pub mod fd_set;
+mod log;
 pub mod object;
 mod open;
 mod passed;
@@ -20,6 +21,7 @@ mod telnet;
 pub(crate) use console::ConsoleBuffer;
 pub use console::ConsoleSink;
 pub(crate) use endpoint::{Endpoint, Stream};
+pub(crate) use log::LogFile;
 pub use open::OpenError;
-pub(crate) use open::{open, open_log};
+pub(crate) use open::open;
 pub use ring::Ring;
