@@ -77,6 +77,13 @@ impl Stream {
         Some((socket.try_into().ok()?, peer?.try_into().ok()?))
     }
 
+    /// Ends a connection in both directions. What is not connected any more stays so.
+    pub(crate) fn shut_down(&self) {
+        if let Some(socket) = self.output.as_ref().filter(|_| self.one) {
+            let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+        }
+    }
+
     fn reader(&self) -> Option<&File> {
         if self.one { self.output.as_ref() } else { self.input.as_ref() }
     }
