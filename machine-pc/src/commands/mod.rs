@@ -20,5 +20,7 @@ mod migration;
 mod numa;
 mod ports;
 pub(crate) mod preconfig;
+mod qtree;
 pub(crate) mod registers;
 mod stats;
+mod yank;
