@@ -21,6 +21,8 @@ NUMBERS = [0, 1, 2, 3, 4, 7, 10, 63, 255, 256, 4095, 4096, 65536, 1 << 20, (1 <<
            1 << 64, -1, -2, -(1 << 63), -(1 << 63) - 1, 1.5, 0.0, -0.0, 1e3, 4.0]
 WRONG = [None, True, False, 0, -1, 1.5, "text", "", [], {}, [1], [None], {"a": 1}, {"a": {"b": []}}, 1 << 70]
 REQUEST_IDS = [None, 1, -1, "text", "", True, [], {}, [1, {"a": None}], {"a": [1.5]}, 1.5, "ü\u0000", "__qmp#00001", 1 << 63, (1 << 64) - 1]
+# Members that name files. Nothing is to be made outside.
+FILES = {"logfile", "in", "out", "dirname", "filename", "mem-path"}
 # What the lexer or the parser trips over. Each ends in a state that the byte 0xff leaves.
 GARBAGE = [b"}", b"]", b"{", b"[", b"{]", b"[}", b"'", b'"', b"\\", b"x", b"nul", b"truefalse", b"01", b"1e", b"-", b"+1", b".5", b"1.", b"{'a' 1}",
            b"{'a': 1,}", b"[1,]", b"[,1]", b"{,}", b"{1: 2}", b"{'execute': }", b"{'a': 1 'b': 2}", b"'\\q'", b"'\\u12'", b"'\\ud800'", b"'\\udc00\\ud800'",
@@ -71,7 +73,9 @@ class Steps:
     def value(self, rng, name, member):
         """A value for an argument, mostly of its type."""
         if rng.random() < 0.08:
-            return rng.choice(WRONG)
+            wrong = rng.choice(WRONG)
+            if not isinstance(wrong, str) or name not in FILES:
+                return wrong
         return self.of_type(rng, name, self.schema[member], 0)
 
     def of_type(self, rng, name, entry, depth):
@@ -108,8 +112,8 @@ class Steps:
             if name in ("logfile", "in"):
                 # Of several mistakes either may be told.
                 return "/dev/null"
-            if name in ("out", "dirname", "filename", "mem-path"):
-                # Nothing is to be made outside: what is opened is there, or cannot be made.
+            if name in FILES:
+                # What is opened is there, or cannot be made.
                 return rng.choice(["/dev/null", "/nothing/here", ""])
             if name == "command-line":
                 return rng.choice(HUMAN)
