@@ -187,6 +187,15 @@ impl Listener {
         }
     }
 
+    /// Says how many clients the kernel lets connect while there is one already; others are told to try again, or wait to connect.
+    pub(crate) fn limit_waiting(&self, count: i32) -> io::Result<()> {
+        match &self.socket {
+            ListeningSocket::Unix(listener) => rustix::net::listen(listener, count),
+            ListeningSocket::Tcp { listener, .. } => rustix::net::listen(listener, count),
+        }
+        .map_err(io::Error::from)
+    }
+
     /// Lets [`accept`](Self::accept) wait for a client, or not.
     pub(crate) fn set_blocking(&self, blocking: bool) -> io::Result<()> {
         match &self.socket {
