@@ -297,9 +297,7 @@ fn check_align(align: u64, page: u64) -> Result<(), FileError> {
 fn page_size(file: &File) -> u64 {
     let page = u64::try_from(PAGE_BYTES).unwrap_or(u64::MAX);
     match fstatfs(file) {
-        Ok(system) if system.f_type == HUGE_PAGES => {
-            u64::try_from(system.f_bsize).unwrap_or(page).max(page)
-        }
+        Ok(system) if system.f_type == HUGE_PAGES => u64::try_from(system.f_bsize).unwrap_or(page).max(page),
         _ => page,
     }
 }

@@ -16,6 +16,7 @@ pub mod spec;
 mod stdio;
 mod sys;
 mod telnet;
+mod terminal;
 
 pub(crate) use console::ConsoleBuffer;
 pub use console::ConsoleSink;
@@ -23,3 +24,4 @@ pub(crate) use endpoint::{Endpoint, Stream};
 pub use open::OpenError;
 pub(crate) use open::{open, open_log};
 pub use ring::Ring;
+pub(crate) use terminal::Keyboard;

@@ -47,6 +47,10 @@ pub(super) fn open_pty() -> io::Result<(File, PathBuf)> {
     if unsafe { libc::ioctl(control.as_raw_fd(), libc::TIOCGPTN, &raw mut number) } < 0 {
         return Err(io::Error::last_os_error());
     }
+    // Nothing of what is written here comes back as if somebody had typed it.
+    let mut mode = rustix::termios::tcgetattr(&control)?;
+    mode.make_raw();
+    rustix::termios::tcsetattr(&control, rustix::termios::OptionalActions::Now, &mode)?;
     Ok((control, PathBuf::from(format!("/dev/pts/{number}"))))
 }
 
@@ -65,6 +69,9 @@ mod tests {
         let mut line = [0; 16];
         assert_eq!(other.read(&mut line).unwrap(), 7);
         assert_eq!(&line[..7], b"a line\n");
+        // Neither echoed nor changed.
+        other.write_all(b"\n\x03").unwrap();
+        assert_eq!((control.read(&mut line).unwrap(), &line[..2]), (2, &b"\n\x03"[..]));
     }
 
     #[test]

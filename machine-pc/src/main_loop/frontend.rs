@@ -1,9 +1,10 @@
 //! The users of a chardev: a monitor or the guest's console.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use qmp::hmp::{Echo, HmpSession, PROMPT};
+use qmp::hmp::{Echo, HmpSession};
 use qmp::{Context, Event, Session};
 
 use super::ConsoleInput;
@@ -45,6 +46,11 @@ impl Frontend {
 
     pub(super) fn is_console(&self) -> bool {
         matches!(self, Self::Console { .. })
+    }
+
+    /// Whether it wants keys one by one, from a terminal.
+    pub(super) fn takes_keys(&self) -> bool {
+        matches!(self, Self::Console { .. } | Self::Hmp { echo: Echo::Terminal, .. })
     }
 
     /// Somebody connected.
@@ -135,7 +141,10 @@ impl Frontend {
     }
 
     /// What the frontend has on the current line when it waits for input.
-    pub(super) fn prompt(&self) -> Option<&'static str> {
-        matches!(self, Self::Hmp { session: Some(_), .. }).then_some(PROMPT)
+    pub(super) fn prompt(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Hmp { session: Some(session), .. } => Some(session.prompt()),
+            _ => None,
+        }
     }
 }
