@@ -23,7 +23,7 @@ use machine_pc::reset_ports::{I8042, Port92, ResetControl};
 use machine_pc::rtc::RtcConfig;
 use machine_pc::rtc::cmos::BootOrder;
 use machine_pc::run_actions::RunActions;
-use machine_pc::serial::{Consoles, SerialPort};
+use machine_pc::serial::{COM_PORTS, SERIAL_LEN, SerialPort};
 use machine_pc::smp::SmpConfiguration;
 use machine_pc::startup::{self, Connections, MachineSpec};
 use machine_pc::vm::Vm;
@@ -119,11 +119,8 @@ pub(crate) fn qmp(bytes: &[u8]) {
 pub(crate) fn hmp(bytes: &[u8]) {
     let accel = AccelChoice { name: "tcg".to_owned(), properties: Vec::new(), location: None };
     let Ok(qom) = startup::accel_ready(&[accel], drop) else { panic!("an accelerator") };
-    let connections = Connections {
-        consoles: Consoles::default(),
-        on_console_room: Arc::new(|| ()),
-        events: Arc::new(|_| ()),
-    };
+    let connections =
+        Connections { serials: Default::default(), backends: Arc::default(), events: Arc::new(|_| ()) };
     let spec = MachineSpec {
         ram_size: Some(8 << 20),
         smp: SmpConfiguration { cpus: Some(1), maxcpus: Some(4), ..SmpConfiguration::default() },
@@ -218,11 +215,29 @@ pub(crate) fn board_ports(bytes: &[u8]) {
         rom: BootRom::BuiltIn,
         tables: None,
         apic_ids: (0..SLOTS).collect(),
-        consoles: [Some(Box::new(io::sink())), None, Some(Box::new(io::sink())), None],
-        on_console_room: Arc::new(|| {}),
         events: Arc::new(move |event| events.lock().unwrap_or_else(PoisonError::into_inner).push(event)),
     };
     let Ok(board) = Board::new(config) else { panic!("a board") };
+    let serials = [COM_PORTS[0], COM_PORTS[2]].map(|port| {
+        let Some(line) = board.isa_irq(port.irq) else { panic!("an interrupt of the bus") };
+        let serial = Arc::new(SerialPort::new(Box::new(io::sink()), line, Arc::new(|| {})));
+        let inserted = board.pio().insert("serial", port.base.into(), SERIAL_LEN, serial.clone());
+        assert!(inserted.is_ok(), "nothing is there");
+        serial
+    });
+    // As its devices do in a machine.
+    let reset = || {
+        board.gpe().reset();
+        if let Some(pm) = board.pm() {
+            pm.reset();
+        }
+        board.rtc().reset();
+        board.port92().reset();
+        board.i8042().reset();
+        board.reset_control().reset();
+        serials.iter().for_each(|serial| serial.reset());
+        board.reset_rest();
+    };
     let cpus = board.cpu_hotplug();
     let Ok(()) = cpus.plug_cold(0) else { panic!("the boot CPU") };
     let mut present = [false; SLOTS as usize];
@@ -238,12 +253,12 @@ pub(crate) fn board_ports(bytes: &[u8]) {
                 *there = true;
             }
             1 => assert_eq!(cpus.request_unplug(slot).is_ok(), *there, "who is not there cannot go"),
-            2 => board.reset_hardware(),
+            2 => reset(),
             3 => board.resume(),
             4 => assert!(board.pause().is_ok(), "there is no vCPU"),
             5 => board.powerdown(),
             6 => {
-                for serial in board.serials().iter().flatten() {
+                for serial in &serials {
                     let _ = serial.receive(&[a, b, c, d]);
                 }
             }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use qom::{Class, Device, Instance, OnOffAuto, PropertyEnum, Qom, device::device_class};
 
+use crate::devices::DeviceCategory;
 use crate::machine::{TYPE_SUFFIX, absent, find_machine, machine_classes};
 
 /// `-accel help`: the accelerators that the program knows, whether they work here or not.
@@ -43,20 +44,28 @@ pub(crate) fn machine_properties(qom: &Qom, name: &str) -> Option<String> {
 
 /// `-device help`.
 pub(crate) fn devices(qom: &Qom) -> String {
-    let (cpus, others): (Vec<_>, Vec<_>) = qom
+    let mut text = String::new();
+    let all: Vec<_> = qom
         .type_names(Some(Device::TYPE_NAME), false)
         .into_iter()
         .filter_map(|name| qom.class(name).ok())
         .filter(|class| device_class(class).is_some_and(|class| class.user_creatable))
-        .partition(|class| class.is_a("cpu"));
-    let mut text = String::new();
-    for (category, classes) in [("Misc", others), ("CPU", cpus)] {
+        .collect();
+    let category = |class: &Class| match class.data::<DeviceCategory>().copied().unwrap_or_default() {
+        _ if class.is_a("cpu") => "CPU",
+        DeviceCategory::Input => "Input",
+        DeviceCategory::Misc => "Misc",
+    };
+    for name in ["Input", "Misc", "CPU"] {
         let separator = if text.is_empty() { "" } else { "\n" };
-        let _ = writeln!(text, "{separator}{category} devices:");
-        for class in classes {
-            let description = device_class(class).and_then(|class| class.description);
+        let _ = writeln!(text, "{separator}{name} devices:");
+        for class in all.iter().filter(|class| category(class) == name) {
+            let device = device_class(class);
+            let bus = device.and_then(|class| class.bus_type);
+            let bus = bus.map(|bus| format!(", bus {bus}")).unwrap_or_default();
+            let description = device.and_then(|class| class.description);
             let description = description.map(|text| format!(", desc \"{text}\"")).unwrap_or_default();
-            let _ = writeln!(text, "name \"{}\"{description}", class.name());
+            let _ = writeln!(text, "name \"{}\"{bus}{description}", class.name());
         }
     }
     text

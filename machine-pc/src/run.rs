@@ -2,17 +2,20 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use qmp::{Commands, Context, RunControl, ShutdownCause};
-use qom::{Origin, Qom};
+use qom::{Instance, Origin, Qom};
+use serde_json::Value;
 
 use crate::accel::KvmAccel;
-use crate::chardev;
-use crate::cmdline::{CommandLine, DeviceOption, SerialSpec};
+use crate::chardev::{self, OpenError};
+use crate::cmdline::{CommandLine, DeviceOption, DeviceProperties, SerialSpec};
 use crate::commands::about::Identity;
 use crate::commands::preconfig::Preconfig;
 use crate::commands::registers::GUEST_CPUS;
+use crate::devices::backends::{Backend, Backends, InputSlot};
+use crate::devices::{DebugConsole, IsaSerial};
 use crate::event_queue::EventQueue;
 use crate::main_loop::MainLoop;
 use crate::process::Process;
@@ -20,7 +23,7 @@ use crate::program::{
     Failure, add_devices, chardev_failure, machine_spec, read_objects, warn_of_unused_globals,
 };
 use crate::report::{self, Prefix};
-use crate::serial::{COM_PORTS, Consoles, SerialPort};
+use crate::serial::COM_PORTS;
 use crate::startup::{self, Connections, PreparedMachine, StartError};
 use crate::vm::Vm;
 
@@ -42,10 +45,32 @@ fn serial_chardevs(line: &CommandLine) -> Result<[Option<String>; COM_PORTS.len(
     Ok(chardevs)
 }
 
+/// The chardevs that devices of the command line ask for.
+fn device_chardevs(line: &CommandLine) -> impl Iterator<Item = &str> {
+    let types = [IsaSerial::TYPE_NAME, DebugConsole::TYPE_NAME];
+    let devices = line.devices.iter();
+    let devices =
+        devices.filter(move |device| device.driver.as_deref().is_some_and(|name| types.contains(&name)));
+    devices.filter_map(|device| match &device.properties {
+        DeviceProperties::Text(properties) => {
+            properties.iter().find(|(name, _)| name == "chardev").map(|(_, value)| value.as_str())
+        }
+        DeviceProperties::Json(properties) => properties.get("chardev").and_then(Value::as_str),
+    })
+}
+
+/// Attaches a guest's console to a chardev.
+fn attach(main_loop: &mut MainLoop, chardev: &str) -> Result<Backend, OpenError> {
+    let port = InputSlot::default();
+    let input = port.clone();
+    // What is typed before there is a port is lost, as on a line with nobody at the other end.
+    let take = Box::new(move |bytes: &[u8]| input.get().map_or(bytes.len(), |port| port.receive(bytes)));
+    Ok(Backend { output: Box::new(main_loop.add_console(chardev, take)?), input: port })
+}
+
 /// What a prepared machine is built with.
 struct Building {
     connections: Connections,
-    serials: [Arc<OnceLock<Arc<SerialPort>>>; COM_PORTS.len()],
     devices: Vec<DeviceOption>,
 }
 
@@ -53,14 +78,12 @@ impl Building {
     /// Builds the machine with its devices.
     fn build(self, qom: &Arc<Qom>, prepared: PreparedMachine) -> Result<(), Failure> {
         let machine = prepared.build(qom, self.connections)?;
-        if let Some(board) = machine.as_ref().and_then(|machine| machine.board()) {
-            for (to, port) in self.serials.iter().zip(board.serials()) {
-                if let Some(port) = port {
-                    let _ = to.set(port.clone());
-                }
-            }
+        if !self.devices.is_empty() {
+            add_devices(qom, self.devices)?;
+            // What a kernel is told of the machine may have become more by them.
+            let board = machine.as_ref().and_then(|machine| machine.board());
+            board.map_or(Ok(()), |board| board.load_kernel()).map_err(StartError::from)?;
         }
-        add_devices(qom, self.devices)?;
         warn_of_unused_globals(qom);
         qom.pass_over_globals();
         if machine.is_some() && !startup::runs_guests(qom) {
@@ -114,13 +137,20 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
             .map_err(|error| chardev_failure(error, line.chardev_places.get(&asked.id)))?;
         chardev::object::show(qom, asked, connection).map_err(StartError::Object)?;
     }
-    let serials: [Arc<OnceLock<Arc<SerialPort>>>; COM_PORTS.len()] = Default::default();
-    let mut consoles = Consoles::default();
-    for ((chardev, port), console) in serial_chardevs(&line)?.iter().zip(&serials).zip(&mut consoles) {
-        let (Some(chardev), port) = (chardev, port.clone()) else { continue };
-        // What is typed before there is a port is lost, as on a line with nobody at the other end.
-        let input = Box::new(move |bytes: &[u8]| port.get().map_or(bytes.len(), |port| port.receive(bytes)));
-        *console = Some(Box::new(main_loop.add_console(chardev, input).map_err(Failure::Chardev)?));
+    let handle = main_loop.handle();
+    let backends = Arc::new(Backends::new(Arc::new(move || handle.console_has_room())));
+    let serials = serial_chardevs(&line)?;
+    for chardev in serials.iter().flatten() {
+        let backend = attach(&mut main_loop, chardev).map_err(Failure::Chardev)?;
+        backends.add(chardev, Some(backend));
+    }
+    for chardev in device_chardevs(&line) {
+        match attach(&mut main_loop, chardev) {
+            Ok(backend) => backends.add(chardev, Some(backend)),
+            // The device says so, when it is made.
+            Err(OpenError::InUse(_)) => backends.add(chardev, None),
+            Err(_) => {}
+        }
     }
     for monitor in &line.monitors {
         main_loop.add_monitor(monitor).map_err(Failure::Chardev)?;
@@ -130,11 +160,7 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
 
     let handle = main_loop.handle();
     let events = Arc::new(EventQueue::new(handle.clone()));
-    let connections = Connections {
-        consoles,
-        on_console_room: Arc::new(move || handle.console_has_room()),
-        events: Arc::new(move |event| events.push(event)),
-    };
+    let connections = Connections { serials, backends, events: Arc::new(move |event| events.push(event)) };
     let prepared = startup::prepare_machine(qom, machine_spec(&line))?;
     let mut context = Context::new(qom.clone(), Commands::linked()?);
     let kvm = startup::runs_guests(qom);
@@ -145,7 +171,7 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
     context.insert(GUEST_CPUS);
     context.insert(Identity { name: line.name.guest.clone(), uuid: line.uuid.unwrap_or_default() });
     let devices = std::mem::take(&mut line.devices);
-    let building = Building { connections, serials, devices };
+    let building = Building { connections, devices };
     let to_start = (!line.stopped).then(|| vm.clone());
     let failure: Rc<Cell<Option<Failure>>> = Rc::default();
     let start_now = if line.preconfig {

@@ -25,6 +25,8 @@ use crate::accel::{self, AccelChoice, AccelError, KvmAccel};
 use crate::acpi::{AcpiCpu, AcpiDescription, OemIds};
 use crate::backends::memory::MemoryBackend;
 use crate::cmdline::NumaOption;
+use crate::devices;
+use crate::devices::backends::Backends;
 use crate::machine::address_space::AddressSpaceError;
 use crate::machine::board::{self, Board, BoardConfig, BoardError, BootRom, RamConfig};
 use crate::machine::boot_configuration::BootConfiguration;
@@ -39,7 +41,7 @@ use crate::machine::{
 use crate::numa::{Completed, Memdev, NumaError, NumaOptions, NumaState};
 use crate::rtc::RtcConfig;
 use crate::rtc::cmos::{BootOrder, BootOrderError, DEFAULT_BOOT_ORDER};
-use crate::serial::{COM_PORTS, Consoles};
+use crate::serial::COM_PORTS;
 use crate::smp::{SmpConfiguration, SmpError};
 use crate::vm_event::EventSink;
 
@@ -183,10 +185,10 @@ pub struct MachineSpec {
 
 /// What the machine's hardware is connected to.
 pub struct Connections {
-    /// Where the serial ports write, those that there are.
-    pub consoles: Consoles,
-    /// Called on a vCPU thread when a serial port's input was read.
-    pub on_console_room: Arc<dyn Fn() + Send + Sync>,
+    /// The chardevs of COM1 to COM4, of those that are there.
+    pub serials: [Option<String>; COM_PORTS.len()],
+    /// The chardevs that devices can be connected to.
+    pub backends: Arc<Backends>,
     /// Where guests' requests go.
     pub events: EventSink,
 }
@@ -308,15 +310,8 @@ impl PreparedMachine {
             boot_order: BootOrder::read(planned.boot.order.as_deref().unwrap_or(DEFAULT_BOOT_ORDER))?,
             boot_once: planned.boot.once.as_deref().map(BootOrder::read).transpose()?,
             rom: boot_rom(machine.machine())?,
-            tables: acpi_description(
-                machine,
-                chipset,
-                &numa,
-                connections.consoles.each_ref().map(Option::is_some),
-            ),
+            tables: acpi_description(machine, chipset, &numa),
             apic_ids: cpus.iter().map(|cpu| cpu.apic_id.0).collect(),
-            consoles: connections.consoles,
-            on_console_room: connections.on_console_room,
             events: connections.events,
         })?;
         if let (Some(kvm), Some(vm)) = (qom.accel().downcast_ref::<KvmAccel>(), board.vm()) {
@@ -324,10 +319,11 @@ impl PreparedMachine {
         }
         let board = Arc::new(board);
         let reset = MachineReset::new(qom, &system_bus, &board)?;
-        machine.build(PcParts { numa, memory, board, reset });
+        machine.build(PcParts { numa, memory, board, reset, backends: connections.backends });
         for slot in 0..cpus.smp().cpus() {
             create_boot_cpu(qom, machine, &machine.cpu_type(), slot)?;
         }
+        devices::add_devices(qom, machine, &system_bus, chipset, &connections.serials)?;
         if let Some(first) = first_cpu(machine) {
             machine.machine().settle_smp_cache(&first.cache_sharing);
             check_address_space(machine, chipset, &first)?;
@@ -374,7 +370,7 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
         qom.container(&format!("/machine/{container}"))?;
     }
     let system_bus = create_system_bus(qom)?;
-    for container in ["/objects", "/chardevs", "/backend"] {
+    for container in ["/objects", "/chardevs", "/backend", "/audiodevs"] {
         qom.container(container)?;
     }
     // As in the reference the topology is judged before the other properties.
@@ -560,12 +556,7 @@ fn boot_rom(machine: &Machine) -> Result<BootRom, StartError> {
 }
 
 /// The machine as its ACPI tables show it, if it has any.
-fn acpi_description(
-    machine: &PcMachine,
-    chipset: Chipset,
-    numa: &Completed,
-    serials: [bool; COM_PORTS.len()],
-) -> Option<AcpiDescription> {
+fn acpi_description(machine: &PcMachine, chipset: Chipset, numa: &Completed) -> Option<AcpiDescription> {
     let cpus = machine.possible_cpus().filter(|_| machine.has_acpi_tables())?;
     let cpu = |cpu: &PossibleCpu| AcpiCpu {
         apic_id: cpu.apic_id.0,
@@ -579,7 +570,8 @@ fn acpi_description(
         ram: chipset.ram_layout(machine.machine().ram_size(), machine.max_ram_below_4g()),
         cpu_hotplug: machine.has_acpi_device().then(|| board::cpu_hotplug_base(chipset)),
         i8042: machine.has_i8042(),
-        serials,
+        // They show themselves.
+        serials: Default::default(),
         oem: OemIds::default(),
     })
 }

@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::machine::PcMachine;
 use crate::machine::board::Board;
 use crate::main_loop::Handle;
+use crate::rtc_watch::{RtcChange, RtcWatch};
 use crate::run_actions::{RebootAction, RunActions, ShutdownAction};
 use crate::vcpu_watch::VcpuWatch;
 use crate::vm_event::VmEvent;
@@ -29,6 +30,7 @@ struct Inner {
     state: Cell<RunState>,
     shutdown: Cell<Option<ShutdownCause>>,
     vcpus: Arc<VcpuWatch>,
+    rtc: RtcWatch,
     main_loop: Handle,
 }
 
@@ -95,6 +97,7 @@ impl Vm {
         }
         Self(Rc::new(Inner {
             vcpus,
+            rtc: RtcWatch::new(events.clone(), main_loop.clone()),
             main_loop,
             machine,
             kvm,
@@ -112,6 +115,11 @@ impl Vm {
     /// The PC, if the machine is one.
     pub fn machine(&self) -> Option<&Obj<PcMachine>> {
         self.0.machine.as_ref()
+    }
+
+    /// Who tells of changes of the clock.
+    pub(crate) fn rtc_watch(&self) -> &RtcWatch {
+        &self.0.rtc
     }
 
     /// Why the program is to end, once it is.
@@ -181,7 +189,12 @@ impl Vm {
                 self.0.events.emit(&events::SuspendDisk);
                 self.shut_down(ShutdownCause::GuestShutdown);
             }
-            VmEvent::RtcChange { offset } => tracing::debug!(offset, "the guest sets the clock"),
+            VmEvent::RtcChange { offset } => {
+                tracing::debug!(offset, "the guest sets the clock");
+                if let Some(clock) = self.machine().and_then(|machine| machine.clock()) {
+                    self.0.rtc.changed(&RtcChange { offset, qom_path: clock.canonical_path() });
+                }
+            }
             VmEvent::InternalError { cpu_index, detail } => {
                 crate::report::error(format_args!("CPU {cpu_index}: KVM internal error: {detail}"));
                 self.fail();

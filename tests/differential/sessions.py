@@ -10,7 +10,7 @@ in one piece, human monitor lines, CPUs and objects that come and go, and an end
 number, so `--only` asks it again and prints what both say.
 
 Each step is followed by two `query-status`, so what it causes belongs to it. Compared are, step by step, the answers and the
-events in the order in which they come, and in the end the exit status and what was printed on standard error but warnings. Not compared,
+events in the order in which they come, with their members in theirs, and in the end the exit status and what was printed on standard error but warnings. Not compared,
 as docs/differences.md or the nature of the thing explains:
 
 * `timestamp` of events, `thread-id`, `pid`, the time of day (`rtc-time`);
@@ -19,7 +19,7 @@ as docs/differences.md or the nature of the thing explains:
 * numbers in `/machine/unattached/device[N]`, names of items of lists in errors;
 * commands whose whole answer is about what was built in (`NOT_ASKED`).
 
-A case in which the reference crashes is counted and not compared. The exit status is 1 if anything differs.
+Files are opened by names that are there or cannot be made. A case in which the reference crashes is counted and not compared. The exit status is 1 if anything differs.
 """
 import argparse
 import itertools
@@ -42,14 +42,24 @@ from steps import Steps
 NOT_ASKED = {
     "query-version", "query-commands", "query-qmp-schema", "query-machines", "query-chardev-backends", "query-cpu-definitions",
     "query-tpm-models", "query-tpm-types", "query-accelerators", "query-command-line-options", "qom-list-types", "quit",
-    "query-cpu-model-expansion", "query-audiodevs", "query-current-machine",
+    "query-cpu-model-expansion", "query-audiodevs", "query-current-machine", "query-stats", "query-stats-schemas", "query-pci", "query-mice",
+    "query-migrate-capabilities", "migrate-set-capabilities", "system_wakeup",
     # Descriptors come over a socket, and here is none.
     "add-fd", "getfd", "closefd", "remove-fd",
     # The machine of a session under --preconfig is another case.
     "x-exit-preconfig",
 }
+# What this program says where docs/differences.md explains another answer; the two are not at one then, and the session ends.
+EXPLAINED = (
+    "after it was realized", "is not a valid name for a child object", "cannot change property value",
+    "Base64 data contains invalid characters", "Base64 data is incomplete or wrongly padded",
+)
+# What the reference says where it does.
+EXPLAINED_THERE = ("Duplicate ID",)
 # Guest RAM and monitors are no objects here.
 NO_OBJECTS = {"pc.ram", "ram", "compat_monitor0"}
+# Nor is there flash memory.
+NO_FLASH = {"pflash0", "pflash1", "system.flash0", "system.flash1"}
 FENCE = "fence"
 
 
@@ -132,7 +142,7 @@ class Talk:
 
 def members_alone(members):
     """Members of an object without those that one of the two does not have, in an order that is no hash table's."""
-    absent = NOT_HERE | NO_OBJECTS | NO_REGIONS | NOT_COMPARED | OURS | AS_IT_IS
+    absent = NOT_HERE | NO_FLASH | NO_OBJECTS | NO_REGIONS | NOT_COMPARED | OURS | AS_IT_IS
     return sorted((m for m in members if m["name"] not in absent and not re.search(r"\[\d+\]$", m["name"])),
                   key=lambda member: member["name"])
 
@@ -140,17 +150,21 @@ def members_alone(members):
 def plain(talk, message):
     """A message without what is not compared."""
     message = {key: value for key, value in message.items() if key != "timestamp"}
-    text = json.dumps(message, sort_keys=True)
+    text = json.dumps(message)
     for name, path in sorted(talk.names(), key=lambda pair: -len(pair[1])):
         text = text.replace(json.dumps(path)[:-1], '"' + name)
     text = re.sub(r"(/machine/unattached/device|/machine/peripheral-anon/device)\[\d+\]", r"\1[N]", text)
     text = re.sub(r'"thread-id": \d+', '"thread-id": 0', text)
     text = re.sub(r"thread_id=\d+", "thread_id=0", text)
     text = re.sub(r"memory backend: (pc\.)?ram\\r\\n( .*?\\r\\n)*?(?=memory backend|\\r\\n)", "", text)
+    text = re.sub(r'"/objects/(pc\.)?ram"', '""', text)
+    text = re.sub(r" *x-vcpu-state: .*?\\r\\n", "", text)
     # An item of a list has no name there.
     text = re.sub(r"Parameter '(null|[\w.-]*\[\d+\])'", "Parameter 'ITEM'", text)
     message = json.loads(text)
     answer = message.get("return")
+    if isinstance(answer, str) and ": filename=" in answer:
+        message["return"] = sorted(answer.splitlines())
     if isinstance(answer, list) and answer and all(isinstance(part, dict) for part in answer):
         if all("name" in part and "type" in part for part in answer):
             answer = members_alone(answer)
@@ -167,7 +181,8 @@ def plain(talk, message):
 def command_line(rng):
     """The options of a case."""
     machine = rng.choice(["pc", "pc", "q35", "q35", "none", "pc-q35-9.0", "pc-i440fx-8.2"])
-    line = ["-M", machine, "-accel", rng.choice(["tcg", "tcg", "tcg", "qtest"])]
+    # Under tcg firmware runs in the reference, and resets the machine when it likes.
+    line = ["-M", machine, "-accel", "tcg" if machine == "none" else "qtest"]
     if machine != "none":
         line += ["-smp", rng.choice(["1", "2", "1,maxcpus=4", "1,maxcpus=4,sockets=4", "2,sockets=2,cores=2,maxcpus=4", "1,cores=2,threads=2,sockets=1,maxcpus=4"])]
     for option in (["-S"], ["-no-reboot"], ["-no-shutdown"], ["-name", rng.choice(["a", "guest=b,process=c"])], ["-uuid", "12345678-1234-1234-1234-123456789abc"],
@@ -187,7 +202,8 @@ class Case:
         self.steps, self.rng, self.show = steps, rng, show
         self.arguments = command_line(rng)
         self.found = []
-        self.count = 0
+        # The two are not at one any more, for a reason that is known.
+        self.explained = False
 
     def say(self, *what):
         """Prints, if the case is asked alone."""
@@ -203,7 +219,11 @@ class Case:
             return
         before = len(self.found)
         for theirs, ours in itertools.zip_longest(*plains):
-            self.found += unlike(f"{what!r}: told", *(json.dumps(x, sort_keys=True)[:1500] for x in (theirs, ours)))
+            if (theirs != ours and (any(text in json.dumps(ours) for text in EXPLAINED)
+                                    or any(text in json.dumps(theirs) for text in EXPLAINED_THERE))):
+                self.explained = True
+                break
+            self.found += unlike(f"{what!r}: told", *(json.dumps(x)[:3000] for x in (theirs, ours)))
         self.say("!", *self.found[before:])
 
     def hold(self):
@@ -219,7 +239,7 @@ class Case:
             talk.find_cpus()
         added = set()
         for number in range(rng.choice([5, 20, 40, 80])):
-            if self.found or any(talk.gone for talk in talks):
+            if self.found or self.explained or any(talk.gone for talk in talks):
                 break
             data = self.steps.step(rng, True, oob)
             if not self.unplugs(data, added):
@@ -233,7 +253,7 @@ class Case:
         (rest, said, status), (rest_here, said_here, status_here) = (talk.end() for talk in talks)
         if status < 0:
             return [f"CRASHED: the reference, by signal {-status}"]
-        if not self.found:
+        if not self.found and not self.explained:
             self.compare("the end", list(zip(talks, (rest, rest_here))))
             self.found += unlike("printed", [plain_line(line) for line in said], [plain_line(line) for line in said_here])
             self.found += unlike("status", status, status_here)

@@ -7,6 +7,7 @@ use aml_interpreter::{Interpreter, Ports, Value};
 use machine_pc::acpi::{AcpiCpu, AcpiDescription, CpuHotplug, Effect, HotplugMode, OemIds, SlotInit, tables};
 use machine_pc::machine::Chipset;
 use machine_pc::memory::RamLayout;
+use machine_pc::serial::COM_PORTS;
 use proptest::prelude::*;
 
 const PORTS: u16 = 0xcd8;
@@ -56,7 +57,7 @@ impl Guest {
                 ram: RamLayout { below_4g: 1 << 30, above_4g: 0 },
                 cpu_hotplug: Some(PORTS),
                 i8042: true,
-                serials: [true, false, false, false],
+                serials: [Some(COM_PORTS[0]), None, None, None],
                 oem: OemIds::default(),
             },
             0xe_0000,

@@ -119,3 +119,37 @@ fn cpus_up_to_the_machines_most_are_plugged() {
     let left = qmp.ok("qom-list", &json!({"path": "/machine/peripheral"}));
     assert_eq!(left.as_array().map(Vec::len), Some(2), "{left}");
 }
+
+/// CPUs on which no guest code runs have threads that can be pinned, each its own, from when somebody asks until they go.
+#[test]
+fn every_cpu_has_a_thread_that_ends_with_it() {
+    let program =
+        Program::start(&["-M", "q35", "-accel", "tcg", "-nodefaults", "-smp", "2,sockets=4,maxcpus=4"]);
+    let mut qmp = program.qmp();
+    let idle = program.proc_count("task");
+    let ids = |qmp: &mut tests::Qmp| -> Vec<u64> {
+        let cpus = qmp.ok("query-cpus-fast", &json!({}));
+        cpus.as_array()
+            .expect("a list")
+            .iter()
+            .map(|cpu| cpu["thread-id"].as_u64().expect("a number"))
+            .collect()
+    };
+    let name = |id: u64| std::fs::read_to_string(format!("/proc/{}/task/{id}/comm", program.pid()));
+    let add = json!({"driver": "qemu64-x86_64-cpu", "id": "c", "socket-id": 3, "core-id": 0, "thread-id": 0});
+    let _ = qmp.ok("device_add", &add);
+    assert_eq!(program.proc_count("task"), idle, "nobody has asked");
+    let first = ids(&mut qmp);
+    assert_eq!(ids(&mut qmp), first);
+    assert_eq!(program.proc_count("task"), idle + 3);
+    let names: Vec<String> = first.iter().map(|id| name(*id).expect("a thread")).collect();
+    assert_eq!(names, ["CPU 0/TCG\n", "CPU 1/TCG\n", "CPU 3/TCG\n"]);
+    let _ = qmp.ok("device_del", &json!({"id": "c"}));
+    let _ = qmp.event("DEVICE_DELETED");
+    let start = std::time::Instant::now();
+    // The kernel may show a thread for a moment after it was joined.
+    while name(first[2]).is_ok() {
+        assert!(start.elapsed() < tests::PATIENCE, "the thread stays");
+    }
+    assert_eq!(ids(&mut qmp), first[..2]);
+}

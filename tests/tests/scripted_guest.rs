@@ -539,9 +539,9 @@ fn where_it_has_no_place_it_is_refused() {
 #[test]
 fn help_tells_of_it() {
     let devices = run(&["-device", "help"]).stdout;
-    let line = "Misc devices:\nname \"x-ospm-guest\", \
+    let line = "\nname \"x-ospm-guest\", \
                 desc \"Plays the operating system's side of CPU hotplug and the power button where no guest runs\"\n\nCPU devices:\n";
-    assert!(devices.starts_with(line), "{devices}");
+    assert!(devices.contains(line), "{devices}");
     let help = run(&["-device", "x-ospm-guest,help"]).stdout;
     assert_eq!(help.lines().count(), 4, "{help}");
     for policy in [

@@ -9,7 +9,7 @@ use acpi_tables::aml::{Device, EISAName, IO, Name, Package, ResourceTemplate, Sc
 use super::aml::{Irq, Raw};
 use super::cpus;
 use super::tables::{AcpiCpu, AcpiDescription};
-use crate::serial::{COM_PORTS, ComPort};
+use crate::serial::ComPort;
 
 /// Revision 1: integers have 32 bits.
 const REVISION: u8 = 1;
@@ -26,8 +26,8 @@ pub(super) fn dsdt(description: &AcpiDescription, cpus: &[AcpiCpu]) -> Vec<u8> {
     if description.i8042 {
         keyboard(&mut devices);
     }
-    for (number, (port, is_there)) in (1..).zip(COM_PORTS.into_iter().zip(description.serials)) {
-        if is_there {
+    for (number, port) in (1..).zip(description.serials) {
+        if let Some(port) = port {
             serial(&mut devices, number, port);
         }
     }

@@ -16,7 +16,7 @@ use super::{hmat, slit, srat};
 use crate::machine::Chipset;
 use crate::memory::RamLayout;
 use crate::numa::Completed;
-use crate::serial::COM_PORTS;
+use crate::serial::{COM_PORTS, ComPort};
 
 /// How many CPUs are told of: more than any machine type allows. Their names in the namespace have three hexadecimal digits.
 pub const MAX_CPUS: usize = 4096;
@@ -54,7 +54,7 @@ pub struct AcpiDescription {
     /// There is a keyboard controller.
     pub i8042: bool,
     /// Which serial ports there are, COM1 first.
-    pub serials: [bool; COM_PORTS.len()],
+    pub serials: [Option<ComPort>; COM_PORTS.len()],
     /// Whom the tables name as their maker.
     pub oem: OemIds,
 }

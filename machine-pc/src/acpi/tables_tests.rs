@@ -13,6 +13,7 @@ use crate::machine::Chipset;
 use crate::machine::possible_cpus::{PossibleCpu, PossibleCpus};
 use crate::memory::RamLayout;
 use crate::numa::{NumaOptions, NumaState};
+use crate::serial::COM_PORTS;
 use crate::smp::SmpLimits;
 
 const AT: u64 = 0xe_0000;
@@ -43,7 +44,7 @@ fn description(chipset: Chipset, cpus: Vec<AcpiCpu>) -> AcpiDescription {
         ram,
         cpu_hotplug,
         i8042: true,
-        serials: [true, false, false, false],
+        serials: [Some(COM_PORTS[0]), None, None, None],
         oem,
     }
 }
@@ -116,7 +117,7 @@ fn recorded() -> Vec<(AcpiDescription, HashMap<String, Vec<u8>>)> {
             };
             let mut description = description(chipset, cpus.iter().enumerate().map(cpu).collect());
             let serials = arguments.iter().filter(|argument| *argument == "-serial").count();
-            description.serials = [0, 1, 2, 3].map(|number| number < serials);
+            description.serials = [0, 1, 2, 3].map(|number| (number < serials).then(|| COM_PORTS[number]));
             description.i8042 = !machine.contains("i8042=off");
             if machine.contains("x-oem-id=AB,x-oem-table-id=CD") {
                 description.oem = OemIds { oem_id: *b"AB\0\0\0\0", oem_table_id: *b"CD\0\0\0\0\0\0" };
@@ -180,7 +181,7 @@ fn devices_are_the_references() {
         let Some(theirs) = theirs.get("DSDT") else { continue };
         let ours = &walk(&build(&description, AT), AT)["DSDT"];
         let serials = [b"COM1", b"COM2", b"COM3", b"COM4"].into_iter().zip(description.serials);
-        let serials = serials.filter_map(|(name, is_there)| is_there.then_some(name));
+        let serials = serials.filter_map(|(name, port)| port.map(|_| name));
         let names = [b"KBD_", b"RTC_"].into_iter().chain(serials);
         let mut whole: Vec<&[u8]> = names.map(|name| object(ours, &[0x5b, 0x82], name)).collect();
         let at = ours.windows(5).position(|window| window == b"\x08_S5_" || window == b"\\_S5_").unwrap();
@@ -207,7 +208,7 @@ fn what_is_not_there_is_not_declared() {
     };
     assert_eq!(declared(&description), [true, true, true, true, true, false, false]);
     description.i8042 = false;
-    description.serials[0] = false;
+    description.serials[0] = None;
     description.cpus.push(AcpiCpu { apic_id: 1, present: false, node: Some(0) });
     assert_eq!(declared(&description), [false, false, true, true, true, true, true]);
     description.cpu_hotplug = None;

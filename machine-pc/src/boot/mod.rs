@@ -24,12 +24,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use linux_loader::loader::{KernelLoader, bzimage};
+use parking_lot::Mutex;
 use thiserror::Error;
 use vm_memory::{Bytes, GuestAddress};
 
 use crate::acpi::tables::{self, AcpiTables};
 use crate::acpi::{AcpiCpu, AcpiDescription};
 use crate::memory::{Ram, RamLayout};
+use crate::serial::{COM_PORTS, ComPort};
 
 pub use entry::CpuEntry;
 pub use image::ImageError;
@@ -83,6 +85,8 @@ pub struct DirectBoot {
     command_line: Vec<u8>,
     ram: RamLayout,
     tables: Option<AcpiDescription>,
+    /// The serial ports that the tables show.
+    serials: Mutex<[Option<ComPort>; COM_PORTS.len()]>,
 }
 
 impl DirectBoot {
@@ -120,9 +124,17 @@ impl DirectBoot {
         }
         let mut command_line = append.as_bytes().to_vec();
         command_line.push(0);
-        let boot = Self { kernel, initrd, command_line, ram, tables };
+        let serials = Mutex::new(tables.as_ref().map(|tables| tables.serials).unwrap_or_default());
+        let boot = Self { kernel, initrd, command_line, ram, tables, serials };
         boot.layout(&|_| true)?;
         Ok(boot)
+    }
+
+    /// Says what the tables show of the serial port of an index, from the next load on.
+    pub fn show_serial(&self, index: usize, port: Option<ComPort>) {
+        if let Some(shown) = self.serials.lock().get_mut(index) {
+            *shown = port;
+        }
     }
 
     /// How the boot CPU starts.
@@ -148,7 +160,7 @@ impl DirectBoot {
         let Some(tables) = &self.tables else {
             return Ok((Layout::new(&self.kernel, &self.initrd, &self.command_line, self.ram, 0)?, None));
         };
-        let mut tables = tables.clone();
+        let mut tables = AcpiDescription { serials: *self.serials.lock(), ..tables.clone() };
         for (slot, cpu) in tables.cpus.iter_mut().enumerate() {
             *cpu = AcpiCpu { present: present(slot), ..*cpu };
         }

@@ -13,6 +13,7 @@ use super::*;
 use crate::acpi::OemIds;
 use crate::machine::Chipset;
 use crate::memory::GuestMemory;
+use crate::serial::COM_PORTS;
 
 const MIB: u64 = 1 << 20;
 
@@ -112,7 +113,7 @@ fn tables(ram: RamLayout) -> AcpiDescription {
         ram,
         cpu_hotplug: Some(0xcd8),
         i8042: true,
-        serials: [true, false, false, false],
+        serials: [Some(COM_PORTS[0]), None, None, None],
         oem: OemIds::default(),
     }
 }

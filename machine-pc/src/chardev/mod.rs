@@ -8,6 +8,7 @@
 mod console;
 mod endpoint;
 pub mod fd_set;
+mod log;
 pub mod object;
 mod open;
 mod passed;
@@ -21,7 +22,8 @@ mod terminal;
 pub(crate) use console::ConsoleBuffer;
 pub use console::ConsoleSink;
 pub(crate) use endpoint::{Endpoint, Stream};
+pub(crate) use log::LogFile;
 pub use open::OpenError;
-pub(crate) use open::{open, open_log};
+pub(crate) use open::open;
 pub use ring::Ring;
 pub(crate) use terminal::Keyboard;

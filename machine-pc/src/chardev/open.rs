@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::endpoint::{Endpoint, Listener, ListeningSocket, SocketFile, Stream, tcp_stream, unix_stream};
 use super::fd_set::{self, Access};
 use super::ring::Ring;
-use super::spec::{ChardevBackend, ChardevLog, SocketAddress, SocketSpec};
+use super::spec::{ChardevBackend, SocketAddress, SocketSpec};
 use super::{stdio, sys};
 
 /// Why a chardev cannot be opened. Each text stands alone after the option that asked for it.
@@ -133,12 +133,6 @@ pub(crate) fn open(backend: &ChardevBackend) -> Result<Endpoint, OpenError> {
         }
     };
     Ok(Endpoint::Connected(stream))
-}
-
-/// Opens the file that gets a copy of what is written.
-pub(crate) fn open_log(log: &ChardevLog) -> Result<File, OpenError> {
-    fd_set::open(&log.path, Access::Write { append: log.append })
-        .map_err(|source| OpenError::Log { path: log.path.clone(), source })
 }
 
 /// Opens the FIFOs of a pipe for input and output. Both directions of each are opened, so that nobody needs to be there yet.

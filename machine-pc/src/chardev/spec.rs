@@ -32,6 +32,8 @@ pub struct ChardevLog {
     pub path: PathBuf,
     /// Keep what the file holds already (`logappend=on`).
     pub append: bool,
+    /// Each line begins with the time (`logtimestamp=on`).
+    pub timestamp: bool,
 }
 
 /// What a chardev is connected to.

@@ -143,6 +143,7 @@ pub(crate) const CHARDEV_OPTIONS: &[OptDescription] = &[
     opt("append", OptKind::Bool),
     opt("logfile", OptKind::String),
     opt("logappend", OptKind::Bool),
+    opt("logtimestamp", OptKind::Bool),
     opt("abstract", OptKind::Bool),
     opt("tight", OptKind::Bool),
 ];
@@ -200,7 +201,11 @@ pub(crate) fn from_opts(id: &str, opts: &Opts) -> Result<ChardevSpec, ChardevErr
         Some(name) => return Err(ChardevError::UnknownBackend { name: name.to_owned() }),
     };
     let log = match opts.get("logfile") {
-        Some(path) => Some(ChardevLog { path: path.into(), append: flag("logappend", false)? }),
+        Some(path) => Some(ChardevLog {
+            path: path.into(),
+            append: flag("logappend", false)?,
+            timestamp: flag("logtimestamp", false)?,
+        }),
         None => None,
     };
     Ok(ChardevSpec { id: id.to_owned(), backend, mux: flag("mux", false)?, logfile: log })
@@ -442,9 +447,9 @@ mod tests {
                 telnet: false,
             })
         );
-        let logged = long("file,path=a,append=on,logfile=l,logappend=on").unwrap();
+        let logged = long("file,path=a,append=on,logfile=l,logappend=on,logtimestamp=on").unwrap();
         assert_eq!(logged.backend, ChardevBackend::File { path: "a".into(), append: true, input: None });
-        assert_eq!(logged.logfile, Some(ChardevLog { path: "l".into(), append: true }));
+        assert_eq!(logged.logfile, Some(ChardevLog { path: "l".into(), append: true, timestamp: true }));
         let Ok(ChardevSpec { backend: ChardevBackend::Socket(tcp), .. }) =
             long("socket,host=h,port=1,delay=off,to=9")
         else {

@@ -284,7 +284,7 @@ pub(super) const SECTIONS: &[Section] = &[
                     "      [,reconnect-ms=milliseconds]",
                     "socket,host=host,port=port[,to=port][,ipv4=on|off][,ipv6=on|off][,nodelay=on|off]...",
                     "socket,fd=number...",
-                    "all: [,mux=on|off][,logfile=path][,logappend=on|off]",
+                    "all: [,mux=on|off][,logfile=path][,logappend=on|off][,logtimestamp=on|off]",
                 ],
             ),
             with(

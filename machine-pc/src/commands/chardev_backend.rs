@@ -29,12 +29,14 @@ pub(super) enum Backend {
 pub(super) struct NullData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
+    logtimestamp: Option<bool>,
 }
 
 #[derive(Debug, Deserialize, qmp::QapiType)]
 pub(super) struct FileData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
+    logtimestamp: Option<bool>,
     #[serde(rename = "in")]
     input: Option<PathBuf>,
     out: PathBuf,
@@ -45,6 +47,7 @@ pub(super) struct FileData {
 pub(super) struct PipeData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
+    logtimestamp: Option<bool>,
     device: PathBuf,
 }
 
@@ -52,6 +55,7 @@ pub(super) struct PipeData {
 pub(super) struct PtyData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
+    logtimestamp: Option<bool>,
     path: Option<PathBuf>,
 }
 
@@ -59,6 +63,7 @@ pub(super) struct PtyData {
 pub(super) struct StdioData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
+    logtimestamp: Option<bool>,
     signal: Option<bool>,
 }
 
@@ -66,6 +71,7 @@ pub(super) struct StdioData {
 pub(super) struct RingData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
+    logtimestamp: Option<bool>,
     size: Option<i64>,
 }
 
@@ -74,6 +80,7 @@ pub(super) struct RingData {
 pub(super) struct SocketData {
     logfile: Option<PathBuf>,
     logappend: Option<bool>,
+    logtimestamp: Option<bool>,
     addr: Address,
     tls_creds: Option<String>,
     tls_authz: Option<String>,
@@ -221,31 +228,42 @@ impl Backend {
             let size = size.map_or(0, |size| u64::try_from(size).unwrap_or(u64::MAX));
             ring(size, memory)
         };
-        let (logfile, logappend, backend) = match self {
-            Self::File(FileData { logfile, logappend, input, out, append }) => {
+        let (logfile, logappend, logtimestamp, backend) = match self {
+            Self::File(FileData { logfile, logappend, logtimestamp, input, out, append }) => {
                 let append = append.unwrap_or(false);
-                (logfile, logappend, ChardevBackend::File { path: out, append, input })
+                (logfile, logappend, logtimestamp, ChardevBackend::File { path: out, append, input })
             }
-            Self::Pipe(PipeData { logfile, logappend, device }) => {
-                (logfile, logappend, ChardevBackend::Pipe { path: device })
+            Self::Pipe(PipeData { logfile, logappend, logtimestamp, device }) => {
+                (logfile, logappend, logtimestamp, ChardevBackend::Pipe { path: device })
             }
             Self::Socket(mut data) => {
-                let (logfile, logappend) = (data.logfile.take(), data.logappend);
+                let (logfile, logappend, logtimestamp) =
+                    (data.logfile.take(), data.logappend, data.logtimestamp);
                 let (backend, socket) = data.backend(descriptors)?;
                 passed = socket;
-                (logfile, logappend, backend)
+                (logfile, logappend, logtimestamp, backend)
             }
-            Self::Pty(PtyData { logfile, logappend, path }) => {
-                (logfile, logappend, ChardevBackend::Pty { path })
+            Self::Pty(PtyData { logfile, logappend, logtimestamp, path }) => {
+                (logfile, logappend, logtimestamp, ChardevBackend::Pty { path })
             }
-            Self::Null(NullData { logfile, logappend }) => (logfile, logappend, ChardevBackend::Null),
-            Self::Stdio(StdioData { logfile, logappend, signal }) => {
-                (logfile, logappend, ChardevBackend::Stdio { signal: signal.unwrap_or(true) })
+            Self::Null(NullData { logfile, logappend, logtimestamp }) => {
+                (logfile, logappend, logtimestamp, ChardevBackend::Null)
             }
-            Self::Ringbuf(RingData { logfile, logappend, size }) => (logfile, logappend, ring(size, false)?),
-            Self::Memory(RingData { logfile, logappend, size }) => (logfile, logappend, ring(size, true)?),
+            Self::Stdio(StdioData { logfile, logappend, logtimestamp, signal }) => {
+                (logfile, logappend, logtimestamp, ChardevBackend::Stdio { signal: signal.unwrap_or(true) })
+            }
+            Self::Ringbuf(RingData { logfile, logappend, logtimestamp, size }) => {
+                (logfile, logappend, logtimestamp, ring(size, false)?)
+            }
+            Self::Memory(RingData { logfile, logappend, logtimestamp, size }) => {
+                (logfile, logappend, logtimestamp, ring(size, true)?)
+            }
         };
-        let logfile = logfile.map(|path| ChardevLog { path, append: logappend.unwrap_or(false) });
+        let logfile = logfile.map(|path| ChardevLog {
+            path,
+            append: logappend.unwrap_or(false),
+            timestamp: logtimestamp.unwrap_or(false),
+        });
         let spec = ChardevSpec { id: id.to_owned(), backend, mux: false, logfile };
         Ok((spec, passed))
     }

@@ -76,7 +76,8 @@ pub(super) enum SysEmuTarget {
     X86_64,
 }
 
-/// The CPUs that are there, in the order in which they were plugged. A CPU without a thread of its own shows the program's main thread.
+/// The CPUs that are there, in the order in which they were plugged. A CPU for which the host has no
+/// thread shows the program's main thread.
 pub(super) fn cpus(machine: &PcMachine) -> Vec<CpuInfoFast> {
     let Some(possible) = machine.possible_cpus() else { return Vec::new() };
     let slots = possible.plugged();
@@ -85,7 +86,7 @@ pub(super) fn cpus(machine: &PcMachine) -> Vec<CpuInfoFast> {
         .filter_map(|index| {
             let slot = possible.get(index)?;
             let cpu = slot.cpu()?;
-            let thread = machine.board().and_then(|board| board.thread_id(slot.apic_id.0));
+            let thread = machine.board().and_then(|board| board.thread_id(slot.apic_id.0, index));
             Some(CpuInfoFast {
                 thread_id: thread.unwrap_or_else(std::process::id),
                 qom_type: cpu.class().name().to_owned(),

@@ -20,5 +20,6 @@ mod migration;
 mod numa;
 mod ports;
 pub(crate) mod preconfig;
+mod qtree;
 pub(crate) mod registers;
 mod stats;

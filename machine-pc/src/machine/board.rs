@@ -14,6 +14,7 @@ use thiserror::Error;
 use vm_memory::MmapRegion;
 
 use super::Chipset;
+use super::idle_threads::IdleThreads;
 use crate::acpi::gpe::{ICH9_GPE0_LEN, PIIX4_GPE0_LEN};
 use crate::acpi::{AcpiDescription, CpuHotplug, CpuHotplugDevice, Gpe, HotplugMode, SlotInit};
 use crate::boot::{BootError, DirectBoot, KernelOptions};
@@ -30,15 +31,18 @@ use crate::reset_ports::reset_control::{ICH9_KEPT_BITS, PIIX_KEPT_BITS};
 use crate::reset_ports::{I8042, Port92, ResetControl};
 use crate::rtc::cmos::{self, BootOrder};
 use crate::rtc::{RTC_BASE, RTC_IRQ, RTC_LEN, Rtc, RtcConfig};
-use crate::serial::{COM_PORTS, Consoles, SERIAL_LEN, SerialPort};
+use crate::serial::ComPort;
 use crate::timer::Timers;
 use crate::vm_event::EventSink;
 
 /// The interrupt of ACPI events.
-const SCI_IRQ: u32 = 9;
+pub const SCI_IRQ: u8 = 9;
 /// First port of GPE0: PIIX4's own block, and ICH9's at its power-management base.
-const PIIX4_GPE0_BASE: u64 = 0xafe0;
-const ICH9_GPE0_BASE: u64 = 0x620;
+pub const PIIX4_GPE0_BASE: u64 = 0xafe0;
+/// The same of ICH9.
+pub const ICH9_GPE0_BASE: u64 = 0x620;
+/// How many interrupts the ISA bus has.
+pub const ISA_IRQS: u8 = 16;
 /// First port of the CPU hotplug registers, by chipset (QEMU's `docs/specs/acpi_cpu_hotplug`).
 const I440FX_CPU_HOTPLUG_BASE: u16 = 0xaf00;
 const Q35_CPU_HOTPLUG_BASE: u16 = 0xcd8;
@@ -104,10 +108,6 @@ pub struct BoardConfig {
     pub tables: Option<AcpiDescription>,
     /// APIC IDs of the CPUs that there can be, rising.
     pub apic_ids: Vec<u32>,
-    /// Where the serial ports write, those that there are.
-    pub consoles: Consoles,
-    /// Called on a vCPU thread when a serial port's input was read.
-    pub on_console_room: Arc<dyn Fn() + Send + Sync>,
     /// Where guests' requests go.
     pub events: EventSink,
 }
@@ -166,10 +166,11 @@ pub struct Board {
     gpe: Arc<Gpe>,
     clock: Arc<GuestClock>,
     _timers: Timers,
+    /// The interrupts of the ISA bus. Any number of devices can be on each.
+    isa_irqs: Vec<Arc<SharedIrqLine>>,
     pm: Option<Arc<PowerManagement>>,
     rtc: Arc<Rtc>,
     boot_order: BootOrder,
-    serials: [Option<Arc<SerialPort>>; COM_PORTS.len()],
     port92: Arc<Port92>,
     i8042: Arc<I8042>,
     reset_control: Arc<ResetControl>,
@@ -179,6 +180,8 @@ pub struct Board {
     memory: Option<GuestMemory>,
     /// What went wrong first in the reset that is under way: the methods of its phases cannot fail.
     reset_error: Mutex<Option<BoardError>>,
+    /// Threads of CPUs where no vCPUs run.
+    idle_threads: IdleThreads,
 }
 
 impl Board {
@@ -225,17 +228,22 @@ impl Board {
             reset: RESET_CONTROL,
         };
         let seat = vm.is_none().then(|| Arc::new(Seat::new(config.acpi.then_some(acpi_ports))));
-        // Where no guest code runs, a scripted guest is what listens.
-        let sci = SharedIrqLine::new(match &seat {
-            Some(seat) => seat.clone(),
-            None => line(SCI_IRQ),
-        });
-        let gpe = Arc::new(Gpe::new(gpe_len, sci.input()));
+        let isa_irqs: Vec<_> = (0..ISA_IRQS)
+            .map(|irq| {
+                SharedIrqLine::new(match &seat {
+                    // Where no guest code runs, a scripted guest is what listens.
+                    Some(seat) if irq == SCI_IRQ => seat.clone(),
+                    _ => line(irq.into()),
+                })
+            })
+            .collect();
+        let irq = |irq: u8| isa_irqs[usize::from(irq)].input();
+        let gpe = Arc::new(Gpe::new(gpe_len, irq(SCI_IRQ)));
         let (clock, timers) = (Arc::new(GuestClock::default()), Timers::default());
         let pm = config
             .acpi
-            .then(|| PowerManagement::new(clock.clone(), sci.input(), &timers, config.events.clone()));
-        let rtc = Rtc::new(config.rtc, clock.clone(), line(RTC_IRQ), &timers, config.events.clone());
+            .then(|| PowerManagement::new(clock.clone(), irq(SCI_IRQ), &timers, config.events.clone()));
+        let rtc = Rtc::new(config.rtc, clock.clone(), irq(RTC_IRQ), &timers, config.events.clone());
         cmos::set_memory(&rtc, config.chipset.ram_layout(config.ram.size, config.ram.max_below_4g));
         cmos::set_boot_order(&rtc, config.boot_once.unwrap_or(config.boot_order));
         let slots = config.apic_ids.iter().map(|id| SlotInit { arch_id: u64::from(*id), present: false });
@@ -244,15 +252,6 @@ impl Board {
             gpe.clone(),
             config.events.clone(),
         ));
-        // COM1 and COM3 share a line, and so do COM2 and COM4.
-        let serial_lines = COM_PORTS.map(|port| (port.irq, SharedIrqLine::new(line(port.irq.into()))));
-        let mut numbers = 0..;
-        let serials = config.consoles.map(|console| {
-            let port = COM_PORTS[numbers.next().unwrap_or(0)];
-            let shared = serial_lines.iter().find(|(irq, _)| *irq == port.irq);
-            let line = shared.map_or_else(|| line(port.irq.into()), |(_, line)| line.input());
-            console.map(|console| Arc::new(SerialPort::new(console, line, config.on_console_room.clone())))
-        });
         let port92 = Arc::new(Port92::new(config.events.clone()));
         let i8042 = I8042::new(config.events.clone());
         let reset_control = Arc::new(ResetControl::new(kept, config.events.clone()));
@@ -280,11 +279,6 @@ impl Board {
         }
         insert("port92", 0x92, 1, port92.clone())?;
         insert("reset-control", RESET_CONTROL, 1, reset_control.clone())?;
-        for (serial, place) in serials.iter().zip(COM_PORTS) {
-            if let Some(serial) = serial {
-                insert("serial", place.base.into(), SERIAL_LEN, serial.clone())?;
-            }
-        }
         let pio = Arc::new(pio);
         if let Some(vm) = &vm {
             vm.attach(VmBuses { pio: pio.clone(), mmio: Arc::new(IoBus::mmio()), events: config.events })?;
@@ -297,16 +291,17 @@ impl Board {
             gpe,
             clock,
             _timers: timers,
+            isa_irqs,
             pm,
             rtc,
             boot_order: config.boot_order,
-            serials,
             port92,
             i8042,
             reset_control,
             kernel,
             memory: guest_memory,
             reset_error: Mutex::new(None),
+            idle_threads: IdleThreads::default(),
         })
     }
 
@@ -338,6 +333,43 @@ impl Board {
     /// The real-time clock.
     pub fn rtc(&self) -> &Rtc {
         &self.rtc
+    }
+
+    /// Power management, where there is any.
+    pub fn pm(&self) -> Option<&Arc<PowerManagement>> {
+        self.pm.as_ref()
+    }
+
+    /// The general-purpose events.
+    pub fn gpe(&self) -> &Gpe {
+        &self.gpe
+    }
+
+    /// The keyboard controller; whether it is on the bus is the configuration's.
+    pub fn i8042(&self) -> &I8042 {
+        &self.i8042
+    }
+
+    /// System control port A.
+    pub fn port92(&self) -> &Port92 {
+        &self.port92
+    }
+
+    /// The chipset's reset control register.
+    pub fn reset_control(&self) -> &ResetControl {
+        &self.reset_control
+    }
+
+    /// One more device's input to an interrupt of the ISA bus; none beyond [`ISA_IRQS`].
+    pub fn isa_irq(&self, irq: u8) -> Option<Arc<dyn IrqLine>> {
+        Some(self.isa_irqs.get(usize::from(irq))?.input())
+    }
+
+    /// Says what the guest is told of COM1 and so on: of the port of that index, from the next load of the kernel on.
+    pub fn show_serial(&self, index: usize, port: Option<ComPort>) {
+        if let Some(kernel) = &self.kernel {
+            kernel.show_serial(index, port);
+        }
     }
 
     /// Presses the power button. A guest that listens for it begins to shut down.
@@ -376,11 +408,6 @@ impl Board {
         self.rtc.clock_changed();
     }
 
-    /// COM1 to COM4, those that there are.
-    pub fn serials(&self) -> &[Option<Arc<SerialPort>>; COM_PORTS.len()] {
-        &self.serials
-    }
-
     /// Stops the vCPUs for a reset of the machine; whether they ran is for [`end_reset`](Self::end_reset).
     ///
     /// # Errors
@@ -394,18 +421,10 @@ impl Board {
         Ok(was_running)
     }
 
-    /// Brings everything but the vCPUs to its power-on state. CPUs stay plugged.
-    pub fn reset_hardware(&self) {
-        self.gpe.reset();
-        if let Some(pm) = &self.pm {
-            pm.reset();
-        }
-        self.rtc.reset();
+    /// Resets what is no device: what firmware is told to boot from, the chips inside KVM, the kernel in memory. The devices
+    /// on the board reset themselves.
+    pub fn reset_rest(&self) {
         cmos::set_boot_order(&self.rtc, self.boot_order);
-        self.port92.reset();
-        self.i8042.reset();
-        self.reset_control.reset();
-        self.serials.iter().flatten().for_each(|serial| serial.reset());
         if let Some(vm) = &self.vm {
             self.note_reset(vm.reset_chips().map_err(BoardError::from));
         }
@@ -478,9 +497,17 @@ impl Board {
         Ok(())
     }
 
-    /// Linux's id of a CPU's thread; none where it has no thread.
-    pub fn thread_id(&self, apic_id: u32) -> Option<u32> {
-        self.vm.as_ref()?.vcpu(crate::kvm::VcpuId(apic_id))?.tid()
+    /// Takes away what a CPU has beside its vCPU.
+    pub fn end_idle_thread(&self, apic_id: u32) {
+        self.idle_threads.end(apic_id);
+    }
+
+    /// Linux's id of the thread of the CPU in a slot; none where it has no thread.
+    pub fn thread_id(&self, apic_id: u32, slot: usize) -> Option<u32> {
+        match &self.vm {
+            Some(vm) => vm.vcpu(crate::kvm::VcpuId(apic_id))?.tid(),
+            None => self.idle_threads.id(apic_id, slot),
+        }
     }
 }
 

@@ -393,6 +393,7 @@ impl HotplugHandler for PcMachine {
         if let Some(vm) = plug.board.vm() {
             vm.unplug(crate::kvm::VcpuId(apic_id)).map_err(Error::new)?;
         }
+        plug.board.end_idle_thread(apic_id);
         let number = u32::try_from(slot).unwrap_or(u32::MAX);
         if plug.board.cpu_hotplug().status(number).is_some_and(|status| status.present) {
             plug.board.cpu_hotplug().withdraw(number).map_err(Error::new)?;

@@ -36,8 +36,8 @@ impl Party {
         let reported: Arc<Mutex<Vec<VmEvent>>> = Arc::default();
         let sink = reported.clone();
         let connections = Connections {
-            consoles: Default::default(),
-            on_console_room: Arc::new(|| ()),
+            serials: Default::default(),
+            backends: Default::default(),
             events: Arc::new(move |event| sink.lock().unwrap().push(event)),
         };
         let maxcpus = smp.strip_prefix("1,maxcpus=").unwrap().parse().unwrap();

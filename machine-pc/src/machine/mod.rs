@@ -17,6 +17,7 @@ pub mod boot_configuration;
 pub mod cpu_plug;
 #[cfg(test)]
 mod hotplug_dialogue;
+mod idle_threads;
 pub mod pc;
 pub mod possible_cpus;
 pub mod reset;

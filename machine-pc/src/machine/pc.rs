@@ -4,11 +4,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use qom::{
-    ClassInit, Field, HotplugHandler, Instance, OnOffAuto, Property, PropertyError, PropertyValue, Size,
-    TypeInfo,
+    ClassInit, Field, HotplugHandler, Instance, Link, OnOffAuto, Property, PropertyError, PropertyValue,
+    Size, TypeInfo,
 };
 use qom_derive::Object;
-use serde_json::{Value, json};
 use vm_memory::MmapRegion;
 
 use super::absent;
@@ -18,8 +17,8 @@ use super::reset::MachineReset;
 use super::vcpu_lives::LifeWatcher;
 use super::versions::{PC_VERSIONS, PcVersion, compat_properties};
 use super::{Chipset, Machine, MachineClass, SmpRules, TYPE_SUFFIX};
+use crate::devices::backends::Backends;
 use crate::numa::Completed;
-use crate::rtc::calendar::CivilTime;
 
 /// The state of all PCs.
 #[derive(Debug, Object)]
@@ -42,6 +41,8 @@ pub struct PcMachine {
     possible_cpus: OnceLock<PossibleCpus>,
     board: OnceLock<Arc<Board>>,
     reset: OnceLock<MachineReset>,
+    backends: OnceLock<Arc<Backends>>,
+    clock: Link,
     numa: OnceLock<Completed>,
     /// Keeps the objects that it is from being removed.
     memory: OnceLock<Vec<Arc<MmapRegion>>>,
@@ -66,6 +67,8 @@ pub struct PcParts {
     pub board: Arc<Board>,
     /// What is reset with it.
     pub reset: MachineReset,
+    /// The chardevs that its devices can be connected to.
+    pub backends: Arc<Backends>,
 }
 
 /// The highest that RAM below 4 GiB can reach.
@@ -153,12 +156,9 @@ impl PcMachine {
     pub fn build(&self, parts: PcParts) {
         let _ = self.numa.set(parts.numa);
         let _ = self.memory.set(parts.memory);
-        let has_clock = self.board.set(parts.board).is_ok();
+        let _ = self.board.set(parts.board);
         let _ = self.reset.set(parts.reset);
-        if has_clock {
-            let this: &dyn qom::Object = self;
-            let _ = this.add_property(rtc_time());
-        }
+        let _ = self.backends.set(parts.backends);
     }
 
     /// Its NUMA nodes; none before it is built.
@@ -219,27 +219,31 @@ impl PcMachine {
         board.end_reset(was_running)
     }
 
+    /// The chardevs that its devices can be connected to; none before it is built.
+    pub fn backends(&self) -> Option<&Arc<Backends>> {
+        self.backends.get()
+    }
+
+    /// Says which device its real-time clock is, and shows the clock's time as its own.
+    ///
+    /// # Errors
+    /// It shows one already.
+    pub fn set_clock(&self, clock: &Arc<dyn qom::Object>) -> Result<(), qom::Error> {
+        let this: &dyn qom::Object = self;
+        this.add_property(Property::alias("rtc-time", clock, "date")?)?;
+        self.clock.set(Some(clock));
+        Ok(())
+    }
+
+    /// Its real-time clock, as a device; none before it is built.
+    pub fn clock(&self) -> Option<Arc<dyn qom::Object>> {
+        self.clock.get()
+    }
+
     /// Its hardware; none before it is built.
     pub fn board(&self) -> Option<&Arc<Board>> {
         self.board.get()
     }
-}
-
-/// The date and time that the real-time clock shows, in the form of C's `struct tm` (QEMU's property `date` of its clock).
-fn rtc_time() -> Property {
-    Property::new("rtc-time", "struct tm").description("What the real-time clock shows").get(|object| {
-        let board = object.downcast_ref::<PcMachine>().and_then(PcMachine::board);
-        let Some(board) = board else { return Ok(Value::Null) };
-        let time = CivilTime::from_seconds(board.rtc().time());
-        Ok(json!({
-            "tm_year": time.year - 1900,
-            "tm_mon": time.month - 1,
-            "tm_mday": time.day,
-            "tm_hour": time.hour,
-            "tm_min": time.minute,
-            "tm_sec": time.second,
-        }))
-    })
 }
 
 /// What sets a chipset's machines apart.

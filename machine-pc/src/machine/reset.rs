@@ -1,4 +1,4 @@
-//! What a reset of the machine resets: the devices on the main system bus, the hardware that is no device yet, the CPUs.
+//! What a reset of the machine resets: the devices on the main system bus and all below them, what is no device, the CPUs.
 //!
 //! All of it goes through the three phases of [`qom::reset`], from one container that hangs in no tree (as the
 //! reference's). The board stops its vCPUs before and lets them run after; nothing here does.
@@ -14,7 +14,7 @@ use target_i386::cpu::{Cpu, CpuRunner};
 
 use super::board::Board;
 
-/// Resets by a function what is no object with phases of its own: the board's ports and chips.
+/// Resets by a function what is no device: the chips inside KVM, all at once, the kernel in memory, and what firmware boots from.
 #[derive(Debug, Object)]
 #[object(name = "legacy-reset", interfaces(dyn Resettable))]
 pub struct LegacyReset {
@@ -35,10 +35,9 @@ impl Resettable for LegacyReset {
 
     fn reset_enter(&self, _: ResetType) {}
 
-    /// Interrupt lines fall here, so it is no work of the first phase.
     fn reset_hold(&self, _: ResetType) {
         if let Some(board) = self.board.get() {
-            board.reset_hardware();
+            board.reset_rest();
         }
     }
 
@@ -150,8 +149,8 @@ mod tests {
         let smp =
             SmpConfiguration { cpus: Some(cpus), maxcpus: Some(cpus + 1), ..SmpConfiguration::default() };
         let connections = Connections {
-            consoles: Default::default(),
-            on_console_room: Arc::new(|| ()),
+            serials: Default::default(),
+            backends: Default::default(),
             events: Arc::new(|_| ()),
         };
         let spec = MachineSpec { smp, ..MachineSpec::default() };

@@ -4,9 +4,8 @@
 //! that does something otherwise writes down here what the machines before it did: as a property with the old value
 //! (*compat property*), which is set on every new object of a type, weaker than anything that a user says.
 //!
-//! The table forbids a property of a type that the program does not have. So what the reference's table says of devices
-//! (disks, networks, PCI, `ICH9-LPC`, `PIIX4_PM`, migration) is not here: it would be a promise about nothing. No type that
-//! there is besides the CPUs has any entry there.
+//! The table forbids a property that the program does not have. So what the reference's table says of other devices
+//! (disks, networks, PCI) and of migration is not here: it would be a promise about nothing.
 //!
 //! Which model version a CPU name without one means is the same for all of these machines: version 1.
 //!
@@ -99,7 +98,7 @@ pub const PC_VERSIONS: [PcVersion; 18] = [
     PcVersion { version: "8.2", ..WITH_1024_CPUS },
     PcVersion { version: "8.1", deprecated: true, broken_32bit_mem_addr_check: true, ..WITH_1024_CPUS },
     PcVersion { version: "8.0", ..DEPRECATED },
-    PcVersion { version: "7.2", ..DEPRECATED },
+    PcVersion { version: "7.2", compat: &[property("ICH9-LPC", "noreboot", "true")], ..DEPRECATED },
     PcVersion { version: "7.1", ..DEPRECATED },
     PcVersion { version: "7.0", ..DEPRECATED },
     PcVersion { version: "6.2", ..DEPRECATED },

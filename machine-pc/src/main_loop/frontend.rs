@@ -17,7 +17,7 @@ const WAITING_BYTES: usize = 4096;
 /// One user of a chardev. Monitors have a session while somebody is connected.
 pub(super) enum Frontend {
     Qmp { pretty: bool, session: Option<Box<Session>> },
-    Hmp { echo: Echo, session: Option<HmpSession> },
+    Hmp { echo: Echo, session: Option<Box<HmpSession>> },
     Console { buffer: Arc<ConsoleBuffer>, input: ConsoleInput, waiting: Vec<u8>, output: Vec<u8> },
 }
 
@@ -57,7 +57,7 @@ impl Frontend {
     pub(super) fn opened(&mut self) {
         match self {
             Self::Qmp { pretty, session } => *session = Some(Box::new(Session::new(*pretty))),
-            Self::Hmp { echo, session } => *session = Some(HmpSession::new(*echo)),
+            Self::Hmp { echo, session } => *session = Some(Box::new(HmpSession::new(*echo))),
             Self::Console { .. } => {}
         }
     }
@@ -114,7 +114,7 @@ impl Frontend {
     pub(super) fn output(&self) -> &[u8] {
         match self {
             Self::Qmp { session, .. } => session.as_ref().map_or(&[], |session| session.output()),
-            Self::Hmp { session, .. } => session.as_ref().map_or(&[], HmpSession::output),
+            Self::Hmp { session, .. } => session.as_ref().map_or(&[], |session| session.output()),
             Self::Console { output, .. } => output,
         }
     }

@@ -3,8 +3,7 @@
 //! With one frontend, bytes go straight between it and the backend. Where several share a chardev, output goes
 //! through a [`Mixer`], and a key begins a command to the chardev itself.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
@@ -21,7 +20,7 @@ use super::frontend::Frontend;
 use super::mixer::Mixer;
 use crate::chardev::object::Connection;
 use crate::chardev::spec::{ChardevBackend, ChardevSpec};
-use crate::chardev::{Endpoint, Keyboard, OpenError, Ring, Stream, open, open_log};
+use crate::chardev::{Endpoint, Keyboard, LogFile, OpenError, Ring, Stream, open};
 
 /// A chardev with its backend and frontends.
 #[derive(Debug)]
@@ -36,7 +35,7 @@ pub(super) struct Port {
     first_token: usize,
     frontends: Vec<Frontend>,
     focus: usize,
-    log: Option<File>,
+    log: Option<LogFile>,
     /// Something happened.
     due: bool,
     acceptable: bool,
@@ -77,7 +76,7 @@ impl Port {
     ) -> Result<Self, OpenError> {
         let log = match &spec.logfile {
             None => None,
-            Some(log) => Some(open_log(log)?),
+            Some(log) => Some(LogFile::open(log)?),
         };
         let waits = matches!(&spec.backend, ChardevBackend::Socket(socket) if socket.server && socket.wait);
         let mut port = Self {
@@ -544,7 +543,7 @@ impl Port {
             match written {
                 Ok(count) => {
                     if let Some(log) = &mut self.log
-                        && let Err(error) = log.write_all(&output[..count])
+                        && let Err(error) = log.write(&output[..count])
                     {
                         tracing::warn!("chardev '{}': log file: {error}", self.spec.id);
                         self.log = None;

@@ -28,7 +28,7 @@ pub const RTC_BASE: u64 = 0x70;
 /// Length in bytes of the range.
 pub const RTC_LEN: u64 = 2;
 /// The interrupt.
-pub const RTC_IRQ: u32 = 8;
+pub const RTC_IRQ: u8 = 8;
 
 /// What the clock shows at first (`-rtc base=`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -37,8 +37,6 @@ pub const COM_PORTS: [ComPort; 4] = [
     ComPort { name: "COM3", base: 0x3e8, irq: 4 },
     ComPort { name: "COM4", base: 0x2e8, irq: 3 },
 ];
-/// What each serial port of a board writes to; none for those that are not there.
-pub type Consoles = [Option<Box<dyn Write + Send>>; COM_PORTS.len()];
 /// Length in bytes of a serial port's range.
 pub const SERIAL_LEN: u64 = 8;
 

@@ -41,6 +41,7 @@ pub struct Property {
     pub(crate) settable_after_realize: bool,
     pub(crate) internal: bool,
     pub(crate) deprecated: Option<Cow<'static, str>>,
+    of_part: bool,
     members: Vec<&'static str>,
     get: Option<Getter>,
     set: Option<Setter>,
@@ -72,6 +73,7 @@ impl Property {
             settable_after_realize: false,
             internal: false,
             deprecated: None,
+            of_part: false,
             members: Vec::new(),
             get: None,
             set: None,
@@ -154,6 +156,13 @@ impl Property {
         self
     }
 
+    /// It is a part's and only passed on by the object: pictures of the devices leave it out.
+    #[must_use]
+    pub fn of_part(mut self) -> Self {
+        self.of_part = true;
+        self
+    }
+
     /// Users who set it are warned, with the reason or what to use instead.
     #[must_use]
     pub fn deprecated(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
@@ -177,6 +186,12 @@ impl Property {
     #[must_use]
     pub fn description_text(&self) -> Option<&str> {
         self.description.as_deref()
+    }
+
+    /// Whether it is a part's that the object passes on.
+    #[must_use]
+    pub fn is_of_part(&self) -> bool {
+        self.of_part
     }
 
     /// Whether it is hidden from users.

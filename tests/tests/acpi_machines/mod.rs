@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use machine_pc::acpi::{AcpiCpu, AcpiDescription, OemIds, tables};
 use machine_pc::machine::Chipset;
 use machine_pc::memory::RamLayout;
+use machine_pc::serial::COM_PORTS;
 
 /// Whether ACPICA's tools are there. Says aloud that a test is skipped where they are not.
 pub(crate) fn acpica_or_skip(test: &str) -> bool {
@@ -55,7 +56,7 @@ impl Machine {
                 ram: RamLayout { below_4g: 1 << 30, above_4g: 0 },
                 cpu_hotplug: Some(if self.chipset == Chipset::Q35 { 0xcd8 } else { 0xaf00 }),
                 i8042: true,
-                serials: [true, false, false, false],
+                serials: [Some(COM_PORTS[0]), None, None, None],
                 oem: OemIds::default(),
             },
             AT,

@@ -55,8 +55,6 @@ fn dialogue(chipset: Chipset) -> String {
         boot_order: BootOrder::read(DEFAULT_BOOT_ORDER).unwrap(),
         boot_once: None,
         apic_ids: (0..4).collect(),
-        consoles: Default::default(),
-        on_console_room: Arc::new(|| ()),
         events: Arc::new(|_| ()),
     })
     .unwrap();
