@@ -415,7 +415,7 @@ pub fn prepare_machine(qom: &Arc<Qom>, spec: MachineSpec) -> Result<PreparedMach
     let mut wrong = None;
     if let Some(machine) = object.downcast_ref::<Machine>() {
         (ram.dump, ram.merge) = (machine.dump_guest_core(), machine.mem_merge());
-        advise_memory(qom, machine)?;
+        advise_memory(qom, machine, topology.cpus())?;
         if let Some(backend) = ram_backend(qom, machine)? {
             ram.size = backend.size() as u64;
             ram.backends = vec![backend];
@@ -468,15 +468,19 @@ fn cpu_without_board(qom: &Qom, cpu_type: &str, machine: String) -> StartError {
     realize().err().unwrap_or(StartError::NoCpus(machine))
 }
 
-/// Whether memory is dumped and merged: where the user says nothing of one in `/objects`, the machine says it, of those that
-/// are there and of those to come.
-fn advise_memory(qom: &Qom, machine: &Machine) -> Result<(), StartError> {
-    for (name, on) in [("dump", machine.dump_guest_core()), ("merge", machine.mem_merge())] {
-        let value = if on { "on" } else { "off" };
-        qom.add_global(GlobalProperty::new(MemoryBackend::TYPE_NAME, name, value, Origin::MachineCompat));
+/// Whether memory is dumped and merged, and by how many threads it is touched: where the user says nothing of one in `/objects`,
+/// the machine says it, of those that are there and of those to come.
+fn advise_memory(qom: &Qom, machine: &Machine, cpus: u32) -> Result<(), StartError> {
+    let switch = |on: bool| (if on { "on" } else { "off" }.to_owned(), Value::from(on));
+    for (name, (text, value)) in [
+        ("dump", switch(machine.dump_guest_core())),
+        ("merge", switch(machine.mem_merge())),
+        ("prealloc-threads", (cpus.to_string(), cpus.into())),
+    ] {
+        qom.add_global(GlobalProperty::new(MemoryBackend::TYPE_NAME, name, &text, Origin::MachineCompat));
         for (_, object) in qom.container("/objects")?.core().children() {
             if object.class().is_a(MemoryBackend::TYPE_NAME) && object.origin_of(name) == Origin::Default {
-                object.set(name, &Input::Json(&on.into()), Origin::Machine)?;
+                object.set(name, &Input::Json(&value), Origin::Machine)?;
             }
         }
     }

@@ -169,8 +169,7 @@ impl Session {
             self.dropped_events += 1;
             return;
         }
-        self.output.extend_from_slice(event.text(self.pretty).as_bytes());
-        self.end_line();
+        push_lines(&mut self.output, event.text(self.pretty).as_bytes());
     }
 
     /// Events that were dropped because the client does not read.
@@ -179,23 +178,8 @@ impl Session {
         self.dropped_events
     }
 
-    fn end_line(&mut self) {
-        self.output.extend_from_slice(b"\r\n");
-    }
-
     fn finish_reply(&mut self) {
-        let text = self.reply.text();
-        if text.contains(&b'\n') {
-            // Only pretty text has line feeds; strings have them escaped.
-            for line in text.split_inclusive(|&byte| byte == b'\n') {
-                let (body, end) = line.strip_suffix(b"\n").map_or((line, &b""[..]), |body| (body, b"\r\n"));
-                self.output.extend_from_slice(body);
-                self.output.extend_from_slice(end);
-            }
-        } else {
-            self.output.extend_from_slice(text);
-        }
-        self.end_line();
+        push_lines(&mut self.output, self.reply.text());
         self.reply.clear(KEPT_BYTES);
     }
 
@@ -260,6 +244,21 @@ impl Session {
         self.negotiated = true;
         Ok(())
     }
+}
+
+/// Appends a message with the protocol's ends of lines.
+fn push_lines(output: &mut Vec<u8>, text: &[u8]) {
+    if text.contains(&b'\n') {
+        // Only pretty text has line feeds; strings have them escaped.
+        for line in text.split_inclusive(|&byte| byte == b'\n') {
+            let (body, end) = line.strip_suffix(b"\n").map_or((line, &b""[..]), |body| (body, b"\r\n"));
+            output.extend_from_slice(body);
+            output.extend_from_slice(end);
+        }
+    } else {
+        output.extend_from_slice(text);
+    }
+    output.extend_from_slice(b"\r\n");
 }
 
 fn find(context: &Context, name: &str) -> Result<crate::CommandEntry, Error> {

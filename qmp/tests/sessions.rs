@@ -93,6 +93,21 @@ fn the_greeting_has_the_references_form() {
     assert!(pretty.output().ends_with(b"}\r\n}\r\n"));
 }
 
+/// Every line of a pretty session ends as the protocol's lines do, those within events too.
+#[test]
+fn a_pretty_session_has_one_end_of_line() {
+    let mut context = context();
+    let mut session = Session::new(true);
+    session.feed(
+        format!("{PLAIN}{{'execute': 'x-fail', 'id': {{'a': []}}}}").as_bytes(),
+        &mut context,
+        &mut Vec::new(),
+    );
+    let text = String::from_utf8(session.output().to_vec()).unwrap();
+    assert!(text.contains("    \"event\": \"X_HAPPENED\"\r\n}\r\n"), "{text}");
+    assert_eq!(text.matches('\n').count(), text.matches("\r\n").count(), "{text:?}");
+}
+
 #[test]
 fn out_of_band_requests_overtake() {
     let mut context = context();

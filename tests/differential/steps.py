@@ -105,7 +105,10 @@ class Steps:
                 return rng.choice(IDS)
             if name == "name":
                 return rng.choice(MODELS)
-            if name in ("out", "in", "logfile", "dirname", "filename", "mem-path"):
+            if name in ("logfile", "in"):
+                # Of several mistakes either may be told.
+                return "/dev/null"
+            if name in ("out", "dirname", "filename", "mem-path"):
                 # Nothing is to be made outside: what is opened is there, or cannot be made.
                 return rng.choice(["/dev/null", "/nothing/here", ""])
             if name == "command-line":
@@ -180,6 +183,8 @@ class Steps:
         """Arguments of a command."""
         if command == "human-monitor-command":
             tree = {"command-line": rng.choice(HUMAN)}
+            if rng.random() < 0.2:
+                tree["cpu-index"] = rng.choice([0, 0, 1, 5, -1, "0", None])
             return tree
         special = {"device_add": self.device_add, "object-add": self.object_add, "chardev-add": self.chardev_add}.get(command)
         if special and (command == "object-add" or rng.random() < 0.85):

@@ -12,13 +12,16 @@ fn unescape(literal: &str) -> String {
 }
 
 /// Sends the requests of a transcript over the program's QMP socket and holds every reply against the recorded one, byte for byte.
-/// Paths that begin as `recorded_at` are those of `files` now. Returns how many replies there were.
+/// Paths that begin as `recorded_at` are those of `files` now; there are none if that is empty. Returns how many replies there were.
 ///
 /// # Panics
 /// If any reply differs, with all that do.
 #[must_use]
 pub fn replay(transcript: &str, program: &Program, recorded_at: &str, files: &str) -> usize {
-    let here = |text: &str| text.replace(recorded_at, files);
+    let here = |text: &str| match recorded_at {
+        "" => text.to_owned(),
+        recorded_at => text.replace(recorded_at, files),
+    };
     let mut writer = UnixStream::connect(program.socket()).unwrap_or_else(|error| panic!("connect: {error}"));
     let _ = writer.set_read_timeout(Some(PATIENCE));
     let reader = writer.try_clone().unwrap_or_else(|error| panic!("clone: {error}"));

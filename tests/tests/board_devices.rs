@@ -365,3 +365,51 @@ fn lists_show_them() {
     let expected = "isa-serial options:\n  baudbase=<uint32>      -  (default: 115200)\n  chardev=<str>          - ID of a chardev to use as a backend\n  index=<uint32>         -  (default: 4294967295)\n  iobase=<uint32>        -  (default: 4294967295)\n  irq=<uint32>           -  (default: 4294967295)\n  wakeup=<bool>          - on/off (default: off)\n";
     assert_eq!(run(&["-device", "isa-serial,help"]).stdout, expected);
 }
+
+/// `-debugcon` is that device with an ID of its own. The texts are the reference's.
+#[test]
+fn a_debug_console_has_an_option() {
+    let common = ["-accel", "tcg", "-display", "none"];
+    let words = ["-debugcon", "null", "-serial", "none", "-monitor", "stdio"];
+    let finished = run_with_input(&[&common[..], &words].concat(), "info qtree\ninfo chardev\nquit\n");
+    assert_eq!(finished.status, Some(0), "{}", finished.stderr);
+    let lines: Vec<&str> = finished.stdout.lines().map(str::trim).collect();
+    let expected = [
+        "dev: isa-debugcon, id \"debugcon\"",
+        "iobase = 233 (0xe9)",
+        "chardev = \"debugcon\"",
+        "readback = 233 (0xe9)",
+    ];
+    assert!(lines.windows(expected.len()).any(|window| window == expected), "{}", finished.stdout);
+    // A chardev of another name, which the reference does not take.
+    let words = ["-chardev", "null,id=c", "-debugcon", "chardev:c", "-monitor", "stdio"];
+    let finished = run_with_input(&[&common[..], &words].concat(), "info qtree\nquit\n");
+    assert!(finished.stdout.contains("chardev = \"c\"\r\n"), "{finished:?}");
+    for (words, why) in [
+        (
+            &["-debugcon", "none"][..],
+            "'none' is not a valid char driver\nPROGRAM: -debugcon none: invalid character backend 'none'",
+        ),
+        (&["-debugcon", "chardev:x"], "invalid character backend 'chardev:x'"),
+        (
+            &["-debugcon", "file:/nonexistent/x"],
+            "Could not open '/nonexistent/x': No such file or directory\n\
+             PROGRAM: -debugcon file:/nonexistent/x: invalid character backend 'file:/nonexistent/x'",
+        ),
+        (
+            &["-debugcon", "null", "-chardev", "null,id=debugcon"],
+            "Duplicate ID 'debugcon' for chardev\nPROGRAM: -debugcon null: invalid character backend 'null'",
+        ),
+        (
+            &["-debugcon", "null", "-chardev", "null,id=c", "-device", "isa-debugcon,id=debugcon,chardev=c"],
+            "already have a debugcon device",
+        ),
+        (&["-debugcon", "null", "-M", "none"], "No 'ISA' bus found for device 'isa-debugcon'"),
+    ] {
+        let finished = run(&[&common[..], words, &["-monitor", "none"]].concat());
+        assert_eq!(finished.status, Some(1), "{words:?}");
+        let expected = format!("PROGRAM: {} {}: {why}\n", words[0], words[1]);
+        let stderr = finished.stderr.replace("qom-system-x86_64", "PROGRAM");
+        assert_eq!(stderr, expected, "{words:?}");
+    }
+}

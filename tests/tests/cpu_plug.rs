@@ -153,3 +153,12 @@ fn every_cpu_has_a_thread_that_ends_with_it() {
     }
     assert_eq!(ids(&mut qmp), first[..2]);
 }
+
+/// Everything is checked before a device is there, in the reference's order and words.
+#[test]
+fn what_device_add_refuses() {
+    let machine = ["-M", "q35", "-accel", "tcg", "-nodefaults", "-smp", "1,maxcpus=4,sockets=4"];
+    let program = Program::start(&machine);
+    let replies = tests::replay(include_str!("../transcripts/device-add.txt"), &program, "", "");
+    assert!(replies > 45, "{replies}");
+}

@@ -116,3 +116,22 @@ fn answers_are_the_references_where_they_once_were_not() {
         "Invalid parameter type for 'backend.data.logtimestamp', expected: boolean"
     );
 }
+
+/// As in QEMU 11.1 a backend is touched by as many threads as the machine has CPUs at start, whichever of the two came first.
+#[test]
+fn memory_is_preallocated_by_as_many_threads_as_cpus() {
+    let early = ["-object", "memory-backend-ram,id=early,size=4096"];
+    for (machine, threads) in
+        [(&["-M", "pc", "-smp", "3,maxcpus=5"][..], 3), (&["-M", "q35"], 1), (&["-M", "none"], 1)]
+    {
+        let program = Program::start(&[machine, &["-accel", "qtest"], &early].concat());
+        let mut qmp = program.qmp();
+        let late = json!({"qom-type": "memory-backend-ram", "id": "late", "size": 4096});
+        assert_eq!(qmp.ok("object-add", &late), json!({}));
+        for id in ["early", "late"] {
+            let path = format!("/objects/{id}");
+            let figure = qmp.ok("qom-get", &json!({"path": path, "property": "prealloc-threads"}));
+            assert_eq!(figure, threads, "{machine:?} {id}");
+        }
+    }
+}

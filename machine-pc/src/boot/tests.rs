@@ -423,3 +423,22 @@ proptest! {
         prop_assert_eq!(of(E820::Ram) + of(E820::Acpi), ram.below_4g + ram.above_4g - 385 * 1024);
     }
 }
+
+/// A port that its device makes late is in the tables from the next load on, and one that goes is not.
+#[test]
+fn tables_show_the_serial_ports_of_the_moment() {
+    let layout = ram(64 * MIB);
+    let kernel = Kernel::new(bzimage()).unwrap();
+    let boot = DirectBoot::of(kernel, Initrd::default(), "", layout, Some(tables(layout))).unwrap();
+    let shown = || {
+        let (_, built) = boot.layout(&|_| true).unwrap();
+        let bytes = built.unwrap().tables;
+        [b"COM1", b"COM2"].map(|name| bytes.windows(4).any(|window| window == name))
+    };
+    assert_eq!(shown(), [true, false]);
+    boot.show_serial(1, Some(COM_PORTS[1]));
+    boot.show_serial(0, None);
+    assert_eq!(shown(), [false, true]);
+    boot.show_serial(4, Some(COM_PORTS[1]));
+    assert_eq!(shown(), [false, true]);
+}

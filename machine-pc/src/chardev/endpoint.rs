@@ -77,6 +77,13 @@ impl Stream {
         Some((socket.try_into().ok()?, peer?.try_into().ok()?))
     }
 
+    /// Ends a connection in both directions. What is not connected any more stays so.
+    pub(crate) fn shut_down(&self) {
+        if let Some(socket) = self.output.as_ref().filter(|_| self.one) {
+            let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+        }
+    }
+
     fn reader(&self) -> Option<&File> {
         if self.one { self.output.as_ref() } else { self.input.as_ref() }
     }
@@ -178,6 +185,15 @@ impl Listener {
             ListeningSocket::Unix(listener) => listener.as_raw_fd(),
             ListeningSocket::Tcp { listener, .. } => listener.as_raw_fd(),
         }
+    }
+
+    /// Says how many clients the kernel lets connect while there is one already; others are told to try again, or wait to connect.
+    pub(crate) fn limit_waiting(&self, count: i32) -> io::Result<()> {
+        match &self.socket {
+            ListeningSocket::Unix(listener) => rustix::net::listen(listener, count),
+            ListeningSocket::Tcp { listener, .. } => rustix::net::listen(listener, count),
+        }
+        .map_err(io::Error::from)
     }
 
     /// Lets [`accept`](Self::accept) wait for a client, or not.

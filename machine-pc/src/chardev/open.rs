@@ -102,6 +102,9 @@ fn reason(error: &io::Error) -> String {
     text.rsplit_once(" (os error ").map_or(text, |(text, _)| text).to_owned()
 }
 
+/// Length of a listening socket's queue; the reference's. The kernel lets one more client in than that.
+const WAITING_CLIENTS: i32 = 1;
+
 /// Opens a backend.
 pub(crate) fn open(backend: &ChardevBackend) -> Result<Endpoint, OpenError> {
     let stream = match backend {
@@ -201,6 +204,7 @@ fn listen(spec: &SocketSpec) -> Result<Endpoint, OpenError> {
         }
     };
     let listener = Listener { socket, telnet: spec.telnet };
+    listener.limit_waiting(WAITING_CLIENTS)?;
     listener.set_blocking(false)?;
     Ok(Endpoint::Listening { listener, file })
 }

@@ -141,7 +141,10 @@ impl Builder {
         self.machine.finish(&mut self.line)?;
         // QEMU comes to these once there is a machine.
         let network = self.network.take().map_or(Ok(()), Err);
-        let late = network.and_then(|()| self.finish_monitors()).and_then(|()| self.finish_serials());
+        let late = network
+            .and_then(|()| self.finish_monitors())
+            .and_then(|()| self.finish_serials())
+            .and_then(|()| self.finish_debug_consoles());
         if let Err(Failure(reports)) = late {
             self.line.late = reports;
             self.line.monitors.clear();
@@ -176,6 +179,7 @@ impl Builder {
             OptionId::Bios => line.bios = Some(argument.into()),
             OptionId::Chardev => self.chardev(argument, location)?,
             OptionId::Serial => self.serial(argument, location),
+            OptionId::Debugcon => self.debugcon(argument, location),
             OptionId::Monitor => {
                 self.monitor(argument, location, MonitorMode::Readline)?;
             }

@@ -30,6 +30,11 @@ impl Devices {
         self.help.take()
     }
 
+    /// Takes an ID; whether it was free.
+    pub(super) fn add_id(&mut self, id: &str) -> bool {
+        self.ids.insert(id.to_owned())
+    }
+
     /// Whether there is a device of that ID.
     pub(super) fn has_id(&self, id: &str) -> bool {
         self.ids.contains(id)
@@ -142,7 +147,7 @@ impl Builder {
         Ok(())
     }
 
-    fn add_device(
+    pub(super) fn add_device(
         &mut self,
         driver: Option<String>,
         id: Option<String>,

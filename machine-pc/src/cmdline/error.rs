@@ -252,6 +252,15 @@ pub enum ErrorKind {
         /// The ID.
         id: String,
     },
+    /// The argument of `-debugcon` is of no use.
+    #[error("invalid character backend '{text}'")]
+    InvalidBackend {
+        /// The argument.
+        text: String,
+    },
+    /// The ID of a debug console is taken.
+    #[error("already have a debugcon device")]
+    SecondDebugConsole,
     /// The argument of `-serial` is of no use.
     #[error("could not connect serial device to character backend '{text}'")]
     SerialBackend {

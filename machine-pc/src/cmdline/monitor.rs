@@ -16,7 +16,7 @@ use super::chardev::{self, CHARDEV_HELP, CHARDEV_OPTIONS, ChardevError};
 use super::defaults::stdio_conflict;
 use super::error::{ErrorKind, Failure};
 use super::help::parameter;
-use super::{ChardevPlace, Request, SerialSpec};
+use super::{ChardevPlace, DeviceProperties, Request, SerialSpec};
 use crate::chardev::spec::{ChardevBackend, ChardevSpec, MonitorMode, MonitorSpec};
 
 /// A character device that was described.
@@ -37,6 +37,9 @@ pub(super) struct MonitorOption {
     pub(super) location: Option<String>,
 }
 
+/// The ID of the device that `-debugcon` makes, and of its character device.
+const DEBUG_CONSOLE: &str = "debugcon";
+
 /// An option's argument and where it stands.
 #[derive(Debug)]
 struct Located {
@@ -51,6 +54,7 @@ pub(super) struct Monitors {
     chardev_ids: HashSet<String>,
     chardev_help: bool,
     serials: Vec<Located>,
+    debug_consoles: Vec<Located>,
     monitors: Vec<MonitorOption>,
     mons: Vec<(Opts, String)>,
     monitor_ids: HashSet<String>,
@@ -297,34 +301,68 @@ impl Builder {
     }
 
     fn serial_port(&mut self, index: usize, serial: &Located) -> Result<SerialSpec, Failure> {
-        let Located { text, location } = serial;
-        let useless = || ErrorKind::SerialBackend { text: text.clone() };
-        let because = |error: ErrorKind| Failure::at(location, error).therefore(useless());
-        if text == "none" {
+        if serial.text == "none" {
             return Ok(SerialSpec::None);
         }
-        if let Some(id) = text.strip_prefix("chardev:") {
-            if !self.line.chardevs.iter().any(|chardev| chardev.id == id) {
-                return Err(Failure::at(location, useless()));
+        let useless = ErrorKind::SerialBackend { text: serial.text.clone() };
+        self.short_chardev(format!("serial{index}"), serial, useless).map(SerialSpec::Chardev)
+    }
+
+    pub(super) fn debugcon(&mut self, argument: &str, location: &str) {
+        self.monitors
+            .debug_consoles
+            .push(Located { text: argument.to_owned(), location: location.to_owned() });
+    }
+
+    /// Judges debug consoles, and makes them devices.
+    pub(super) fn finish_debug_consoles(&mut self) -> Result<(), Failure> {
+        for console in std::mem::take(&mut self.monitors.debug_consoles) {
+            let useless = ErrorKind::InvalidBackend { text: console.text.clone() };
+            let chardev = self.short_chardev(DEBUG_CONSOLE.to_owned(), &console, useless)?;
+            if !self.devices.add_id(DEBUG_CONSOLE) {
+                return Err(Failure::at(&console.location, ErrorKind::SecondDebugConsole));
             }
-            return Ok(SerialSpec::Chardev(id.to_owned()));
+            let properties = DeviceProperties::Text(vec![("chardev".to_owned(), chardev)]);
+            let (driver, id) = ("isa-debugcon".to_owned(), DEBUG_CONSOLE.to_owned());
+            self.add_device(Some(driver), Some(id), properties, &console.location);
         }
-        let id = format!("serial{index}");
-        if !self.monitors.chardev_ids.insert(id.clone()) {
-            return Err(because(ErrorKind::DuplicateId { id, group: "chardev" }));
+        Ok(())
+    }
+
+    /// The character device that a short form means: the one that it names, or a new one of that ID. What is wrong with it
+    /// makes the option `useless`.
+    fn short_chardev(&mut self, id: String, option: &Located, useless: ErrorKind) -> Result<String, Failure> {
+        let Located { text, location } = option;
+        if let Some(id) = text.strip_prefix("chardev:") {
+            return if self.line.chardevs.iter().any(|chardev| chardev.id == id) {
+                Ok(id.to_owned())
+            } else {
+                Err(Failure::at(location, useless))
+            };
         }
-        let opts = chardev::short_form(text, true).map_err(|error| because(error.into()))?;
-        let opts = opts.ok_or_else(|| Failure::at(location, useless()))?;
-        let spec = chardev::from_opts(&id, &opts).map_err(|error| because(error.into()))?;
-        let consequence = Some(useless().to_string());
-        self.line.chardev_places.insert(id.clone(), ChardevPlace { location: location.clone(), consequence });
-        self.open(spec).map_err(because)?;
+        let consequence = Some(useless.to_string());
+        let opened = (|| {
+            if !self.monitors.chardev_ids.insert(id.clone()) {
+                return Err(ErrorKind::DuplicateId { id: id.clone(), group: "chardev" });
+            }
+            let Some(opts) = chardev::short_form(text, true)? else { return Ok(false) };
+            let spec = chardev::from_opts(&id, &opts)?;
+            let place = ChardevPlace { location: location.clone(), consequence };
+            self.line.chardev_places.insert(id.clone(), place);
+            self.open(spec)?;
+            Ok(true)
+        })();
+        match opened {
+            Ok(true) => {}
+            Ok(false) => return Err(Failure::at(location, useless)),
+            Err(error) => return Err(Failure::at(location, error).therefore(useless)),
+        }
         if text.starts_with("mon:") {
             let monitor =
                 MonitorOption { id: None, chardev: id.clone(), mode: MonitorMode::Readline, location: None };
             self.attach(monitor)?;
         }
-        Ok(SerialSpec::Chardev(id))
+        Ok(id)
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) enum OptionId {
     Uuid,
     Bios,
     Serial,
+    Debugcon,
     Parallel,
     Monitor,
     Mon,
@@ -297,6 +298,12 @@ pub(super) const SECTIONS: &[Section] = &[
                     "chardev:id, mon:dev (shared with a monitor)",
                 ],
             ),
+            with(
+                &["debugcon"],
+                "dev",
+                OptionId::Debugcon,
+                &["connect a debug console at port 0xe9 to a character device (as for -serial)"],
+            ),
             with(&["parallel"], "none", OptionId::Parallel, &["there is no parallel port"]),
             with(
                 &["monitor"],
@@ -452,7 +459,6 @@ pub(super) const REFUSED: &[(&str, bool, &str)] = &[
     ("acpitable", true, NO_FIRMWARE_DATA),
     ("blockdev", true, NO_DISKS),
     ("cdrom", true, NO_DISKS),
-    ("debugcon", true, NO_SUCH_DEVICE),
     ("dfilter", true, NO_TCG),
     ("drive", true, NO_DISKS),
     ("dtb", true, NO_DEVICE_TREE),

@@ -23,3 +23,4 @@ pub(crate) mod preconfig;
 mod qtree;
 pub(crate) mod registers;
 mod stats;
+mod yank;

@@ -105,3 +105,6 @@ fn need_board(device: &Obj<Device>) -> Result<Arc<Board>, qom::Error> {
 fn refused(text: impl std::fmt::Display) -> PropertyError {
     PropertyError::Refused(text.to_string())
 }
+
+#[cfg(test)]
+mod tests;

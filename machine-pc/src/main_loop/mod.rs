@@ -38,7 +38,9 @@ use qmp::hmp::Echo;
 use qmp::{Context, Event, RunControl, ShutdownCause};
 
 use crate::chardev::object::Connection;
-use crate::chardev::spec::{ChardevSpec, MonitorMode, MonitorSpec};
+use crate::chardev::spec::{
+    ChardevBackend, ChardevSpec, MonitorMode, MonitorSpec, SocketAddress, SocketSpec,
+};
 use crate::chardev::{ConsoleBuffer, ConsoleSink, OpenError};
 pub use descriptors::Descriptors;
 pub use escape_key::EscapeKey;
@@ -131,6 +133,14 @@ impl MainLoop {
                 }
             };
             port.attach(frontend);
+            if let ChardevBackend::Socket(SocketSpec {
+                address: SocketAddress::Tcp { host, port, .. }, ..
+            }) = port.backend()
+            {
+                crate::report::warning(format_args!(
+                    "monitor on TCP {host}:{port}: whoever can reach that address controls this machine"
+                ));
+            }
             // A client that is connected already (standard input, an inherited socket) is greeted at once, as in the reference:
             // it learns the version while the machine is being made.
             if matches!(spec.mode, MonitorMode::Control { .. }) {

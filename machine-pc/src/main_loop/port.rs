@@ -132,6 +132,13 @@ impl Port {
         &self.spec.id
     }
 
+    /// Ends the connection, which is then found out as if the other end had.
+    pub(super) fn shut_down(&self) {
+        if let Some(stream) = &self.stream {
+            stream.shut_down();
+        }
+    }
+
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }

@@ -25,6 +25,9 @@ enum Slot {
     Away {
         id: String,
         stdio: bool,
+        socket: bool,
+        /// Its connection is to be ended when it comes back.
+        yanked: bool,
         infos: Vec<ChardevInfo>,
     },
 }
@@ -86,6 +89,10 @@ pub enum RingError {
 
 fn is_stdio(backend: &ChardevBackend) -> bool {
     matches!(backend, ChardevBackend::Stdio { .. })
+}
+
+fn is_socket(backend: &ChardevBackend) -> bool {
+    matches!(backend, ChardevBackend::Socket(_))
 }
 
 impl Table {
@@ -167,7 +174,9 @@ impl Chardevs {
         match std::mem::replace(slot, Slot::Free) {
             Slot::Here(port) => {
                 let stdio = is_stdio(port.backend());
-                *slot = Slot::Away { id: port.id().to_owned(), stdio, infos: port.infos() };
+                let socket = is_socket(port.backend());
+                let id = port.id().to_owned();
+                *slot = Slot::Away { id, stdio, socket, yanked: false, infos: port.infos() };
                 Some(port)
             }
             other => {
@@ -179,7 +188,34 @@ impl Chardevs {
 
     /// Puts it back.
     pub(super) fn put(&self, at: usize, port: Box<Port>) {
-        self.0.borrow_mut().slots[at] = Slot::Here(port);
+        let slot = &mut self.0.borrow_mut().slots[at];
+        if let Slot::Away { yanked: true, .. } = slot {
+            port.shut_down();
+        }
+        *slot = Slot::Here(port);
+    }
+
+    /// The names of those that are sockets.
+    #[must_use]
+    pub fn sockets(&self) -> Vec<String> {
+        let socket = |slot: &Slot| match slot {
+            Slot::Here(port) if is_socket(port.backend()) => Some(port.id().to_owned()),
+            Slot::Away { id, socket: true, .. } => Some(id.clone()),
+            _ => None,
+        };
+        self.0.borrow().slots.iter().filter_map(socket).collect()
+    }
+
+    /// Ends the connection of a socket, if somebody is connected. Whoever uses it sees that the other end has gone; a server takes the next
+    /// client, and a client connects again if it was told to.
+    pub fn yank(&self, id: &str) {
+        let mut table = self.0.borrow_mut();
+        let Some(at) = table.place(id) else { return };
+        match &mut table.slots[at] {
+            Slot::Here(port) if is_socket(port.backend()) => port.shut_down(),
+            Slot::Away { socket: true, yanked, .. } => *yanked = true,
+            _ => {}
+        }
     }
 
     /// Opens one more. Returns where it tells whether it is connected.

@@ -40,6 +40,8 @@ pub struct Writer {
     depth: usize,
     /// Members of all objects that are being written, innermost last.
     members: Vec<Member>,
+    /// Room for an object that is brought into order.
+    unordered: Vec<u8>,
     /// The value written last was an absent optional.
     absent: bool,
 }
@@ -61,6 +63,8 @@ impl Writer {
     pub fn clear(&mut self, kept: usize) {
         self.text.clear();
         self.text.shrink_to(kept);
+        self.unordered.clear();
+        self.unordered.shrink_to(kept);
         self.members.clear();
         self.depth = 0;
     }
@@ -94,13 +98,13 @@ impl Writer {
     }
 
     fn separator(&mut self, first: bool) {
-        if !first {
-            self.text.push(b',');
-        }
         if self.pretty {
+            if !first {
+                self.text.push(b',');
+            }
             self.newline();
         } else if !first {
-            self.text.push(b' ');
+            self.text.extend_from_slice(b", ");
         }
     }
 
@@ -118,7 +122,19 @@ impl Writer {
     }
 
     fn string(&mut self, value: &str) {
+        let bytes = value.as_bytes();
+        self.text.reserve(bytes.len() + 2);
         self.text.push(b'"');
+        if bytes.iter().all(|byte| is_plain(*byte)) {
+            self.text.extend_from_slice(bytes);
+        } else {
+            self.escaped(value);
+        }
+        self.text.push(b'"');
+    }
+
+    /// The inside of a string that is not all plain.
+    fn escaped(&mut self, value: &str) {
         let bytes = value.as_bytes();
         let mut plain = 0;
         let mut escape = |text: &mut Vec<u8>, at: usize, length: usize, shown: &str| {
@@ -150,13 +166,10 @@ impl Writer {
             escape(&mut self.text, at, 1, short);
         }
         self.text.extend_from_slice(&bytes[plain..]);
-        self.text.push(b'"');
     }
 
-    fn integer(&mut self, value: impl Into<i128>) {
-        use std::io::Write;
-        // Writing to a Vec cannot fail.
-        let _ = write!(self.text, "{}", value.into());
+    fn integer(&mut self, value: impl itoa::Integer) {
+        self.text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
     fn float(&mut self, value: f64) -> Result<(), WriterError> {
@@ -174,7 +187,9 @@ impl Writer {
         if !members.windows(2).all(|pair| pair[0].bucket < pair[1].bucket) {
             let body = members[0].start;
             members.sort_by(|a, b| a.bucket.cmp(&b.bucket).then(b.start.cmp(&a.start)));
-            let unordered = self.text[body..].to_vec();
+            let mut unordered = std::mem::take(&mut self.unordered);
+            unordered.clear();
+            unordered.extend_from_slice(&self.text[body..]);
             self.text.truncate(body);
             for index in base..self.members.len() {
                 if index > base {
@@ -183,9 +198,15 @@ impl Writer {
                 let Member { start, end, .. } = self.members[index];
                 self.text.extend_from_slice(&unordered[start - body..end - body]);
             }
+            self.unordered = unordered;
         }
         self.members.truncate(base);
     }
+}
+
+/// Whether a byte of a string is written as it is.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 /// The compact text of a value.
