@@ -1,7 +1,7 @@
 //! What the tests of whole programs share: starting the program, talking to its monitors, reading its guest's console.
 //!
 //! There are two clients. [`Qmp`] is a few lines of its own over the socket, which read strictly and send any bytes: it
-//! shows what is on the wire. [`qmp::client::Client`] is the one that users have: it executes commands by their types.
+//! shows what is on the wire. [`Client`](::qmp::client::Client) is the one that users have: it executes commands by their types.
 
 mod program;
 mod qmp;

@@ -104,6 +104,26 @@ proptest! {
     }
 }
 
+/// Gives a target the inputs of a packed file (`fuzz/seeds.py`); how many there were.
+fn seeds(mut packed: &[u8], target: impl Fn(&[u8])) -> usize {
+    let mut count = 0;
+    while let Some((length, rest)) = packed.split_first_chunk() {
+        let (seed, rest) = rest.split_at(usize::from(u16::from_le_bytes(*length)));
+        target(seed);
+        (packed, count) = (rest, count + 1);
+    }
+    assert!(packed.is_empty());
+    count
+}
+
+/// What fuzzers found to go ways of their own through the code.
+#[test]
+fn seeds_of_the_fuzzers_are_answered() {
+    assert!(seeds(include_bytes!("../../fuzz/seeds/json.bin"), targets::json) > 100);
+    assert!(seeds(include_bytes!("../../fuzz/seeds/qmp.bin"), targets::qmp) > 100);
+    assert!(seeds(include_bytes!("../../fuzz/seeds/hmp.bin"), targets::hmp) > 100);
+}
+
 /// Every target has its program.
 #[test]
 fn targets_and_programs_are_the_same() {
