@@ -50,6 +50,7 @@ mod event;
 pub mod events;
 pub mod hmp;
 pub mod json;
+mod log_text;
 pub mod object;
 mod registry;
 mod run_control;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::json::{self, JsonError, Reader, Writer};
+use crate::log_text::Shown;
 use crate::schema::QapiType;
 use crate::version::{VERSION, VersionInfo};
 use crate::{Context, Error, Event};
@@ -179,11 +180,13 @@ impl Session {
     }
 
     fn finish_reply(&mut self) {
+        tracing::debug!(reply = %Shown::text(self.reply.text()));
         push_lines(&mut self.output, self.reply.text());
         self.reply.clear(KEPT_BYTES);
     }
 
     fn answer(&mut self, message: Value, context: &mut Context, emitted: &mut Vec<Event>) {
+        tracing::debug!(request = %Shown::value(&message));
         let Value::Object(mut members) = message else {
             self.reply.error(None, &Error::generic("QMP input must be a JSON object"));
             return self.finish_reply();

@@ -3,6 +3,7 @@
 mod libvirt_house;
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
 
 use libvirt_house::{Domain, House};
 use serde_json::{Value, json};
@@ -228,7 +229,8 @@ fn a_large_description_is_taken() {
                <numa><cell id='0' cpus='0-3' memory='32' unit='MiB'/><cell id='1' cpus='4-7' memory='32' unit='MiB'/></numa></cpu>";
     let more = "<iothreads>2</iothreads><memoryBacking><source type='file'/><access mode='shared'/></memoryBacking>\
                 <clock offset='utc'><timer name='rtc' tickpolicy='catchup'/><timer name='pit' tickpolicy='delay'/>\
-                <timer name='hpet' present='no'/></clock>";
+                <timer name='hpet' present='no'/></clock>\
+                <pm><suspend-to-mem enabled='no'/><suspend-to-disk enabled='no'/></pm>";
     for kind in kinds("a_large_description_is_taken, KVM") {
         house.create(&Domain { name: "large", kind, cpus: (2, 8), cpu, more, ..Domain::default() });
         let nodes = house.ok(&["qemu-monitor-command", "large", "--hmp", "info numa"]);
@@ -256,5 +258,52 @@ fn a_large_description_is_taken() {
             assert!(line.iter().any(|one| one.starts_with(option)), "{option}: {line:#?}");
         }
         let _ = house.ok(&["destroy", "large"]);
+    }
+}
+
+/// The guest's console on a pseudo-terminal and in a file, which libvirt's logger writes.
+#[test]
+fn a_console_is_a_terminal_or_a_file() {
+    if !kvm_or_skip("a_console_is_a_terminal_or_a_file") {
+        return;
+    }
+    let Some(house) = House::open_or_skip("a_console_is_a_terminal_or_a_file") else { return };
+    let devices = "<serial type='pty'><target type='isa-serial' port='0'/></serial><console type='pty'/>";
+    house.create(&Domain { name: "terminal", kind: "kvm", devices, ..Domain::default() });
+    let path = house.ok(&["ttyconsole", "terminal"]);
+    let mut terminal = std::fs::File::options().read(true).write(true).open(&path).expect("a terminal");
+    terminal.write_all(b"h").expect("it takes a key");
+    // The guest answers in lines.
+    let mut said = String::new();
+    let mut lines = BufReader::new(terminal);
+    while !said.contains("h help, r reset") {
+        assert!(lines.read_line(&mut said).expect("text") > 0, "{said}");
+    }
+    let serial = house.qmp(
+        "terminal",
+        &json!({"execute": "qom-get", "arguments": {"path": "/machine/peripheral/serial0", "property": "type"}}),
+    );
+    assert_eq!(serial, "isa-serial");
+
+    let file = house.file("console.log");
+    let devices =
+        format!("<serial type='file'><source path='{file}'/><target type='isa-serial' port='0'/></serial>");
+    house.create(&Domain {
+        name: "file",
+        kind: "kvm",
+        machine: "pc",
+        devices: &devices,
+        ..Domain::default()
+    });
+    let start = std::time::Instant::now();
+    while !std::fs::read_to_string(&file).is_ok_and(|text| text.contains("qom guest: cpu 0: up")) {
+        assert!(start.elapsed() < tests::PATIENCE, "the file has no console");
+    }
+    let line = house.command_line("file");
+    for option in ["-add-fd set=0,", "-chardev file,id=charserial0,path=/dev/fdset/0,append=on"] {
+        assert!(line.iter().any(|one| one.starts_with(option)), "{option}: {line:#?}");
+    }
+    for domain in ["terminal", "file"] {
+        let _ = house.ok(&["destroy", domain]);
     }
 }

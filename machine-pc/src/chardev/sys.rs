@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -32,7 +33,26 @@ pub(super) fn take_inherited(fd: i32) -> Option<OwnedFd> {
     is_inherited(fd).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// A new pseudo-terminal: the controlling end, which does not block, and the name of the other.
+/// Has a terminal pass on bytes as they are: no lines, no echo, no signals, no other ends of lines.
+fn make_raw(terminal: &File) -> io::Result<()> {
+    let mut mode = MaybeUninit::<libc::termios>::uninit();
+    // SAFETY: the descriptor is open, and the call writes one structure to the pointer if it succeeds.
+    if unsafe { libc::tcgetattr(terminal.as_raw_fd(), mode.as_mut_ptr()) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call above succeeded.
+    let mut mode = unsafe { mode.assume_init() };
+    // SAFETY: changes the structure that is pointed to, and nothing else.
+    unsafe { libc::cfmakeraw(&raw mut mode) };
+    // SAFETY: the descriptor is open, and the call reads one structure from the pointer.
+    if unsafe { libc::tcsetattr(terminal.as_raw_fd(), libc::TCSANOW, &raw const mode) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// A new pseudo-terminal that passes on bytes as they are: the controlling end, which does not block, and the name of the other. With the
+/// usual mode of a terminal a guest would be told what it says itself.
 pub(super) fn open_pty() -> io::Result<(File, PathBuf)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
@@ -47,10 +67,8 @@ pub(super) fn open_pty() -> io::Result<(File, PathBuf)> {
     if unsafe { libc::ioctl(control.as_raw_fd(), libc::TIOCGPTN, &raw mut number) } < 0 {
         return Err(io::Error::last_os_error());
     }
-    // Nothing of what is written here comes back as if somebody had typed it.
-    let mut mode = rustix::termios::tcgetattr(&control)?;
-    mode.make_raw();
-    rustix::termios::tcsetattr(&control, rustix::termios::OptionalActions::Now, &mode)?;
+    // The mode is that of both ends.
+    make_raw(&control)?;
     Ok((control, PathBuf::from(format!("/dev/pts/{number}"))))
 }
 
@@ -69,9 +87,11 @@ mod tests {
         let mut line = [0; 16];
         assert_eq!(other.read(&mut line).unwrap(), 7);
         assert_eq!(&line[..7], b"a line\n");
-        // Neither echoed nor changed.
-        other.write_all(b"\n\x03").unwrap();
-        assert_eq!((control.read(&mut line).unwrap(), &line[..2]), (2, &b"\n\x03"[..]));
+        // Not what it said itself, and what is typed before its line ends.
+        assert_eq!(control.read(&mut line).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        other.write_all(b"\x03x").unwrap();
+        assert_eq!(control.read(&mut line).unwrap(), 2);
+        assert_eq!(&line[..2], b"\x03x");
     }
 
     #[test]

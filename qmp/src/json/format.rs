@@ -6,8 +6,14 @@ use serde_json::{Map, Value};
 pub(crate) fn bucket(key: &[u8]) -> u32 {
     let length = u32::try_from(key.len()).unwrap_or(u32::MAX);
     let mut hash = 0x238f_13af_u32.wrapping_mul(length);
-    for (index, &byte) in key.iter().enumerate() {
-        hash = hash.wrapping_add(u32::from(byte) << (index * 5 % 24));
+    // The byte at `index` is shifted by `index * 5 % 24`.
+    let mut shift = 0;
+    for &byte in key {
+        hash = hash.wrapping_add(u32::from(byte) << shift);
+        shift += 5;
+        if shift >= 24 {
+            shift -= 24;
+        }
     }
     hash.wrapping_mul(1_103_515_243).wrapping_add(12345) % 512
 }

@@ -125,7 +125,8 @@ impl Writer {
         let bytes = value.as_bytes();
         self.text.reserve(bytes.len() + 2);
         self.text.push(b'"');
-        if bytes.iter().all(|byte| is_plain(*byte)) {
+        // Without a stop at the first, so that several bytes are looked at together.
+        if bytes.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
             self.text.extend_from_slice(bytes);
         } else {
             self.escaped(value);
@@ -206,7 +207,7 @@ impl Writer {
 
 /// Whether a byte of a string is written as it is.
 fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+    matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\')
 }
 
 /// The compact text of a value.
