@@ -23,9 +23,10 @@ use std::{ptr, slice};
 
 use kvm_bindings::{
     CpuId, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, KVM_CAP_HYPERV_ENFORCE_CPUID, KVM_CAP_HYPERV_ENLIGHTENED_VMCS,
-    KVM_CAP_HYPERV_SYNIC2, KVM_EXIT_IO_OUT, KVM_MAX_CPUID_ENTRIES, KVM_MEM_READONLY,
-    KVM_X86_XCOMP_GUEST_SUPP, KVMIO, Xsave, kvm_cpuid2, kvm_device_attr, kvm_enable_cap,
-    kvm_userspace_memory_region, kvm_xsave,
+    KVM_CAP_HYPERV_SYNIC2, KVM_EXIT_IO_OUT, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER,
+    KVM_IRQCHIP_PIC_SLAVE, KVM_MAX_CPUID_ENTRIES, KVM_MEM_READONLY, KVM_X86_XCOMP_GUEST_SUPP, KVMIO, Xsave,
+    kvm_cpuid2, kvm_device_attr, kvm_enable_cap, kvm_irqchip, kvm_pic_state, kvm_userspace_memory_region,
+    kvm_xsave,
 };
 use kvm_ioctls::{Cap, Kvm, VcpuExit, VcpuFd, VmFd};
 use target_i386::realize::VcpuCapability;
@@ -34,6 +35,7 @@ use vmm_sys_util::errno;
 use vmm_sys_util::ioctl::{ioctl, ioctl_with_mut_ptr, ioctl_with_mut_ref, ioctl_with_ref};
 use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler};
 
+use crate::inspect::irqchip::IoApic;
 use crate::memory::MemorySlot;
 
 /// A VM's descriptor with the host memory that its guest sees.
@@ -92,6 +94,26 @@ impl GuestVm {
         unsafe { self.fd.set_user_memory_region(region)? };
         regions.push(Arc::clone(&slot.region));
         Ok(())
+    }
+
+    /// The state of one of the 8259s.
+    pub(crate) fn pic(&self, master: bool) -> errno::Result<kvm_pic_state> {
+        let chip_id = if master { KVM_IRQCHIP_PIC_MASTER } else { KVM_IRQCHIP_PIC_SLAVE };
+        let mut chip = kvm_irqchip { chip_id, ..kvm_irqchip::default() };
+        self.fd.get_irqchip(&mut chip)?;
+        // SAFETY: for this chip the kernel fills the union's field `pic`; it is plain numbers.
+        Ok(unsafe { chip.chip.pic })
+    }
+
+    /// The state of the I/O APIC.
+    pub(crate) fn io_apic(&self) -> errno::Result<IoApic> {
+        let mut chip = kvm_irqchip { chip_id: KVM_IRQCHIP_IOAPIC, ..kvm_irqchip::default() };
+        self.fd.get_irqchip(&mut chip)?;
+        // SAFETY: for this chip the kernel fills the union's field `ioapic`; it is plain numbers.
+        let state = unsafe { chip.chip.ioapic };
+        // SAFETY: an entry is 64 bits, whichever way they are looked at.
+        let redirections = state.redirtbl.map(|entry| unsafe { entry.bits });
+        Ok(IoApic { selected: state.ioregsel, id: state.id, pending: state.irr, redirections })
     }
 
     /// `KVM_CREATE_VCPU`.

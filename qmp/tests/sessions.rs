@@ -250,7 +250,7 @@ fn the_human_monitor_takes_keys_and_scripts() {
         let greeting = String::from_utf8(session.output().to_vec()).unwrap();
         assert_eq!(
             greeting,
-            format!("{} monitor - type 'help' for more information\r\n(qom) ", qmp::VERSION.package)
+            format!("{} monitor - type 'help' for more information\r\n(qemu) ", qmp::VERSION.package)
         );
         session.sent(usize::MAX);
         assert_eq!(session.feed(input, &mut context, &mut Vec::new()), input.len());
@@ -258,11 +258,18 @@ fn the_human_monitor_takes_keys_and_scripts() {
     };
     let script = b"print 1\nprint 2\r\n\r\n";
     let output = run(Echo::Lines, script);
-    assert_eq!(output, "print 1\r\n0x1\r\n(qom) print 2\r\n0x2\r\n(qom) \r\n(qom) ");
-    assert_eq!(run(Echo::Terminal, script), "0x1\r\n(qom) 0x2\r\n(qom) (qom) ");
+    assert_eq!(output, "print 1\r\n0x1\r\n(qemu) print 2\r\n0x2\r\n(qemu) \r\n(qemu) ");
+    assert_eq!(run(Echo::Terminal, script), "print 1\r\n0x1\r\n(qemu) print 2\r\n0x2\r\n(qemu) \r\n(qemu) ");
     // Backspace, Ctrl-U, cursor keys, a tab; a line that is not ended.
     let keys = "zz\x15prinx\x08t\t\x1b[A\x1b[3~1é\x7f\x01\rprint 2".as_bytes();
-    assert_eq!(run(Echo::Terminal, keys), "0x1\r\n(qom) ");
+    assert_eq!(run(Echo::Lines, keys), "print 1\r\n0x1\r\n(qemu) ");
+    assert_eq!(run(Echo::Terminal, b"pri\t1+1\r"), "print 1+1\r\n0x2\r\n(qemu) ");
+    assert_eq!(
+        run(Echo::Terminal, b"p 1\rinfo hist\t\r\x1b[A\x1b[A\r"),
+        "p 1\r\n0x1\r\n(qemu) info history \r\n0: 'p 1'\r\n1: 'info history '\r\n(qemu) \
+         info history \x1b[13Dp 1\x1b[K\r\n0x1\r\n(qemu) "
+    );
     let long = [vec![b'x'; 10_000], b"\n".to_vec()].concat();
-    assert!(run(Echo::Terminal, &long).len() < 4200);
+    assert!(run(Echo::Lines, &long).len() < 8400);
+    assert!(run(Echo::Terminal, &long).len() < 8400);
 }

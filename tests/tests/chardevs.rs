@@ -99,7 +99,7 @@ impl Hmp {
     fn answer(&mut self) -> String {
         let mut text = Vec::new();
         let mut byte = [0];
-        while !text.ends_with(b"(qom) ") {
+        while !text.ends_with(b"(qemu) ") {
             assert_eq!(self.0.read(&mut byte).expect("text"), 1, "{}", String::from_utf8_lossy(&text));
             text.push(byte[0]);
         }

@@ -196,7 +196,7 @@ fn the_human_monitor_before_the_machine_is_built() {
     assert_eq!(finished.status, Some(0), "{finished:?}");
     let output = finished.stdout.replace('\r', "");
     let answers: Vec<&str> =
-        output.split("(qom) ").skip(1).map(|part| part.split_once('\n').unwrap().1).collect();
+        output.split("(qemu) ").skip(1).map(|part| part.split_once('\n').unwrap().1).collect();
     let refused =
         |name: &str| format!("Command '{name}' not available until machine initialization has completed.\n");
     assert_eq!(answers[0], refused("info numa"));

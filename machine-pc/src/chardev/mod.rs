@@ -17,6 +17,7 @@ pub mod spec;
 mod stdio;
 mod sys;
 mod telnet;
+mod terminal;
 
 pub(crate) use console::ConsoleBuffer;
 pub use console::ConsoleSink;
@@ -25,3 +26,4 @@ pub(crate) use log::LogFile;
 pub use open::OpenError;
 pub(crate) use open::open;
 pub use ring::Ring;
+pub(crate) use terminal::Keyboard;

@@ -5,7 +5,7 @@
 //! looks sees the truth.
 
 use qmp::schema::{QapiType, TypeRef, Types};
-use qmp::{Context, Empty, Error, command};
+use qmp::{Context, Empty, Error, command, hmp_command};
 use qom::ErrorClass;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -172,5 +172,48 @@ command! {
     "query-display-options" =>
     fn query_display_options(_context: &mut Context, (): ()) -> Result<DisplayOptions, Error> {
         Ok(DisplayOptions { kind: DisplayType::None })
+    }
+}
+
+hmp_command! {
+    info "block", "nodes:-n,verbose:-v,device:s?", "[-n] [-v] [device]", "show info of one block device or all block devices (-n: show named nodes; -v: show details)" =>
+    fn info_block(_monitor, _arguments) {
+        Ok(())
+    }
+}
+
+hmp_command! {
+    info "blockstats", "", "", "show block device statistics" =>
+    fn info_blockstats(_monitor, _arguments) {
+        Ok(())
+    }
+}
+
+hmp_command! {
+    info "block-jobs", "", "", "show progress of ongoing block device operations" =>
+    fn info_block_jobs(monitor, _arguments) {
+        monitor.print(format_args!("No active jobs\n"));
+        Ok(())
+    }
+}
+
+hmp_command! {
+    info "memory-devices", "", "", "show memory devices" =>
+    fn info_memory_devices(_monitor, _arguments) {
+        Ok(())
+    }
+}
+
+hmp_command! {
+    info "network", "", "", "show the network state" =>
+    fn info_network(_monitor, _arguments) {
+        Ok(())
+    }
+}
+
+hmp_command! {
+    info "balloon", "", "", "show balloon information" =>
+    fn info_balloon(_monitor, _arguments) {
+        Err(Error::generic("No balloon device has been activated"))
     }
 }

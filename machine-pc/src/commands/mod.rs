@@ -14,6 +14,8 @@ mod cpuid;
 mod cpus;
 mod descriptors;
 mod human;
+mod interrupts;
+mod machine_facts;
 mod machines;
 mod memory;
 mod migration;

@@ -52,8 +52,8 @@ fn text(context: &Context) -> Result<String, Error> {
 /// QAPI's `HumanReadableText`.
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
-struct HumanReadableText {
-    human_readable_text: String,
+pub(super) struct HumanReadableText {
+    pub(super) human_readable_text: String,
 }
 
 command! {

@@ -9,6 +9,8 @@
 
 pub(crate) mod cpu;
 pub(crate) mod dump;
+pub(crate) mod irqchip;
+pub(crate) mod lapic;
 pub(crate) mod paging;
 pub(crate) mod physical;
 pub(crate) mod registers;
@@ -16,7 +18,7 @@ pub(crate) mod registers;
 use std::sync::Arc;
 
 use qmp::{Context, Error};
-use qom::Obj;
+use qom::{Obj, Object};
 
 use self::cpu::CpuSnapshot;
 use self::paging::Paging;
@@ -50,7 +52,7 @@ impl Guest {
     }
 
     /// Where guest code runs.
-    fn kvm(&self) -> Result<&KvmVm, Error> {
+    pub(crate) fn kvm(&self) -> Result<&KvmVm, Error> {
         let vm = self.board().and_then(|board| board.vm());
         vm.ok_or_else(|| {
             Error::generic("no guest code runs with this accelerator, so there is nothing to look at")
@@ -69,6 +71,17 @@ impl Guest {
         let cpus = self.cpus();
         let chosen = cpu.filter(|cpu| cpus.contains(cpu)).or(cpus.first().copied());
         chosen.ok_or_else(|| Error::generic("No CPU available"))
+    }
+
+    /// The index of the CPU with an APIC ID, if it is there.
+    pub(crate) fn with_apic_id(&self, id: u32) -> Option<usize> {
+        let possible = self.machine.possible_cpus()?;
+        self.cpus().into_iter().find(|index| possible.get(*index).is_some_and(|cpu| cpu.apic_id.0 == id))
+    }
+
+    /// A CPU's object.
+    pub(crate) fn cpu(&self, index: usize) -> Option<Arc<dyn Object>> {
+        self.machine.possible_cpus()?.get(index)?.cpu()
     }
 
     /// The vCPU of a CPU.

@@ -10,7 +10,7 @@ use kvm_bindings::{
     KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_PIT_SPEAKER_DUMMY,
     KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK, KVM_X2APIC_API_USE_32BIT_IDS, KvmIrqRouting, kvm_clock_data,
     kvm_enable_cap, kvm_irq_routing_entry, kvm_irq_routing_irqchip, kvm_irqchip, kvm_msr_entry,
-    kvm_pit_config, kvm_pit_state2,
+    kvm_pic_state, kvm_pit_config, kvm_pit_state2,
 };
 use kvm_ioctls::{Cap, Kvm};
 
@@ -21,6 +21,7 @@ use super::stats::Statistics;
 use super::tsc;
 use super::vcpu::{Vcpu, VcpuConfig, VcpuId};
 use crate::boot::CpuEntry;
+use crate::inspect::irqchip::IoApic;
 use crate::io_bus::IoBus;
 use crate::irq::IrqLine;
 use crate::memory::GuestMemory;
@@ -194,6 +195,16 @@ impl KvmVm {
     /// Input `gsi` of the interrupt controllers: 0 to 15 reach PIC and IOAPIC, up to 23 the IOAPIC.
     pub fn irq_line(&self, gsi: u32) -> Arc<dyn IrqLine> {
         Arc::new(KvmIrqLine { vm: Arc::clone(&self.vm), gsi, warned: AtomicBool::new(false) })
+    }
+
+    /// The state of one of the 8259s.
+    pub(crate) fn pic(&self, master: bool) -> Result<kvm_pic_state, KvmError> {
+        self.vm.pic(master).map_err(KvmError::ioctl("KVM_GET_IRQCHIP"))
+    }
+
+    /// The state of the I/O APIC.
+    pub(crate) fn io_apic(&self) -> Result<IoApic, KvmError> {
+        self.vm.io_apic().map_err(KvmError::ioctl("KVM_GET_IRQCHIP"))
     }
 
     /// Plugs a vCPU: a new one, or the parked one of its id. It runs at once if the VM does.

@@ -1,9 +1,10 @@
 //! The users of a chardev: a monitor or the guest's console.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use qmp::hmp::{Echo, HmpSession, PROMPT};
+use qmp::hmp::{Echo, HmpSession};
 use qmp::{Context, Event, Session};
 
 use super::ConsoleInput;
@@ -16,7 +17,7 @@ const WAITING_BYTES: usize = 4096;
 /// One user of a chardev. Monitors have a session while somebody is connected.
 pub(super) enum Frontend {
     Qmp { pretty: bool, session: Option<Box<Session>> },
-    Hmp { echo: Echo, session: Option<HmpSession> },
+    Hmp { echo: Echo, session: Option<Box<HmpSession>> },
     Console { buffer: Arc<ConsoleBuffer>, input: ConsoleInput, waiting: Vec<u8>, output: Vec<u8> },
 }
 
@@ -47,11 +48,16 @@ impl Frontend {
         matches!(self, Self::Console { .. })
     }
 
+    /// Whether it wants keys one by one, from a terminal.
+    pub(super) fn takes_keys(&self) -> bool {
+        matches!(self, Self::Console { .. } | Self::Hmp { echo: Echo::Terminal, .. })
+    }
+
     /// Somebody connected.
     pub(super) fn opened(&mut self) {
         match self {
             Self::Qmp { pretty, session } => *session = Some(Box::new(Session::new(*pretty))),
-            Self::Hmp { echo, session } => *session = Some(HmpSession::new(*echo)),
+            Self::Hmp { echo, session } => *session = Some(Box::new(HmpSession::new(*echo))),
             Self::Console { .. } => {}
         }
     }
@@ -108,7 +114,7 @@ impl Frontend {
     pub(super) fn output(&self) -> &[u8] {
         match self {
             Self::Qmp { session, .. } => session.as_ref().map_or(&[], |session| session.output()),
-            Self::Hmp { session, .. } => session.as_ref().map_or(&[], HmpSession::output),
+            Self::Hmp { session, .. } => session.as_ref().map_or(&[], |session| session.output()),
             Self::Console { output, .. } => output,
         }
     }
@@ -135,7 +141,10 @@ impl Frontend {
     }
 
     /// What the frontend has on the current line when it waits for input.
-    pub(super) fn prompt(&self) -> Option<&'static str> {
-        matches!(self, Self::Hmp { session: Some(_), .. }).then_some(PROMPT)
+    pub(super) fn prompt(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Hmp { session: Some(session), .. } => Some(session.prompt()),
+            _ => None,
+        }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The frontend in focus writes as it likes. A console beside a monitor in focus writes whole lines: if the
 //! monitor's prompt stands on the line, a terminal erases it first (`\r`, `ESC [ K`), anything else gets a new
-//! line; after the console's lines the prompt is written again. What a user has typed and not ended is still
-//! taken, although it may no longer stand behind the prompt. A console's line that does not end is written
+//! line; after the console's lines the prompt is written again, with what was typed behind it where the monitor edits lines.
+//! Elsewhere what a user has typed and not ended is still taken, although it no longer stands behind the prompt. A console's line that does not end is written
 //! as one after [`LINE_WAIT`].
 
 use std::time::{Duration, Instant};

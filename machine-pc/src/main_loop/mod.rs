@@ -129,7 +129,7 @@ impl MainLoop {
             let frontend = match spec.mode {
                 MonitorMode::Control { pretty } => Frontend::qmp(pretty),
                 MonitorMode::Readline => {
-                    Frontend::hmp(if port.is_terminal() { Echo::Terminal } else { Echo::Lines })
+                    Frontend::hmp(if port.is_interactive() { Echo::Terminal } else { Echo::Lines })
                 }
             };
             port.attach(frontend);

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use qmp::{Context, Event, RunControl, ShutdownCause};
-use vmm_sys_util::terminal::Terminal;
 
 mod naming;
 
@@ -21,7 +20,7 @@ use super::frontend::Frontend;
 use super::mixer::Mixer;
 use crate::chardev::object::Connection;
 use crate::chardev::spec::{ChardevBackend, ChardevSpec};
-use crate::chardev::{Endpoint, LogFile, OpenError, Ring, Stream, open};
+use crate::chardev::{Endpoint, Keyboard, LogFile, OpenError, Ring, Stream, open};
 
 /// A chardev with its backend and frontends.
 #[derive(Debug)]
@@ -62,7 +61,8 @@ pub(super) struct Port {
     /// The last byte was that.
     escaped: bool,
     exit_requested: bool,
-    raw_terminal: bool,
+    /// The user's terminal, while it gives keys.
+    keyboard: Option<Keyboard>,
 }
 
 impl Port {
@@ -102,7 +102,7 @@ impl Port {
             escape,
             escaped: false,
             exit_requested: false,
-            raw_terminal: false,
+            keyboard: None,
         };
         match endpoint {
             Endpoint::Connected(stream) => port.connected(stream, registry)?,
@@ -147,9 +147,18 @@ impl Port {
         &self.spec.backend
     }
 
-    /// Whether a user sits at the backend.
-    pub(super) fn is_terminal(&self) -> bool {
+    /// Whether standard input is a terminal, and this.
+    fn is_terminal(&self) -> bool {
         matches!(self.spec.backend, ChardevBackend::Stdio { .. }) && io::stdin().is_terminal()
+    }
+
+    /// Whether a user sits at the backend, whose keys come one by one and are not echoed.
+    pub(super) fn is_interactive(&self) -> bool {
+        match &self.spec.backend {
+            ChardevBackend::Pty { .. } => true,
+            ChardevBackend::Socket(socket) => socket.telnet,
+            _ => self.is_terminal(),
+        }
     }
 
     pub(super) fn accepts_frontend(&self) -> bool {
@@ -177,17 +186,21 @@ impl Port {
         false
     }
 
-    /// A console in focus gets a terminal's keys one by one, a monitor line by line.
+    /// A terminal gives keys to a console or a human monitor. A console gets all of them, also those that raise signals elsewhere.
     fn set_focus(&mut self, focus: usize) {
         self.focus = focus;
-        let raw = self.is_terminal() && self.frontends.get(focus).is_some_and(Frontend::is_console);
-        if raw != self.raw_terminal {
-            let terminal = io::stdin().lock();
-            let changed = if raw { terminal.set_raw_mode() } else { terminal.set_canon_mode() };
-            if let Err(error) = changed {
-                tracing::warn!("cannot change the terminal's mode: {error}");
-            }
-            self.raw_terminal = raw;
+        let Some(frontend) = self.frontends.get(focus).filter(|_| self.is_terminal()) else { return };
+        let signals =
+            matches!(self.spec.backend, ChardevBackend::Stdio { signal: true }) && !frontend.is_console();
+        if !frontend.takes_keys() {
+            self.keyboard = None;
+            return;
+        }
+        if self.keyboard.is_none() {
+            self.keyboard = Keyboard::new().ok();
+        }
+        if let Some(Err(error)) = self.keyboard.as_ref().map(|keyboard| keyboard.set(signals)) {
+            tracing::warn!("cannot change the terminal's mode: {error}");
         }
     }
 
@@ -518,7 +531,7 @@ impl Port {
             self.frontends.iter_mut().for_each(Frontend::console_output);
             let shared = self.frontends.len() > 1 || self.spec.mux;
             if shared {
-                let terminal = self.is_terminal();
+                let terminal = self.is_interactive();
                 self.mixer.mix(&mut self.frontends, self.focus, terminal);
             }
             let output = if shared {
@@ -577,9 +590,6 @@ impl Port {
 
 impl Drop for Port {
     fn drop(&mut self) {
-        if self.raw_terminal && io::stdin().lock().set_canon_mode().is_err() {
-            tracing::warn!("cannot restore the terminal's mode");
-        }
         if let Some(Endpoint::Pty { link: Some(link), .. }) = &self.endpoint {
             // It points to a terminal that is going away; somebody may have removed it already.
             let _ = std::fs::remove_file(link);

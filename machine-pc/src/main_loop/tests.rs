@@ -391,13 +391,13 @@ fn a_shared_chardev_keeps_lines_whole_and_moves_its_focus() {
             }
             text
         };
-        assert!(until("(qom) ", b"").ends_with("monitor - type 'help' for more information\r\n(qom) "));
-        assert_eq!(until("(qom) ", b"info kvm\n"), "info kvm\r\nkvm support: disabled\r\n(qom) ");
+        assert!(until("(qemu) ", b"").ends_with("monitor - type 'help' for more information\r\n(qemu) "));
+        assert_eq!(until("(qemu) ", b"info kvm\n"), "info kvm\r\nkvm support: disabled\r\n(qemu) ");
         sink.write_all(b"CPU 1").unwrap();
         sink.write_all(b" up\nCP").unwrap();
-        assert_eq!(until("(qom) ", b""), "\r\nCPU 1 up\n(qom) ");
+        assert_eq!(until("(qemu) ", b""), "\r\nCPU 1 up\n(qemu) ");
         // A line that does not end comes all the same.
-        assert_eq!(until("(qom) ", b""), "\r\nCP\r\n(qom) ");
+        assert_eq!(until("(qemu) ", b""), "\r\nCP\r\n(qemu) ");
         // The focus moves to the console: its output is not touched, and it gets the input.
         until("C-a C-a  sends C-a\r\n", b"\x01c\x01h");
         sink.write_all(b"login: ").unwrap();
@@ -407,7 +407,7 @@ fn a_shared_chardev_keeps_lines_whole_and_moves_its_focus() {
             thread::sleep(Duration::from_millis(5));
         }
         assert_eq!(*received.lock().unwrap(), b"ro\x01ot\n");
-        assert_eq!(until("(qom) ", b"\x01cinfo kvm\n"), "info kvm\r\nkvm support: disabled\r\n(qom) ");
+        assert_eq!(until("(qemu) ", b"\x01cinfo kvm\n"), "info kvm\r\nkvm support: disabled\r\n(qemu) ");
     });
 }
 

@@ -125,6 +125,13 @@ table! { COMMANDS:
         Ok(())
     }
 
+    "clear", "", "", "clear the monitor screen" =>
+    fn clear(monitor, _arguments) {
+        // To the top left, everything erased, and what a terminal keeps of it too.
+        monitor.print(format_args!("\x1b[H\x1b[2J\x1b[3J"));
+        Ok(())
+    }
+
     "quit|q", "", "", "quit the emulator" (allow_preconfig) =>
     fn quit(monitor, _arguments) {
         monitor.context.require_mut::<Control>()?.shutdown(ShutdownCause::HostQmpQuit);
@@ -226,6 +233,16 @@ table! { COMMANDS:
 }
 
 table! { INFO:
+    "history", "", "", "show the command line history" (allow_preconfig) =>
+    fn info_history(monitor, _arguments) {
+        let mut text = String::new();
+        for (number, line) in monitor.state.lines.iter().enumerate() {
+            text.push_str(&format!("{number}: '{line}'\n"));
+        }
+        monitor.print(format_args!("{text}"));
+        Ok(())
+    }
+
     "version", "", "", "show the version of QEMU" (allow_preconfig) =>
     fn info_version(monitor, _arguments) {
         let version = VERSION.qemu;

@@ -20,6 +20,8 @@
 
 mod arguments;
 pub(crate) mod commands;
+mod complete;
+mod editor;
 mod expression;
 mod format;
 mod session;
@@ -27,6 +29,7 @@ mod session;
 use std::fmt;
 
 pub use arguments::HmpArguments;
+pub use complete::{HMP_COMPLETIONS, HmpCompletion};
 pub use format::{Format, Notation};
 pub use session::{Echo, HmpSession, PROMPT, banner};
 
@@ -136,10 +139,12 @@ macro_rules! __hmp_entry {
 }
 
 /// What one session's commands leave for the next ones.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct MonitorState {
     /// Index of the CPU that the user looks at; the first one if they chose none.
     pub cpu: Option<usize>,
+    /// The lines that were entered, where they can be edited.
+    lines: editor::Lines,
 }
 
 /// The CPUs of the guest, as far as the monitor's language speaks of them. The program provides it as a service of the context.

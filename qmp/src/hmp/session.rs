@@ -1,16 +1,20 @@
 //! One person's conversation: keys or a script in, text out.
 //!
-//! A line is taken when its end (`\r` or `\n`) is there. Backspace and Ctrl-U edit it, escape sequences and
-//! other control characters are passed over. On a terminal, which echoes by itself, nothing is echoed; anywhere
-//! else (a pipe, a socket) each line is echoed when it is taken, so that a transcript reads like a session.
+//! On a terminal the session is an editor: it takes keys one by one and shows what becomes of the line. Anywhere else (a pipe,
+//! a socket) a line is taken when its end (`\r` or `\n`) is there, backspace and Ctrl-U edit it, escape sequences and other
+//! control characters are passed over, and the line is echoed when it is taken, so that a transcript reads like a session.
 //! (The reference echoes every key with cursor movements, also into pipes.)
 
+use std::borrow::Cow;
+
+use super::complete::completions;
+use super::editor::{Editor, Request};
 use super::{MonitorState, execute_in};
 use crate::version::VERSION;
 use crate::{Context, Event};
 
-/// What asks for a line.
-pub const PROMPT: &str = "(qom) ";
+/// What asks for a line. Programs that drive QEMU's monitor wait for it.
+pub const PROMPT: &str = "(qemu) ";
 
 /// Longest line in bytes; what goes beyond is dropped, as the reference does.
 const LINE_BYTES: usize = 4095;
@@ -27,7 +31,7 @@ pub fn banner() -> String {
 /// Who shows the user what they type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Echo {
-    /// The user's terminal.
+    /// This session, key by key: a terminal that neither echoes nor edits by itself.
     Terminal,
     /// This session, a line at a time.
     Lines,
@@ -45,7 +49,8 @@ enum Escape {
 /// A human monitor session, from banner to hang-up.
 #[derive(Debug)]
 pub struct HmpSession {
-    echo: Echo,
+    /// On a terminal.
+    editor: Option<Editor>,
     line: Vec<u8>,
     escape: Escape,
     /// The last byte was `\r`, so that a `\n` belongs to it.
@@ -59,8 +64,9 @@ impl HmpSession {
     #[must_use]
     pub fn new(echo: Echo) -> Self {
         let output = [banner().as_bytes(), PROMPT.as_bytes()].concat();
+        let editor = (echo == Echo::Terminal).then(|| Editor::new(LINE_BYTES));
         Self {
-            echo,
+            editor,
             line: Vec::new(),
             escape: Escape::None,
             after_return: false,
@@ -86,6 +92,15 @@ impl HmpSession {
         self.output.len() >= HIGH_WATER
     }
 
+    /// What stands on the current line when the session waits for input.
+    #[must_use]
+    pub fn prompt(&self) -> Cow<'static, str> {
+        match &self.editor {
+            Some(editor) => format!("{PROMPT}{}", editor.shown()).into(),
+            None => PROMPT.into(),
+        }
+    }
+
     /// Takes lines from `input` and runs them; returns how many bytes it took: less than all only when it
     /// [is full](Self::is_full) or when the machine is shutting down. Events that the commands emit are left in `emitted`.
     pub fn feed(&mut self, input: &[u8], context: &mut Context, emitted: &mut Vec<Event>) -> usize {
@@ -93,27 +108,49 @@ impl HmpSession {
             if self.is_full() || context.is_shutting_down() {
                 return at;
             }
-            if !self.takes(byte) {
-                continue;
-            }
-            let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
-            if self.echo == Echo::Lines {
+            if self.editor.is_some() {
+                self.edit(byte, context, emitted);
+            } else if self.takes(byte) {
+                let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
                 self.output.extend_from_slice(line.as_bytes());
                 self.output.extend_from_slice(b"\r\n");
-            }
-            let text = execute_in(&line, context, &mut self.state);
-            self.output.extend_from_slice(text.as_bytes());
-            emitted.extend(context.event_queue().take());
-            if !context.is_shutting_down() {
-                self.output.extend_from_slice(PROMPT.as_bytes());
+                self.run(&line, context, emitted);
             }
         }
         input.len()
     }
 
+    /// Gives a key to the editor and does what it asks for.
+    fn edit(&mut self, byte: u8, context: &mut Context, emitted: &mut Vec<Event>) {
+        let Some(editor) = &mut self.editor else { return };
+        let mut screen = String::new();
+        let request = editor.feed(byte, PROMPT, &mut self.state.lines, &mut screen);
+        match &request {
+            Some(Request::Complete) => {
+                let words = completions(context, editor.before_cursor());
+                editor.complete(&words, PROMPT, &mut screen);
+            }
+            Some(Request::Prompt) => screen.push_str(PROMPT),
+            _ => {}
+        }
+        self.output.extend_from_slice(screen.as_bytes());
+        if let Some(Request::Run(line)) = request {
+            self.run(&line, context, emitted);
+        }
+    }
+
+    fn run(&mut self, line: &str, context: &mut Context, emitted: &mut Vec<Event>) {
+        let text = execute_in(line, context, &mut self.state);
+        self.output.extend_from_slice(text.as_bytes());
+        emitted.extend(context.event_queue().take());
+        if !context.is_shutting_down() {
+            self.output.extend_from_slice(PROMPT.as_bytes());
+        }
+    }
+
     /// Input has ended; a line that was begun is taken as it is.
     pub fn end_of_input(&mut self, context: &mut Context, emitted: &mut Vec<Event>) {
-        if !self.line.is_empty() {
+        if !self.line.is_empty() || self.editor.as_ref().is_some_and(Editor::has_text) {
             self.feed(b"\n", context, emitted);
         }
     }

@@ -1,0 +1,51 @@
+//! What the machine has for a person to read: its ROM, what translates code, and what it has none of.
+
+use qmp::{Context, Error, command, hmp_command};
+
+use super::cpus::pc;
+use super::numa::HumanReadableText;
+
+/// What stands in ROM.
+fn roms(context: &Context) -> Result<String, Error> {
+    let Some(machine) = pc(context)? else { return Ok(String::new()) };
+    let rom = machine.board().and_then(|board| board.memory()?.rom().map(crate::memory::Rom::size));
+    let name = machine.machine().firmware().unwrap_or_else(|| "qom-guest".to_owned());
+    Ok(rom.map_or_else(String::new, |size| {
+        format!("addr={:016x} size=0x{size:06x} mem=rom name=\"{name}\"\n", (1_u64 << 32) - size)
+    }))
+}
+
+command! {
+    /// Returns the ROM images that the guest sees, for a person to read.
+    "x-query-roms" => fn x_query_roms(context: &mut Context, (): ()) -> Result<HumanReadableText, Error> {
+        Ok(HumanReadableText { human_readable_text: roms(context)? })
+    }
+}
+
+hmp_command! {
+    info "roms", "", "", "show roms" =>
+    fn info_roms(monitor, _arguments) {
+        let text = roms(monitor.context)?;
+        monitor.print(format_args!("{text}"));
+        Ok(())
+    }
+}
+
+/// No accelerator here translates code, whatever its name.
+fn no_translation() -> Error {
+    Error::generic("JIT information is only available with accel=tcg")
+}
+
+command! {
+    /// Refused: no accelerator here translates code.
+    "x-query-jit" => fn x_query_jit(_context: &mut Context, (): ()) -> Result<HumanReadableText, Error> {
+        Err(no_translation())
+    }
+}
+
+hmp_command! {
+    info "jit", "", "", "show dynamic compiler info" =>
+    fn info_jit(_monitor, _arguments) {
+        Err(no_translation())
+    }
+}

@@ -1,0 +1,336 @@
+//! The line that a user edits on a terminal, and what the terminal shows of it.
+//!
+//! Keys are those of Emacs and readline. The buffer, the history and the common start of completions are `rustyline`'s; its
+//! editor is not used, as that waits for a terminal, and nothing here does input or output.
+//!
+//! The screen is changed as little as possible: what is typed at the end of the line is echoed and nothing else, so that
+//! what a program reads from a pseudo-terminal is what it wrote.
+
+mod keys;
+
+use std::fmt::Write as _;
+
+use rustyline::completion::longest_common_prefix;
+use rustyline::config::Builder;
+use rustyline::history::{History as _, MemHistory, SearchDirection};
+use rustyline::line_buffer::{ChangeListener, DeleteListener, Direction, LineBuffer};
+use rustyline::{At, Config, Movement, Word};
+use unicode_width::UnicodeWidthStr;
+
+use self::keys::{Key, Keys};
+
+/// Lines that are remembered, as many as the reference remembers.
+const HISTORY: usize = 64;
+/// Columns that a list of completions fills, and the least that one takes.
+const COLUMNS: usize = 80;
+const COLUMN: usize = 10;
+/// Most completions that are listed.
+const LISTED: usize = 1000;
+
+/// What may stand in the place of a word that was begun.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Completions {
+    /// Where in the line the word begins.
+    pub(super) start: usize,
+    /// What it may be, sorted.
+    pub(super) words: Vec<String>,
+}
+
+/// The lines that were entered, the oldest first.
+pub(super) struct Lines(MemHistory);
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        let config = Config::builder().max_history_size(HISTORY).map(Builder::build);
+        Self(MemHistory::with_config(&config.unwrap_or_default()))
+    }
+}
+
+impl Lines {
+    fn add(&mut self, line: &str) {
+        // A line that repeats the last one is not kept twice. Memory has no errors.
+        let _ = self.0.add(line);
+    }
+
+    fn get(&self, index: usize) -> Option<String> {
+        let found = self.0.get(index, SearchDirection::Forward).ok()??;
+        Some(found.entry.into_owned())
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &String> {
+        (&self.0).into_iter()
+    }
+}
+
+/// What the last kill took.
+#[derive(Debug, Default)]
+struct Killed(String);
+
+impl DeleteListener for Killed {
+    fn delete(&mut self, _: usize, text: &str, _: Direction) {
+        text.clone_into(&mut self.0);
+    }
+}
+
+/// Deleted characters are not for yanking.
+struct Unheard;
+
+impl DeleteListener for Unheard {
+    fn delete(&mut self, _: usize, _: &str, _: Direction) {}
+}
+
+impl ChangeListener for Unheard {
+    fn insert_char(&mut self, _: usize, _: char) {}
+    fn insert_str(&mut self, _: usize, _: &str) {}
+    fn replace(&mut self, _: usize, _: &str, _: &str) {}
+}
+
+/// What a key asks of the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Request {
+    /// Run this line; the screen is at the start of the next one.
+    Run(String),
+    /// Find what the word before the cursor may be, and call [`Editor::complete`].
+    Complete,
+    /// Write the prompt again: the line was given up.
+    Prompt,
+}
+
+/// An editor, from one prompt to the next and on.
+#[derive(Debug)]
+pub(super) struct Editor {
+    keys: Keys,
+    line: LineBuffer,
+    killed: Killed,
+    /// Which line of the history is shown, and what was typed before going there.
+    at: Option<(usize, String)>,
+}
+
+impl Editor {
+    /// With room for a line of `capacity` bytes.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            keys: Keys::new(),
+            line: LineBuffer::with_capacity(capacity),
+            killed: Killed::default(),
+            at: None,
+        }
+    }
+
+    /// The line as it stands before the cursor.
+    pub(super) fn before_cursor(&self) -> &str {
+        &self.line.as_str()[..self.line.pos()]
+    }
+
+    /// Whether something was typed.
+    pub(super) fn has_text(&self) -> bool {
+        !self.line.is_empty()
+    }
+
+    /// What the terminal has to be sent to show the line behind a new prompt.
+    pub(super) fn shown(&self) -> String {
+        let line = self.line.as_str();
+        let mut shown = line.to_owned();
+        left(&mut shown, line[self.line.pos()..].width());
+        shown
+    }
+
+    /// Takes a byte. What the screen has to be sent is added to `screen`.
+    pub(super) fn feed(
+        &mut self,
+        byte: u8,
+        prompt: &str,
+        lines: &mut Lines,
+        screen: &mut String,
+    ) -> Option<Request> {
+        let key = self.keys.read(byte)?;
+        if !matches!(key, Key::Up | Key::Down | Key::Control('P' | 'N')) {
+            self.at = None;
+        }
+        match key {
+            Key::Enter => {
+                screen.push_str("\r\n");
+                let line = self.line.as_str().to_owned();
+                self.clear();
+                if !line.trim().is_empty() {
+                    lines.add(&line);
+                }
+                return Some(Request::Run(line));
+            }
+            Key::Tab => return Some(Request::Complete),
+            Key::Control('C') => {
+                screen.push_str("^C\r\n");
+                self.clear();
+                return Some(Request::Prompt);
+            }
+            Key::Control('L') => {
+                let _ = write!(screen, "\x1b[H\x1b[2J{prompt}{}", self.shown());
+            }
+            Key::Up | Key::Control('P') => self.change(screen, |this| this.older(lines)),
+            Key::Down | Key::Control('N') => self.change(screen, |this| this.newer(lines)),
+            key => self.change(screen, |this| this.edit(key)),
+        }
+        None
+    }
+
+    fn clear(&mut self) {
+        self.line.update("", 0, &mut Unheard);
+    }
+
+    fn replace(&mut self, text: &str) {
+        self.line.update(text, text.len(), &mut Unheard);
+    }
+
+    fn older(&mut self, lines: &Lines) {
+        let (index, typed) = match self.at.take() {
+            Some((index, typed)) => (index, typed),
+            None => (lines.0.len(), self.line.as_str().to_owned()),
+        };
+        let older = index.checked_sub(1).and_then(|older| Some((older, lines.get(older)?)));
+        if let Some((older, line)) = older {
+            self.replace(&line);
+            self.at = Some((older, typed));
+        } else {
+            self.at = Some((index, typed));
+        }
+    }
+
+    fn newer(&mut self, lines: &Lines) {
+        let Some((index, typed)) = self.at.take() else { return };
+        if let Some(line) = lines.get(index + 1) {
+            self.replace(&line);
+            self.at = Some((index + 1, typed));
+        } else {
+            self.replace(&typed);
+        }
+    }
+
+    fn edit(&mut self, key: Key) {
+        let (line, killed) = (&mut self.line, &mut self.killed);
+        match key {
+            Key::Char(character) => {
+                line.insert(character, 1, &mut Unheard);
+            }
+            Key::Backspace => {
+                line.backspace(1, &mut Unheard);
+            }
+            Key::Delete | Key::Control('D') => {
+                line.delete(1, &mut Unheard);
+            }
+            Key::Left | Key::Control('B') => {
+                line.move_backward(1);
+            }
+            Key::Right | Key::Control('F') => {
+                line.move_forward(1);
+            }
+            Key::Home | Key::Control('A') => {
+                line.move_home();
+            }
+            Key::End | Key::Control('E') => {
+                line.move_end();
+            }
+            Key::WordLeft | Key::Alt('b') => {
+                line.move_to_prev_word(Word::Emacs, 1);
+            }
+            Key::WordRight | Key::Alt('f') => {
+                line.move_to_next_word(At::AfterEnd, Word::Emacs, 1);
+            }
+            Key::Alt('d') => {
+                line.kill(&Movement::ForwardWord(1, At::AfterEnd, Word::Emacs), killed);
+            }
+            Key::Control('W') => {
+                line.kill(&Movement::BackwardWord(1, Word::Big), killed);
+            }
+            Key::Control('U') => {
+                line.kill(&Movement::BeginningOfLine, killed);
+            }
+            Key::Control('K') => {
+                line.kill(&Movement::EndOfLine, killed);
+            }
+            Key::Control('Y') => {
+                line.yank(&killed.0, 1, &mut Unheard);
+            }
+            Key::Control('T') => {
+                line.transpose_chars(&mut Unheard);
+            }
+            _ => {}
+        }
+    }
+
+    /// Changes the line and has the screen show the change: from the first character on that is not as it was.
+    fn change(&mut self, screen: &mut String, change: impl FnOnce(&mut Self)) {
+        let (old, old_pos) = (self.line.as_str().to_owned(), self.line.pos());
+        change(self);
+        let (new, pos) = (self.line.as_str(), self.line.pos());
+        if old == new {
+            if pos < old_pos {
+                left(screen, new[pos..old_pos].width());
+            } else {
+                screen.push_str(&new[old_pos..pos]);
+            }
+            return;
+        }
+        let pairs = old.char_indices().zip(new.chars());
+        let same =
+            pairs.take_while(|((_, old), new)| old == new).last().map_or(0, |((at, c), _)| at + c.len_utf8());
+        // What combines with the character before is written with it.
+        let same = same.min(old_pos);
+        left(screen, old[same..old_pos].width());
+        screen.push_str(&new[same..]);
+        if old[same..].width() > new[same..].width() {
+            screen.push_str("\x1b[K");
+        }
+        left(screen, new[pos..].width());
+    }
+
+    /// Puts into the line what is certain of the word before the cursor; lists what it may be, if that is more than one thing.
+    pub(super) fn complete(&mut self, completions: &Completions, prompt: &str, screen: &mut String) {
+        let Completions { start, words } = completions;
+        let Some(common) = longest_common_prefix(words) else { return };
+        let typed = self.before_cursor().get(*start..).unwrap_or_default().to_owned();
+        let mut certain = common.strip_prefix(typed.as_str()).unwrap_or_default().to_owned();
+        if words.len() == 1 && !common.ends_with(['/', '=']) {
+            certain.push(' ');
+        }
+        self.change(screen, |this| {
+            this.line.yank(&certain, 1, &mut Unheard);
+        });
+        if words.len() == 1 {
+            return;
+        }
+        screen.push_str("\r\n");
+        let shown = &words[..words.len().min(LISTED)];
+        let column = shown.iter().map(|word| word.width() + 2).max().unwrap_or(0).clamp(COLUMN, COLUMNS);
+        for row in shown.chunks((COLUMNS / column).max(1)) {
+            let row: String = row.iter().map(|word| format!("{word:<column$}")).collect();
+            let _ = write!(screen, "{}\r\n", row.trim_end());
+        }
+        if shown.len() < words.len() {
+            let _ = write!(screen, "and {} more\r\n", words.len() - shown.len());
+        }
+        screen.push_str(prompt);
+        screen.push_str(&self.shown());
+    }
+}
+
+/// Moves the cursor left.
+fn left(screen: &mut String, columns: usize) {
+    match columns {
+        0 => {}
+        1 => screen.push('\x08'),
+        _ => {
+            // Appending to a String cannot fail.
+            let _ = write!(screen, "\x1b[{columns}D");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
