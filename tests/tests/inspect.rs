@@ -185,6 +185,21 @@ fn large_counts_and_sizes_are_bounded() {
     let (_, why) = qmp.error("pmemsave", &json!({"val": 0, "size": 1_u64 << 40, "filename": path}));
     assert_eq!(why, "Invalid addr 0x0000000000000000/size 1099511627776 specified");
     assert!(!saved.exists());
+    // A guest's tables can map a page any number of times; a file is not made for that.
+    for size in [(1_u64 << 32) + 1, 1 << 63, u64::MAX] {
+        let why =
+            "bytes are more than the 4294967296 that can be saved of this guest's virtual memory at once";
+        let arguments = json!({"val": 0, "size": size, "filename": path});
+        assert_eq!(qmp.error("memsave", &arguments), ("GenericError".to_owned(), format!("{size} {why}")));
+        assert!(!saved.exists());
+    }
+    let answer = line(&mut qmp, &format!("memsave 0 {} \"{path}\"", (1_u64 << 32) + 1));
+    assert!(answer.as_str().is_some_and(|text| text.contains("integer is for 32-bit values")), "{answer}");
+    assert!(!saved.exists());
+    // No more than that is tried, up to what is not there.
+    let (_, why) = qmp.error("memsave", &json!({"val": 0x10_0000, "size": 1_u64 << 32, "filename": path}));
+    assert_eq!(why, "Invalid addr 0x0000000000100000/size 4294967296 specified");
+    assert_eq!(std::fs::metadata(&saved).expect("a file").len(), 63 << 20);
     // Holes are zeroes that take no room.
     let _ = qmp.ok("pmemsave", &json!({"val": 0, "size": 1_u64 << 32, "filename": path}));
     assert_eq!(std::fs::metadata(&saved).expect("a file").len(), 1 << 32);

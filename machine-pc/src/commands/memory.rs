@@ -7,6 +7,7 @@ use qmp::hmp::{Format, Monitor, Notation};
 use qmp::{Context, Empty, Error, command, hmp_command};
 use serde::Deserialize;
 
+use crate::inspect::physical::PhysicalMemory;
 use crate::inspect::{Guest, dump};
 use crate::os_error;
 
@@ -14,6 +15,12 @@ use crate::os_error;
 const PIECE: usize = 64 << 10;
 /// The same of linear addresses. All before the first piece that is not there is saved; the reference has pieces of this size.
 const LINEAR_PIECE: usize = 1 << 10;
+
+/// Most bytes that are saved by linear addresses: as many as there are physical addresses up to the last memory, and 4 GiB of a
+/// smaller guest. More can only be the same pages again and again, which a guest's tables can map without end.
+fn most_linear(memory: &PhysicalMemory) -> u64 {
+    memory.end().max(1 << 32)
+}
 
 /// Takes bytes from an address on; false: they are not there.
 type Read<'a> = dyn Fn(u64, &mut [u8]) -> bool + 'a;
@@ -60,6 +67,12 @@ struct Memsave {
 fn memsave(context: &Context, cpu: Option<usize>, address: u64, size: u64, path: &str) -> Result<(), Error> {
     let guest = Guest::of(context)?;
     let (memory, paging) = (guest.memory()?, guest.paging(guest.current(cpu)?)?);
+    let most = most_linear(&memory);
+    if size > most {
+        return Err(Error::generic(format_args!(
+            "{size} bytes are more than the {most} that can be saved of this guest's virtual memory at once"
+        )));
+    }
     save_linear(address, size, path, &|at, to| paging.read(&memory, at, to))
 }
 
