@@ -28,7 +28,7 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const FOUR_GIB: u64 = 4 * GIB;
 /// Video memory's window, where no RAM is seen.
-const VIDEO_WINDOW: std::ops::Range<u64> = 0xa_0000..0xc_0000;
+pub(crate) const VIDEO_WINDOW: std::ops::Range<u64> = 0xa_0000..0xc_0000;
 /// How much of the ROM's end is seen below 1 MiB.
 const ISA_ROM_MAX: u64 = 128 << 10;
 
@@ -87,11 +87,6 @@ impl RamLayout {
         let size = self.below_4g.saturating_add(self.above_4g);
         let whole = self.below_4g.is_multiple_of(4096) && self.above_4g.is_multiple_of(4096);
         if size == 0 || !whole { Err(MemoryError::BadSize { size }) } else { Ok(()) }
-    }
-
-    /// Where RAM begins, and how many bytes of it there are.
-    fn parts(self) -> impl Iterator<Item = (u64, u64)> {
-        [(0, self.below_4g), (FOUR_GIB, self.above_4g)].into_iter().filter(|(_, size)| *size > 0)
     }
 
     fn split(ram: u64, low: u64) -> Self {
@@ -185,8 +180,13 @@ impl Rom {
             .map_err(|_| MemoryError::NoRam { address, len: self.image.len() })
     }
 
+    /// The host memory.
+    pub(crate) fn region(&self) -> &Arc<MmapRegion> {
+        &self.region
+    }
+
     /// First address at which the ROM's end is seen below 1 MiB.
-    fn isa_base(&self) -> u64 {
+    pub(crate) fn isa_base(&self) -> u64 {
         MIB - self.size().min(ISA_ROM_MAX)
     }
 }
@@ -199,14 +199,6 @@ pub struct RamRegion {
     /// Where in the mapping it begins.
     offset: usize,
     len: usize,
-}
-
-impl RamRegion {
-    /// Whole mapping.
-    fn all(base: u64, region: Arc<MmapRegion>) -> Self {
-        let len = region.size();
-        Self { base, region, offset: 0, len }
-    }
 }
 
 impl GuestMemoryRegion for RamRegion {
@@ -254,11 +246,8 @@ impl GuestMemory {
     /// 1 MiB; without one (a kernel is loaded directly) RAM is seen there.
     pub fn new(layout: RamLayout, rom: Option<Rom>) -> Result<Self, MemoryError> {
         layout.check()?;
-        let mut regions = Vec::new();
-        for (base, size) in layout.parts() {
-            regions.push(RamRegion::all(base, anonymous(base, size)?.0));
-        }
-        Self::from_regions(layout, regions, rom)
+        let (region, _) = anonymous(0, layout.below_4g.saturating_add(layout.above_4g))?;
+        Self::of(&[region], layout, rom)
     }
 
     /// RAM after `layout` that was made elsewhere, mapping by mapping from address 0 on. One that reaches beyond the RAM below
@@ -333,6 +322,17 @@ impl GuestMemory {
     /// window are there but not seen by the guest.
     pub fn ram(&self) -> &Arc<Ram> {
         &self.ram
+    }
+
+    /// The mappings that RAM is, in rising order of address.
+    pub(crate) fn mappings(&self) -> Vec<Arc<MmapRegion>> {
+        let mut mappings: Vec<Arc<MmapRegion>> = Vec::new();
+        for RamRegion { region, .. } in &self.regions {
+            if !mappings.iter().any(|known| Arc::ptr_eq(known, region)) {
+                mappings.push(Arc::clone(region));
+            }
+        }
+        mappings
     }
 
     /// The ROM, if there is one.

@@ -431,7 +431,7 @@ impl MemoryBackend {
     }
 
     /// The name that messages have for the memory.
-    fn memory_name(&self) -> String {
+    pub(crate) fn memory_name(&self) -> String {
         let Some(object) = Object::core(self).upgrade() else { return String::new() };
         if self.use_canonical_path.get() { object.canonical_path() } else { id(&*object) }
     }

@@ -293,12 +293,14 @@ fn check_align(align: u64, page: u64) -> Result<(), FileError> {
     }
 }
 
+/// The size of the pages of other memory, in bytes.
+pub(crate) const PAGE: u64 = PAGE_BYTES as u64;
+
 /// The size of the pages that a file's memory is made of.
-fn page_size(file: &File) -> u64 {
-    let page = u64::try_from(PAGE_BYTES).unwrap_or(u64::MAX);
+pub(crate) fn page_size(file: &File) -> u64 {
     match fstatfs(file) {
-        Ok(system) if system.f_type == HUGE_PAGES => u64::try_from(system.f_bsize).unwrap_or(page).max(page),
-        _ => page,
+        Ok(system) if system.f_type == HUGE_PAGES => u64::try_from(system.f_bsize).unwrap_or(PAGE).max(PAGE),
+        _ => PAGE,
     }
 }
 

@@ -18,6 +18,7 @@ mod interrupts;
 mod machine_facts;
 mod machines;
 mod memory;
+mod memory_tree;
 mod migration;
 mod numa;
 mod ports;

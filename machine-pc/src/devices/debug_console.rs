@@ -91,6 +91,6 @@ impl DebugConsole {
         }
         let output = Mutex::new(self.connected.take().output);
         let port = std::sync::Arc::new(Port { output, readback: self.readback.get() });
-        board.pio().insert("debugcon", base.into(), 1, port).map_err(Error::new)
+        board.pio().insert("isa-debugcon", base.into(), 1, port).map_err(Error::new)
     }
 }

@@ -7,12 +7,15 @@
 //! Where no guest code runs (`tcg`, `qtest`) there are neither registers nor memory. That is an error which says so: made-up
 //! zeroes would be taken for the guest's.
 
+pub(crate) mod address_spaces;
 pub(crate) mod cpu;
 pub(crate) mod dump;
 pub(crate) mod irqchip;
 pub(crate) mod lapic;
+pub(crate) mod mtree;
 pub(crate) mod paging;
 pub(crate) mod physical;
+pub(crate) mod ram_blocks;
 pub(crate) mod registers;
 
 use std::sync::Arc;

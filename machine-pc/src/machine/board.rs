@@ -159,6 +159,7 @@ impl IrqLine for NoLine {
 /// A PC's hardware.
 #[derive(Debug)]
 pub struct Board {
+    chipset: Chipset,
     vm: Option<KvmVm>,
     seat: Option<Arc<Seat>>,
     pio: Arc<IoBus>,
@@ -213,9 +214,9 @@ impl Board {
         let line =
             |irq| vm.as_ref().map_or_else(|| Arc::new(NoLine) as Arc<dyn IrqLine>, |vm| vm.irq_line(irq));
 
-        let (gpe_base, gpe_len, kept) = match config.chipset {
-            Chipset::I440fx => (PIIX4_GPE0_BASE, PIIX4_GPE0_LEN, PIIX_KEPT_BITS),
-            Chipset::Q35 => (ICH9_GPE0_BASE, ICH9_GPE0_LEN, ICH9_KEPT_BITS),
+        let (gpe_base, gpe_len, kept, reset_name) = match config.chipset {
+            Chipset::I440fx => (PIIX4_GPE0_BASE, PIIX4_GPE0_LEN, PIIX_KEPT_BITS, "piix-reset-control"),
+            Chipset::Q35 => (ICH9_GPE0_BASE, ICH9_GPE0_LEN, ICH9_KEPT_BITS, "lpc-reset-control"),
         };
         let hotplug_base = u64::from(cpu_hotplug_base(config.chipset));
         let acpi_ports = AcpiPorts {
@@ -278,12 +279,13 @@ impl Board {
             insert("i8042-cmd", 0x64, 1, i8042.command_port())?;
         }
         insert("port92", 0x92, 1, port92.clone())?;
-        insert("reset-control", RESET_CONTROL, 1, reset_control.clone())?;
+        insert(reset_name, RESET_CONTROL, 1, reset_control.clone())?;
         let pio = Arc::new(pio);
         if let Some(vm) = &vm {
             vm.attach(VmBuses { pio: pio.clone(), mmio: Arc::new(IoBus::mmio()), events: config.events })?;
         }
         Ok(Self {
+            chipset: config.chipset,
             vm,
             seat,
             pio,
@@ -303,6 +305,11 @@ impl Board {
             reset_error: Mutex::new(None),
             idle_threads: IdleThreads::default(),
         })
+    }
+
+    /// Its chipset.
+    pub fn chipset(&self) -> Chipset {
+        self.chipset
     }
 
     /// The virtual machine, where KVM runs it.

@@ -86,6 +86,12 @@ pub(super) struct Surroundings<'a> {
     pub(super) format: Format,
 }
 
+/// Whether a part of a specification is the flag that a line goes on with after a dash.
+fn is_flag(part: &str, line: &str) -> bool {
+    let kind = part.split_once(':').and_then(|(_, kind)| kind.strip_prefix('-'));
+    kind.is_some_and(|flag| line.starts_with(flag.trim_end_matches('?')))
+}
+
 /// Reads the arguments of a command with that specification and those names.
 pub(super) fn parse(
     specification: &'static str,
@@ -95,7 +101,8 @@ pub(super) fn parse(
 ) -> Result<HmpArguments, LineError> {
     let mut arguments = HmpArguments::default();
     let mut rest = line;
-    for part in specification.split(',').filter(|part| !part.is_empty()) {
+    let mut parts = specification.split(',').filter(|part| !part.is_empty());
+    while let Some(part) = parts.next() {
         let Some((name, kind)) = part.split_once(':') else { continue };
         rest = rest.trim_start();
         if let Some(flag) = kind.strip_prefix('-') {
@@ -105,6 +112,8 @@ pub(super) fn parse(
                     rest = &after[flag.len()..];
                     arguments.0.push((name, Argument::Bool(true)));
                 }
+                // One that follows in the specification. Flags are given in its order.
+                Some(after) if parts.clone().any(|part| is_flag(part, after)) => {}
                 Some(after) => {
                     let written = after.chars().next().unwrap_or(' ');
                     return Err(LineError::of(names, format_args!("unsupported option -{written}")));
@@ -243,6 +252,29 @@ mod tests {
         }
         let arguments = parse("path:s,rest:S", "a  b c ", "c").unwrap();
         assert_eq!((arguments.str("path"), arguments.str("rest")), (Some("a"), Some("b c ")));
+    }
+
+    #[test]
+    fn flags_are_each_optional_in_their_order() {
+        let flags = "first:-f,second:-d,third:-o";
+        for (line, given) in [
+            ("", [false; 3]),
+            ("-f", [true, false, false]),
+            ("-o", [false, false, true]),
+            ("-f -o", [true, false, true]),
+            ("-d  -o ", [false, true, true]),
+        ] {
+            let arguments = parse(flags, line, "c").unwrap();
+            assert_eq!(["first", "second", "third"].map(|name| arguments.flag(name)), given, "{line}");
+        }
+        assert_eq!(error(flags, "-o -f"), "command|c: extraneous characters at the end of line");
+        assert_eq!(
+            error("first:-f,second:-d", "-d -x"),
+            "command|c: extraneous characters at the end of line"
+        );
+        assert_eq!(error("first:-f,second:-d,third:-o", "-d -f"), "command|c: unsupported option -f");
+        assert_eq!(error(flags, "-fo"), "command|c: extraneous characters at the end of line");
+        assert_eq!(error(flags, "-x"), "command|c: unsupported option -x");
     }
 
     #[test]
