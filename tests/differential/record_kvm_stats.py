@@ -4,7 +4,8 @@
     tests/differential/record_kvm_stats.py machine-pc/src/kvm/fixtures
 
 `stats-vm.bin` and `stats-vcpu.bin` are the descriptors' bytes as they are read from a VM and a vCPU that have not run; `stats.json` is
-the reference's answer to query-stats-schemas, its provider 'kvm' only. The reference is named by REFERENCE.
+the reference's answer to query-stats-schemas, its provider 'kvm' only; `stats-info.txt` is what its `info stats` says of both, where
+nothing has run either. The reference is named by REFERENCE.
 """
 import fcntl
 import json
@@ -24,8 +25,11 @@ def main(directory):
     for name, of in ("vm", vm), ("vcpu", fcntl.ioctl(vm, KVM_CREATE_VCPU, 0)):
         with open(f"{directory}/stats-{name}.bin", "wb") as file:
             file.write(os.pread(fcntl.ioctl(of, KVM_GET_STATS_FD, 0), 1 << 20, 0))
-    requests = [{"execute": name} for name in ("qmp_capabilities", "query-stats-schemas", "quit")]
-    options = "-M pc -accel kvm -display none -nodefaults -qmp stdio".split()
+    requests = [{"execute": name} for name in ("qmp_capabilities", "query-stats-schemas")]
+    requests += [{"execute": "human-monitor-command", "arguments": {"command-line": f"info stats {target}"}}
+                 for target in ("vm", "vcpu")]
+    requests += [{"execute": "quit"}]
+    options = "-M pc -accel kvm -S -display none -nodefaults -qmp stdio".split()
     answer = subprocess.run([*REFERENCE, *options], input="\n".join(map(json.dumps, requests)),
                             capture_output=True, text=True, check=True)
     (schemas,) = (reply["return"] for line in answer.stdout.splitlines()
@@ -33,6 +37,10 @@ def main(directory):
     with open(f"{directory}/stats.json", "w", encoding="utf-8") as file:
         lines = (json.dumps(schema) for schema in schemas if schema["provider"] == "kvm")
         file.write("[\n" + ",\n".join(lines) + "\n]\n")
+    texts = [reply["return"] for line in answer.stdout.splitlines()
+             if isinstance((reply := json.loads(line)).get("return"), str)]
+    with open(f"{directory}/stats-info.txt", "w", encoding="utf-8") as file:
+        file.write("".join(texts).replace("\r\n", "\n"))
 
 
 main(sys.argv[1])

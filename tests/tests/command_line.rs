@@ -213,6 +213,67 @@ fn a_log_has_what_was_asked_for() {
     assert!(!std::fs::read_to_string(&path).expect("a file").contains("query-kvm"));
 }
 
+/// What is logged, and where, is changed by both monitors; nothing is written before and afterwards.
+#[test]
+fn a_log_is_changed_while_the_machine_runs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str| directory.path().join(name);
+    let read = |name: &str| std::fs::read_to_string(file(name)).expect("a file");
+    let program = Program::start(&["-accel", "tcg", "-D", &file("first").display().to_string()]);
+    let mut qmp = program.qmp();
+    let human = |qmp: &mut Qmp, line: &str| qmp.ok("human-monitor-command", &json!({"command-line": line}));
+    let all: Vec<String> = run(&["-trace", "help"]).stdout.lines().map(str::to_owned).collect();
+    let states = |on: &[&str]| -> Value {
+        let state = |name: &String| if on.contains(&name.as_str()) { "enabled" } else { "disabled" };
+        all.iter().rev().map(|name| json!({"name": name, "state": state(name)})).collect()
+    };
+    assert_eq!(qmp.ok("trace-event-get-state", &json!({"name": "*"})), states(&[]));
+    let _ = qmp.ok("query-name", &json!({}));
+    assert_eq!(read("first"), "");
+
+    assert_eq!(qmp.ok("trace-event-set-state", &json!({"name": "q*", "enable": true})), json!({}));
+    let _ = qmp.ok("query-uuid", &json!({}));
+    let first = read("first");
+    assert!(first.contains("query-uuid") && !first.contains("query-name"), "{first}");
+    assert_eq!(human(&mut qmp, "info trace-events qmp"), json!("qmp : state 1\r\n"));
+    assert_eq!(qmp.ok("trace-event-get-state", &json!({"name": "*"})), states(&["qmp"]));
+
+    assert_eq!(human(&mut qmp, &format!("logfile {}", file("second-%d").display())), json!(""));
+    let second = format!("second-{}", program.pid());
+    let _ = qmp.ok("query-version", &json!({}));
+    assert!(read(&second).contains("query-version") && !read("first").contains("query-version"));
+    // A file that cannot be leaves the one that there is.
+    let refused = human(&mut qmp, "logfile /nonexistent/x");
+    assert_eq!(refused, json!("Error opening logfile /nonexistent/x: No such file or directory\r\n"));
+
+    // No item but events is ever on.
+    assert_eq!(human(&mut qmp, "log none"), json!(""));
+    assert_eq!(human(&mut qmp, "trace-event qmp off"), json!(""));
+    let _ = qmp.ok("query-machines", &json!({}));
+    assert!(!read(&second).contains("query-machines"));
+    assert_eq!(
+        human(&mut qmp, "log trace:*,trace:-qmp,trace:nope"),
+        json!("warning: trace event 'nope' does not exist\r\n")
+    );
+    let others: Vec<&str> = all.iter().map(String::as_str).filter(|name| *name != "qmp").collect();
+    assert_eq!(qmp.ok("trace-event-get-state", &json!({"name": "*"})), states(&others));
+
+    // What is refused changes nothing.
+    let usage = human(&mut qmp, "log trace:qmp,nonsense");
+    assert!(
+        usage.as_str().is_some_and(|text| text.starts_with("Log items (comma separated):\r\nnone ")),
+        "{usage}"
+    );
+    let refused = human(&mut qmp, "log trace:qmp,cpu");
+    assert!(
+        refused.as_str().is_some_and(|text| text.starts_with("Error: cpu: not supported: ")),
+        "{refused}"
+    );
+    assert_eq!(human(&mut qmp, "info trace-events qmp"), json!("qmp : state 0\r\n"));
+    let listed = human(&mut qmp, "log trace:help");
+    assert_eq!(listed, json!(all.iter().map(|name| format!("{name}\r\n")).collect::<String>()));
+}
+
 /// A guest's reset or power-off does what was said last, on the command line or by a monitor.
 #[test]
 fn actions_are_changed_by_a_monitor() {

@@ -200,6 +200,27 @@ fn a_domain_lives() {
     }
 }
 
+/// Interrupts come from KVM's controllers; without them there are none to give.
+#[test]
+fn an_nmi_is_injected() {
+    let Some(house) = House::open_or_skip("an_nmi_is_injected") else { return };
+    for kind in kinds("an_nmi_is_injected, KVM") {
+        for machine in ["pc", "q35"] {
+            house.create(&Domain { name: "nmi", kind, machine, cpus: (2, 2), ..Domain::default() });
+            let injected = house.virsh(&["inject-nmi", "nmi"]);
+            match kind {
+                "kvm" => assert!(injected.is_ok(), "{machine}: {injected:?}"),
+                _ => {
+                    let refusal = injected.expect_err("no interrupts");
+                    assert!(refusal.contains("machine does not provide NMIs"), "{refusal}");
+                }
+            }
+            assert!(house.ok(&["domstate", "nmi"]).starts_with("running"), "{kind} {machine}");
+            let _ = house.ok(&["destroy", "nmi"]);
+        }
+    }
+}
+
 /// A libvirtd that starts finds the domains that run, with their CPUs.
 #[test]
 fn libvirtd_comes_back() {

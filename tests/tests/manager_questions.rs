@@ -5,25 +5,48 @@ use tests::{Program, run_with_input};
 
 /// What a Python bytes literal of a request holds.
 fn request(literal: &str) -> String {
-    literal[2..literal.len() - 1].replace("\\n", "\n").replace("\\'", "'")
+    let mut text = String::new();
+    let mut letters = literal[2..literal.len() - 1].chars();
+    while let Some(letter) = letters.next() {
+        text.push(match letter {
+            '\\' => match letters.next() {
+                Some('n') => '\n',
+                Some(same @ ('\'' | '\\')) => same,
+                other => panic!("{literal}: {other:?}"),
+            },
+            other => other,
+        });
+    }
+    text
 }
 
-#[test]
-fn a_recorded_session_gets_the_same_replies() {
-    let transcript = include_str!("../transcripts/manager-questions.txt");
+/// Sends what was sent to the reference to a program with these arguments, and compares every byte of the replies.
+fn replay(transcript: &str, at_least: usize, arguments: &[&str]) {
     let sent: Vec<String> =
         transcript.lines().filter_map(|line| line.strip_prefix("> ")).map(request).collect();
     let expected: Vec<&str> = transcript.lines().filter_map(|line| line.strip_prefix("< ")).collect();
-    assert!(sent.len() > 65 && sent.len() == expected.len(), "{} {}", sent.len(), expected.len());
-    let arguments =
-        ["-M", "q35", "-accel", "tcg", "-nodefaults", "-display", "none", "-vga", "none", "-net", "none"];
+    assert!(sent.len() > at_least && sent.len() == expected.len(), "{} {}", sent.len(), expected.len());
     let input = format!("{}{{\"execute\":\"quit\"}}\n", sent.concat());
-    let finished = run_with_input(&[&arguments[..], &["-qmp", "stdio"]].concat(), &input);
+    let finished = run_with_input(
+        &[arguments, &["-accel", "tcg", "-nodefaults", "-display", "none", "-qmp", "stdio"]].concat(),
+        &input,
+    );
     let replies: Vec<&str> = finished.stdout.lines().skip(1).collect();
     for ((request, expected), reply) in sent.iter().zip(&expected).zip(&replies) {
         assert_eq!(reply, expected, "{request}");
     }
     assert!(replies.len() >= expected.len() && finished.status == Some(0), "{finished:?}");
+}
+
+#[test]
+fn a_recorded_session_gets_the_same_replies() {
+    let transcript = include_str!("../transcripts/manager-questions.txt");
+    replay(transcript, 140, &["-M", "q35", "-vga", "none", "-net", "none"]);
+}
+
+#[test]
+fn a_recorded_session_without_a_machine_gets_the_same_replies() {
+    replay(include_str!("../transcripts/machine-none.txt"), 10, &["-M", "none"]);
 }
 
 /// Where the answer is our own.
@@ -36,16 +59,55 @@ fn what_is_not_there_is_told_so() {
     }
     let (_, desc) = qmp.error("system_wakeup", &json!({}));
     assert_eq!(desc, "wake-up from suspend is not supported by this guest");
+    let mut human = |line: &str| qmp.ok("human-monitor-command", &json!({"command-line": line}));
+    assert_eq!(human("system_wakeup"), json!(format!("Error: {desc}\r\n")));
+    assert_eq!(human("info mice"), json!("No mouse devices connected\r\n"));
+    for nothing in ["info pci", "info stats vm", "info stats vcpu"] {
+        assert_eq!(human(nothing), json!(""), "{nothing}");
+    }
+    // Of the items of a log there are events alone.
+    let items = human("log help");
+    assert!(items.as_str().is_some_and(|text| text.contains("\r\ntrace:PATTERN ")), "{items}");
     let events = |state: bool| json!([{"capability": "events", "state": state}]);
     assert_eq!(qmp.ok("query-migrate-capabilities", &json!({})), events(false));
     for state in [true, false] {
         let _ = qmp.ok("migrate-set-capabilities", &json!({"capabilities": events(state)}));
         assert_eq!(program_state(&mut qmp), events(state));
+        let shown = qmp.ok("human-monitor-command", &json!({"command-line": "info migrate_capabilities"}));
+        assert_eq!(shown, json!(format!("events: {}\r\n", if state { "on" } else { "off" })));
     }
     for gone in
         ["migrate", "query-vnc", "query-spice", "blockdev-add", "netdev_add", "send-key", "dump-guest-memory"]
     {
         assert_eq!(qmp.error(gone, &json!({})).0, "CommandNotFound", "{gone}");
+    }
+}
+
+/// What firmware finds in the clock's memory after `boot_set`, resets and the guest's own writes; the bytes are the reference's.
+#[test]
+fn what_to_boot_from_is_told_until_it_is_told_otherwise() {
+    for (boot, bytes) in [
+        (&["-boot", "order=c,once=d"][..], [(3, 0), (0x24, 0x30), (2, 0), (3, 0), (3, 0), (0x44, 0)]),
+        (&[], [(0x12, 0x30), (0x24, 0x30), (0x24, 0x30), (3, 0), (3, 0), (0x44, 0)]),
+    ] {
+        let program = Program::start(&[&["-M", "pc", "-accel", "tcg", "-S"], boot].concat());
+        let mut qmp = program.qmp();
+        let mut bytes = bytes.into_iter();
+        let steps = ["", "boot_set ncd", "system_reset", "boot_set d", "system_reset", "o/b 0x71 0x44"];
+        for step in steps {
+            let mut human = |line: &str| qmp.ok("human-monitor-command", &json!({"command-line": line}));
+            let _ = human("o/b 0x70 0x3d");
+            let _ = human(step);
+            let (first, third) = bytes.next().expect("a pair");
+            for (at, byte) in [(0x3d, first), (0x38, third)] {
+                let shown = human(&format!("i/b 0x70.{at:#x}"));
+                assert_eq!(
+                    shown,
+                    json!(format!("portb[0x0071] = {byte:#04x}\r\n")),
+                    "{boot:?} {step} {at:#x}"
+                );
+            }
+        }
     }
 }
 

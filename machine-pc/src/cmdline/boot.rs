@@ -119,7 +119,11 @@ fn seconds_of_date(text: &str) -> Option<i64> {
 /// The letters of devices to boot from: as many as a PC's firmware can tell apart.
 const BOOT_DEVICES: std::ops::RangeInclusive<char> = 'a'..='p';
 
-fn check_devices(devices: &str) -> Result<(), ErrorKind> {
+/// Whether these are letters of devices to boot from, each once.
+///
+/// # Errors
+/// [`ErrorKind::InvalidBootDevice`], [`ErrorKind::BootDeviceTwice`].
+pub(crate) fn check_devices(devices: &str) -> Result<(), ErrorKind> {
     let mut seen = String::new();
     for device in devices.chars() {
         if !BOOT_DEVICES.contains(&device) {

@@ -70,11 +70,15 @@ pub(super) fn parameters_help(group: &str, table: &[OptDescription]) -> String {
     text
 }
 
-/// The answer to `-d help`.
-pub(super) fn log_items_help() -> String {
+/// What can be logged, as `-d help` and the human monitor's `log help` say it: an item in each line.
+pub(crate) fn log_items_help(command: &str) -> String {
+    let none = match command {
+        "log" => format!("{:<HELP_COLUMN$}remove all logs\n", "none"),
+        _ => String::new(),
+    };
     format!(
-        "Log items (comma separated):\n{:<HELP_COLUMN$}log what these parts of the program do\n\n\
-         Use \"-d trace:help\" to get a list of trace events.\n\n",
+        "Log items (comma separated):\n{none}{:<HELP_COLUMN$}log what these parts of the program do\n\n\
+         Use \"{command} trace:help\" to get a list of trace events.\n",
         "trace:PATTERN"
     )
 }

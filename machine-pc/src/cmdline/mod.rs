@@ -47,9 +47,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+pub(crate) use boot::check_devices;
 pub use chardev::ChardevError;
 pub use defaults::stdio_conflict;
 pub use error::{CommandLineError, ErrorKind, Report, Warning};
+pub(crate) use help::log_items_help;
 pub use help::{help_text, version_text};
 pub(crate) use object::MONITOR_TYPES;
 

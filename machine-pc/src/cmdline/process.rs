@@ -192,13 +192,12 @@ impl Builder {
 
     /// Adds a pattern of trace events; one without a wildcard must name an event.
     fn enable_trace(&mut self, pattern: &str, location: Option<&str>) {
-        let name = pattern.strip_prefix('-').unwrap_or(pattern);
-        if !name.is_empty() && !name.contains('*') && !trace::exists(name) {
-            self.warn_at(location, format!("trace event '{name}' does not exist"));
+        if pattern.is_empty() {
             return;
         }
-        if !name.is_empty() {
-            self.line.log.patterns.push(pattern.to_owned());
+        match trace::missing(pattern) {
+            Some(name) => self.warn_at(location, trace::missing_text(name)),
+            None => self.line.log.patterns.push(pattern.to_owned()),
         }
     }
 
@@ -237,7 +236,7 @@ impl Builder {
     }
 
     fn finish_log_items(&mut self, items: &str) -> Step {
-        let usage = || Ok(Some(Request::PrintAndFail(log_items_help())));
+        let usage = || Ok(Some(Request::PrintAndFail(format!("{}\n", log_items_help("-d")))));
         if items.is_empty() {
             return usage();
         }
@@ -246,6 +245,7 @@ impl Builder {
                 return Ok(Some(Request::Print(trace::help())));
             }
             match item.strip_prefix("trace:") {
+                Some("") => return usage(),
                 Some(pattern) => self.enable_trace(pattern, None),
                 None if trace::OTHER_ITEMS.contains(&item) => {
                     let reason = "no guest code is translated here, and nothing of its devices logged";

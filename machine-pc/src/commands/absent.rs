@@ -139,10 +139,21 @@ command! {
     }
 }
 
+fn no_suspension() -> Error {
+    Error::generic("wake-up from suspend is not supported by this guest")
+}
+
 command! {
     /// Wakes a guest that is suspended, which none can be.
     "system_wakeup" => fn system_wakeup(_context: &mut Context, (): ()) -> Result<Empty, Error> {
-        Err(Error::generic("wake-up from suspend is not supported by this guest"))
+        Err(no_suspension())
+    }
+}
+
+hmp_command! {
+    "system_wakeup", "", "", "wakeup guest from suspend" =>
+    fn hmp_system_wakeup(_monitor, _arguments) {
+        Err(no_suspension())
     }
 }
 
@@ -215,5 +226,27 @@ hmp_command! {
     info "balloon", "", "", "show balloon information" =>
     fn info_balloon(_monitor, _arguments) {
         Err(Error::generic("No balloon device has been activated"))
+    }
+}
+
+hmp_command! {
+    info "pci", "", "", "show PCI info" =>
+    fn info_pci(_monitor, _arguments) {
+        Ok(())
+    }
+}
+
+hmp_command! {
+    info "mice", "", "", "show which guest mouse is receiving events" =>
+    fn info_mice(monitor, _arguments) {
+        monitor.print(format_args!("No mouse devices connected\n"));
+        Ok(())
+    }
+}
+
+hmp_command! {
+    info "tpm", "", "", "show the TPM device" =>
+    fn info_tpm(_monitor, _arguments) {
+        Ok(())
     }
 }

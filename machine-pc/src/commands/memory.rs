@@ -8,7 +8,7 @@ use qmp::{Context, Empty, Error, command, hmp_command};
 use serde::Deserialize;
 
 use crate::inspect::physical::PhysicalMemory;
-use crate::inspect::{Guest, dump};
+use crate::inspect::{Guest, dump, page_walk};
 use crate::os_error;
 
 /// Bytes that are copied at a time.
@@ -236,6 +236,26 @@ hmp_command! {
         }
         sum = sum.rotate_right(u32::try_from((end - at) % 16).unwrap_or(0));
         monitor.print(format_args!("{sum:05}\n"));
+        Ok(())
+    }
+}
+
+hmp_command! {
+    info "tlb", "", "", "show virtual to physical memory mappings" =>
+    fn info_tlb(monitor, _arguments) {
+        let guest = Guest::of(monitor.context)?;
+        let (memory, paging) = (guest.memory()?, guest.paging(guest.current(monitor.state.cpu)?)?);
+        monitor.print(format_args!("{}", page_walk::pages(&paging, &memory)));
+        Ok(())
+    }
+}
+
+hmp_command! {
+    info "mem", "", "", "show the active virtual memory mappings" =>
+    fn info_mem(monitor, _arguments) {
+        let guest = Guest::of(monitor.context)?;
+        let (memory, paging) = (guest.memory()?, guest.paging(guest.current(monitor.state.cpu)?)?);
+        monitor.print(format_args!("{}", page_walk::ranges(&paging, &memory)));
         Ok(())
     }
 }

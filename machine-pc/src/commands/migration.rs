@@ -1,7 +1,7 @@
 //! What managers ask about migration before they start any machine. A machine cannot be migrated, so there is one capability
 //! without effect, nothing has ever been migrated, and the commands that would begin to do not exist.
 
-use qmp::{Context, Empty, Error, command};
+use qmp::{Context, Empty, Error, command, hmp_command};
 use serde::{Deserialize, Serialize};
 
 /// QAPI `MigrationCapability`, of those that there are.
@@ -121,5 +121,32 @@ command! {
             start_time: 0,
             calc_time: 0,
         })
+    }
+}
+
+hmp_command! {
+    info "migrate", "", "", "show migration status" =>
+    fn info_migrate(_monitor, _arguments) {
+        Ok(())
+    }
+}
+
+hmp_command! {
+    info "migrate_capabilities", "", "", "show current migration capabilities" =>
+    fn info_migrate_capabilities(monitor, _arguments) {
+        let events = monitor.context.get::<Capabilities>().is_some_and(|capabilities| capabilities.events);
+        monitor.print(format_args!("events: {}\n", if events { "on" } else { "off" }));
+        Ok(())
+    }
+}
+
+hmp_command! {
+    info "dirty_rate", "", "", "show dirty rate information" =>
+    fn info_dirty_rate(monitor, _arguments) {
+        monitor.print(format_args!(
+            "Status: unstarted\nStart Time: 0 (ms)\nSample Pages: 0 (per GB)\nPeriod: 0 (sec)\n\
+             Mode: page-sampling\nDirty rate: (not ready)\n"
+        ));
+        Ok(())
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod dump;
 pub(crate) mod irqchip;
 pub(crate) mod lapic;
 pub(crate) mod mtree;
+pub(crate) mod page_walk;
 pub(crate) mod paging;
 pub(crate) mod physical;
 pub(crate) mod ram_blocks;

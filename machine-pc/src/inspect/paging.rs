@@ -12,16 +12,16 @@ const CR4_PSE: u64 = 1 << 4;
 const CR4_PAE: u64 = 1 << 5;
 const CR4_LA57: u64 = 1 << 12;
 const EFER_LMA: u64 = 1 << 10;
-const PRESENT: u64 = 1;
-const LARGE: u64 = 1 << 7;
+pub(super) const PRESENT: u64 = 1;
+pub(super) const LARGE: u64 = 1 << 7;
 /// Bits 12 to 51 of an entry: where a table or page lies.
 const FRAME: u64 = 0x000f_ffff_ffff_f000;
 /// Bits of a linear address within a page of 4 KiB.
-const PAGE_BITS: u32 = 12;
+pub(super) const PAGE_BITS: u32 = 12;
 
 /// The form of the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     Off,
     /// Two levels of 1,024 entries of four bytes.
     Bits32 {
@@ -38,8 +38,8 @@ enum Mode {
 /// A CPU's paging at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paging {
-    mode: Mode,
-    cr3: u64,
+    pub(super) mode: Mode,
+    pub(super) cr3: u64,
 }
 
 impl Paging {

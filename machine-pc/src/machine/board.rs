@@ -171,7 +171,8 @@ pub struct Board {
     isa_irqs: Vec<Arc<SharedIrqLine>>,
     pm: Option<Arc<PowerManagement>>,
     rtc: Arc<Rtc>,
-    boot_order: BootOrder,
+    /// What firmware is told to boot from after the first reset, where it is told otherwise before.
+    boot_order_after_reset: Mutex<Option<BootOrder>>,
     port92: Arc<Port92>,
     i8042: Arc<I8042>,
     reset_control: Arc<ResetControl>,
@@ -296,7 +297,7 @@ impl Board {
             isa_irqs,
             pm,
             rtc,
-            boot_order: config.boot_order,
+            boot_order_after_reset: Mutex::new(config.boot_once.map(|_| config.boot_order)),
             port92,
             i8042,
             reset_control,
@@ -428,10 +429,18 @@ impl Board {
         Ok(was_running)
     }
 
+    /// Says what firmware is to boot from, from now on, and after resets unless the command line says otherwise for the first one.
+    pub fn set_boot_order(&self, order: BootOrder) {
+        cmos::set_boot_order(&self.rtc, order);
+    }
+
     /// Resets what is no device: what firmware is told to boot from, the chips inside KVM, the kernel in memory. The devices
     /// on the board reset themselves.
     pub fn reset_rest(&self) {
-        cmos::set_boot_order(&self.rtc, self.boot_order);
+        let order = self.boot_order_after_reset.lock().take();
+        if let Some(order) = order {
+            self.set_boot_order(order);
+        }
         if let Some(vm) = &self.vm {
             self.note_reset(vm.reset_chips().map_err(BoardError::from));
         }

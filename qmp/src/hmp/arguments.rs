@@ -177,6 +177,7 @@ pub(super) fn parse(
                     rest = after;
                     Argument::Text(text)
                 }
+                None if kind == "F" => return Err(LineError::of(names, "filename expected")),
                 None => return Err(LineError::of(names, "string expected")),
             },
         };
@@ -281,6 +282,7 @@ mod tests {
     fn errors_are_in_the_references_words() {
         assert_eq!(error("", "x"), "command|c: extraneous characters at the end of line");
         assert_eq!(error("path:s", " "), "command|c: string expected");
+        assert_eq!(error("path:F", " "), "command|c: filename expected");
         assert_eq!(error("json:-j,path:s", "-x /a"), "command|c: unsupported option -x");
         assert_eq!(error("id:i", "1+"), "unexpected end of expression");
         assert_eq!(error("id:i", "0x100000000"), "'command|c' has failed: integer is for 32-bit values");

@@ -8,6 +8,7 @@
 //! | type | takes |
 //! | --- | --- |
 //! | `s` | a word, or a string in double quotes |
+//! | `F` | the same, which is a file's name |
 //! | `S` | the rest of the line |
 //! | `O` | a word of options, as on the command line |
 //! | `i`, `l` | a number or an expression (32, 64 bits) |
