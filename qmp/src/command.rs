@@ -24,12 +24,19 @@ pub struct Flags {
     pub deprecated: bool,
     /// What it takes is also taken by the command line's option of the same purpose, as JSON.
     pub json_cli: bool,
+    /// What it returns depends on its arguments, the classes and the commands alone, none of which change.
+    pub constant: bool,
 }
 
 impl Flags {
     /// Neither.
-    pub const NONE: Self =
-        Self { allow_preconfig: false, allow_oob: false, deprecated: false, json_cli: false };
+    pub const NONE: Self = Self {
+        allow_preconfig: false,
+        allow_oob: false,
+        deprecated: false,
+        json_cli: false,
+        constant: false,
+    };
 
     /// Also before the machine is built.
     #[must_use]
@@ -53,6 +60,12 @@ impl Flags {
     #[must_use]
     pub const fn json_cli(self) -> Self {
         Self { json_cli: true, ..self }
+    }
+
+    /// It returns the same for the same arguments for as long as the program runs.
+    #[must_use]
+    pub const fn constant(self) -> Self {
+        Self { constant: true, ..self }
     }
 }
 
@@ -158,7 +171,17 @@ impl CommandEntry {
         arguments: Map<String, Value>,
         to: &mut Writer,
     ) -> Result<(), Error> {
-        (self.run)(context, arguments, to)
+        if !self.flags.constant || to.is_pretty() {
+            return (self.run)(context, arguments, to);
+        }
+        if let Some(text) = context.constant_replies().get(self.name, &arguments) {
+            to.put(text);
+            return Ok(());
+        }
+        let start = to.text().len();
+        (self.run)(context, arguments.clone(), to)?;
+        context.constant_replies().keep(self.name, arguments, &to.text()[start..]);
+        Ok(())
     }
 }
 

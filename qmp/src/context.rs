@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use qom::Qom;
 
+use crate::constant_replies::ConstantReplies;
 use crate::registry::Commands;
 use crate::run_control::RunControl;
 use crate::{Error, EventQueue, EventSender};
@@ -22,6 +23,7 @@ pub struct Context {
     events: EventQueue,
     sender: EventSender,
     services: HashMap<TypeId, Box<dyn Any>>,
+    constant_replies: ConstantReplies,
     preconfig: bool,
 }
 
@@ -31,7 +33,15 @@ impl Context {
     pub fn new(qom: Arc<Qom>, commands: Commands) -> Self {
         let events = EventQueue::new();
         let sender = events.sender();
-        Self { qom, commands, events, sender, services: HashMap::new(), preconfig: false }
+        Self {
+            qom,
+            commands,
+            events,
+            sender,
+            services: HashMap::new(),
+            constant_replies: ConstantReplies::default(),
+            preconfig: false,
+        }
     }
 
     /// The object system.
@@ -56,6 +66,11 @@ impl Context {
     #[must_use]
     pub fn event_queue(&self) -> &EventQueue {
         &self.events
+    }
+
+    /// The replies that stay the same.
+    pub(crate) fn constant_replies(&mut self) -> &mut ConstantReplies {
+        &mut self.constant_replies
     }
 
     /// Provides a service; a former one of the same type is given back.

@@ -43,6 +43,7 @@ mod arguments;
 pub mod client;
 mod command;
 pub mod commands;
+mod constant_replies;
 mod context;
 pub mod device;
 mod error;

@@ -258,7 +258,7 @@ commands! {
 
     /// Returns the types that there are: those that are or implement `implements`, abstract ones only if
     /// `abstract` is true.
-    "qom-list-types" (allow_preconfig) =>
+    "qom-list-types" (allow_preconfig, constant) =>
     fn qom_list_types(context: &mut Context, arguments: QomListTypes) -> Result<Vec<ObjectTypeInfo>, Error> {
         let qom = context.qom();
         let include_abstract = arguments.include_abstract.unwrap_or(false);
@@ -272,7 +272,7 @@ commands! {
     }
 
     /// Returns the properties that a class declares.
-    "qom-list-properties" (allow_preconfig) =>
+    "qom-list-properties" (allow_preconfig, constant) =>
     fn qom_list_properties(context: &mut Context, arguments: QomListProperties)
         -> Result<Vec<ObjectPropertyInfo>, Error>
     {

@@ -59,6 +59,16 @@ impl Writer {
         &self.text
     }
 
+    /// Whether it spreads the text over several lines.
+    pub(crate) fn is_pretty(&self) -> bool {
+        self.pretty
+    }
+
+    /// Writes a value that is text already.
+    pub(crate) fn put(&mut self, text: &[u8]) {
+        self.text.extend_from_slice(text);
+    }
+
     /// Forgets the text, keeps at most `kept` bytes of capacity.
     pub fn clear(&mut self, kept: usize) {
         self.text.clear();
