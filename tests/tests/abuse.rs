@@ -1,6 +1,7 @@
 //! Clients that do not behave, over real sockets: what they get, and that nobody else notices.
 //!
-//! The limits are those of `docs/limits.md`. QEMU 11.1 was given the same: its texts are the ones expected here.
+//! The limits are those of `docs/limits.md`. QEMU 11.1 was given the same: its texts are the ones expected here. Only of the string of 64 MiB
+//! nobody waited for its answer, which had not come after twenty minutes.
 
 #![expect(clippy::unwrap_used, reason = "in a test, what is not as expected fails it")]
 
