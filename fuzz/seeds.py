@@ -14,7 +14,7 @@ import struct
 import sys
 
 SEEDS = pathlib.Path(__file__).parent / "seeds"
-FILES = [b"file", b"memsave", b"dump", b"/dev", b"/tmp", b"/work", b"/home", b"/root", b"/proc"]
+FILES = [b"file", b"memsave", b"dump", b"/dev", b"/tmp", b"/home", b"/root", b"/proc"]
 
 
 def pack(target, directory, count):

@@ -9,6 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::constant_replies::ConstantReplies;
 use crate::json::Writer;
 use crate::schema::{QapiType, TypeRef, Types};
 use crate::{Context, Error, arguments};
@@ -29,7 +30,7 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// Neither.
+    /// None of them.
     pub const NONE: Self = Self {
         allow_preconfig: false,
         allow_oob: false,
@@ -171,7 +172,7 @@ impl CommandEntry {
         arguments: Map<String, Value>,
         to: &mut Writer,
     ) -> Result<(), Error> {
-        if !self.flags.constant || to.is_pretty() {
+        if !self.flags.constant || to.is_pretty() || !ConstantReplies::keeps(&arguments) {
             return (self.run)(context, arguments, to);
         }
         if let Some(text) = context.constant_replies().get(self.name, &arguments) {

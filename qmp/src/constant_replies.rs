@@ -14,6 +14,9 @@ const KEPT: usize = 16;
 /// A longer text is not kept, in bytes.
 const TEXT_BYTES: usize = 256 << 10;
 
+/// A reply to longer text in an argument is not kept, in bytes: more than any name of a type has.
+const ARGUMENT_BYTES: usize = 256;
+
 #[derive(Debug)]
 struct Reply {
     command: &'static str,
@@ -26,6 +29,18 @@ struct Reply {
 pub(crate) struct ConstantReplies(VecDeque<Reply>);
 
 impl ConstantReplies {
+    /// Whether a reply to these arguments may be kept: they are few and short, so that clients cannot fill memory with what they ask.
+    pub(crate) fn keeps(arguments: &Map<String, Value>) -> bool {
+        let short = |argument: &Value| match argument {
+            Value::String(text) => text.len() <= ARGUMENT_BYTES,
+            Value::Array(_) | Value::Object(_) => false,
+            Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        };
+        // No command of that kind takes more than a few.
+        arguments.len() <= 4
+            && arguments.iter().all(|(name, value)| name.len() <= ARGUMENT_BYTES && short(value))
+    }
+
     /// The text that was returned for these arguments, if it is kept.
     pub(crate) fn get(&mut self, command: &'static str, arguments: &Map<String, Value>) -> Option<&[u8]> {
         let at = self.0.iter().position(|reply| reply.command == command && reply.arguments == *arguments)?;
@@ -73,6 +88,11 @@ mod tests {
 
     #[test]
     fn long_ones_are_not_kept() {
+        assert!(ConstantReplies::keeps(&named("qemu64-x86_64-cpu")));
+        assert!(!ConstantReplies::keeps(&named(&"x".repeat(ARGUMENT_BYTES + 1))));
+        assert!(!ConstantReplies::keeps(&Map::from_iter([("x".repeat(ARGUMENT_BYTES + 1), Value::Null)])));
+        assert!(!ConstantReplies::keeps(&(0..5).map(|n| (n.to_string(), Value::Null)).collect()));
+        assert!(!ConstantReplies::keeps(&Map::from_iter([("list".to_owned(), Value::Array(Vec::new()))])));
         let mut replies = ConstantReplies::default();
         replies.keep("list", Map::new(), &vec![b' '; TEXT_BYTES + 1]);
         assert_eq!(replies.get("list", &Map::new()), None);

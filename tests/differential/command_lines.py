@@ -17,7 +17,6 @@ Where the two tell different mistakes, the line may have both: then some option 
 one, and another, or a part of one, so that both tell the other. The exit status is 1 if anything differs that `docs/differences.md` does not explain.
 """
 import argparse
-import itertools
 import json
 import os
 import random
@@ -25,8 +24,8 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 
+import rounds
 from differential import NOT_COMPARED, PROGRAM, REFERENCE, Session, unlike
 from lines import Lines
 
@@ -231,19 +230,11 @@ ASKED = []
 
 def main():
     """Asks until the time is over."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--cases", type=int, help="stop after this many")
-    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser = rounds.parser(__doc__)
     parser.add_argument("--record", type=argparse.FileType("w"), help="where to write what the reference says")
-    parser.add_argument("--only", type=int, help="the number of a case to ask alone")
     options = parser.parse_args()
-    try:
-        version = subprocess.run([*REFERENCE, "-version"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        print(f"SKIPPED: the reference cannot be run: {error}")
+    if not rounds.begins(REFERENCE, options):
         return 0
-    print(f"{version.splitlines()[0]}; seed {options.seed}", flush=True)
     session = Session(PROGRAM, ["-M", "none", "-accel", "tcg"])
     machines = sorted(machine["name"] for machine in session.ask("query-machines"))
     models = sorted(definition["name"] for definition in session.ask("query-cpu-definitions"))
@@ -251,14 +242,12 @@ def main():
     refused = subprocess.run([*PROGRAM, "-numa", "node", "-M", "none", "-accel", "foo"], capture_output=True, text=True, check=False)
     lines = Lines(machines, models, "-numa" not in refused.stderr)
     print(f"machine types {' '.join(machines)}; {len(models)} models; -numa {'asked' if lines.numa else 'not there'}", flush=True)
-    end, asked, failed, crashed = time.monotonic() + options.minutes * 60, 0, 0, 0
+    asked, failed, crashed = 0, 0, 0
     for line in once() if options.only is None else ():
         failed += 1
         print(line, flush=True)
     ASKED.extend([] if options.only is None else [options.only])
-    for number in itertools.count() if options.only is None else [options.only]:
-        if time.monotonic() > end or asked == options.cases:
-            break
+    for number in rounds.numbers(options):
         arguments, found = differences(lines, random.Random(f"{options.seed}/{number}"), options.record)
         asked += 1
         crash = bool(found) and found[0].startswith("CRASHED")

@@ -19,9 +19,7 @@ on nothing but the seed and its number, so `--only` asks it again. Compared are:
 
 The exit status is 1 if anything differs that `docs/differences.md` does not explain.
 """
-import argparse
 import contextlib
-import itertools
 import json
 import os
 import random
@@ -31,8 +29,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
+import rounds
 from questions import Questions
 
 REFERENCE = shlex.split(os.environ.get("REFERENCE", "qemu-system-x86_64"))
@@ -295,19 +293,12 @@ ASKED = []
 
 def main():
     """Asks until the time is over."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser = rounds.parser(__doc__)
     parser.add_argument("--accel", default="tcg", help="accelerators, separated by commas")
-    parser.add_argument("--only", type=int, help="the number of a case to ask alone")
     options = parser.parse_args()
-    try:
-        version = subprocess.run([*REFERENCE, "-version"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        print(f"SKIPPED: the reference cannot be run: {error}")
+    if not rounds.begins(REFERENCE, options):
         return 0
-    print(f"{version.splitlines()[0]}; seed {options.seed}", flush=True)
-    end, asked, failed, crashed = time.monotonic() + options.minutes * 60, 0, 0, 0
+    asked, failed, crashed = 0, 0, 0
     accels, guests = options.accel.split(","), Guests()
     by_accel = {}
     for accel in accels:
@@ -321,9 +312,7 @@ def main():
             failed += 1
             print(line, flush=True)
     ASKED.extend([] if options.only is None else [options.only])
-    for number in itertools.count() if options.only is None else [options.only]:
-        if time.monotonic() > end:
-            break
+    for number in rounds.numbers(options):
         rng = random.Random(f"{options.seed}/{number}")
         accel = rng.choice(accels)
         arguments = by_accel[accel].arguments(rng)

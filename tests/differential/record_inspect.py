@@ -107,4 +107,5 @@ def main():
     qemu.close()
 
 
-main()
+if __name__ == "__main__":
+    main()

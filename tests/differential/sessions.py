@@ -21,10 +21,8 @@ as docs/differences.md or the nature of the thing explains:
 
 Files are opened by names that are there or cannot be made. A case in which the reference crashes is counted and not compared. The exit status is 1 if anything differs.
 """
-import argparse
 import itertools
 import json
-import os
 import random
 import re
 import shlex
@@ -32,8 +30,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
+import rounds
 from command_lines import AS_IT_IS, NO_REGIONS, NOT_HERE, OURS, errors, plain_line
 from differential import NOT_COMPARED, PATIENCE, PROGRAM, REFERENCE, Session, unlike
 from steps import Steps
@@ -285,18 +283,9 @@ class Case:
 
 def main():
     """Holds sessions until the time is over."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--cases", type=int, help="stop after this many")
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--only", type=int, help="the number of a case to ask alone")
-    options = parser.parse_args()
-    try:
-        version = subprocess.run([*REFERENCE, "-version"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        print(f"SKIPPED: the reference cannot be run: {error}")
+    options = rounds.parser(__doc__).parse_args()
+    if not rounds.begins(REFERENCE, options):
         return 0
-    print(f"{version.splitlines()[0]}; seed {options.seed}", flush=True)
     sessions = [Session(program, ["-M", "none", "-accel", "tcg"]) for program in (REFERENCE, PROGRAM)]
     commands = set.intersection(*({c["name"] for c in session.ask("query-commands")} for session in sessions)) - NOT_ASKED
     schema = {entry["name"]: entry for entry in sessions[0].ask("query-qmp-schema")}
@@ -304,10 +293,8 @@ def main():
         session.end()
     steps = Steps(schema, commands)
     print(f"{len(commands)} commands: {' '.join(sorted(commands))}", flush=True)
-    end, held, failed, crashed = time.monotonic() + options.minutes * 60, 0, 0, 0
-    for number in itertools.count() if options.only is None else [options.only]:
-        if time.monotonic() > end or held == options.cases:
-            break
+    held, failed, crashed = 0, 0, 0
+    for number in rounds.numbers(options):
         case = Case(steps, random.Random(f"{options.seed}/{number}"), options.only is not None)
         found = case.hold()
         held += 1

@@ -277,7 +277,10 @@ fn a_reader_of_no_replies() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => party.others_go_on(),
             Err(error) => panic!("{error}"),
         }
+        assert!(sent < 64 << 20, "it stops reading");
     }
+    // Some hundred requests fit into the socket, each with a reply of tens of kilobytes: without an end to reading, far more than the mark.
+    assert!(sent / request.len() * 10_000 > 4 * qmp::session::HIGH_WATER, "{sent}");
     // One reply may go beyond the mark where no further request is taken.
     assert!(party.memory("VmRSS") < before + (qmp::session::HIGH_WATER >> 10) + SLACK);
     socket.set_nonblocking(false).unwrap();

@@ -241,7 +241,7 @@ fn libvirtd_comes_back() {
     }
 }
 
-/// What else a headless domain may have: NUMA nodes of shared memory in files, threads, enlightenments, timers. libvirt gives the options
+/// What else a headless domain may have: NUMA nodes of shared memory in files, threads, timers. libvirt gives the options
 /// that go with them, and those that every domain has.
 #[test]
 fn a_large_description_is_taken() {

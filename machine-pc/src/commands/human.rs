@@ -3,6 +3,7 @@
 use qmp::hmp_command;
 
 use super::cpus::{cpus, hotpluggable_cpus, model_name, pc};
+use crate::inspect::Guest;
 
 hmp_command! {
     info "hotpluggable-cpus", "", "", "Show information about hotpluggable CPUs" (allow_preconfig) =>
@@ -41,8 +42,9 @@ hmp_command! {
     info "cpus", "", "", "show infos for each CPU" =>
     fn info_cpus(monitor, _arguments) {
         let Some(machine) = pc(monitor.context)? else { return Ok(()) };
-        for (at, cpu) in cpus(&machine).iter().enumerate() {
-            let mark = if at == 0 { '*' } else { ' ' };
+        let current = Guest::of(monitor.context)?.current(monitor.state.cpu)?;
+        for cpu in cpus(&machine) {
+            let mark = if cpu.cpu_index == current { '*' } else { ' ' };
             let model = model_name(&cpu.qom_type);
             monitor.print(format_args!("{mark} CPU #{}: thread_id={} model={model}\n", cpu.cpu_index, cpu.thread_id));
         }

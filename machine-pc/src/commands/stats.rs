@@ -8,6 +8,7 @@ use qom::Obj;
 use serde::{Deserialize, Serialize};
 
 use super::cpus::pc;
+use crate::inspect::Guest;
 use crate::kvm::{KvmVm, Statistic, StatisticKind, StatisticUnit, Statistics, Vcpu, VcpuId};
 use crate::machine::PcMachine;
 
@@ -187,12 +188,20 @@ fn read(statistics: &Statistics, names: Option<&[String]>) -> Result<Vec<Stats>,
     Ok(wanted.map(|(one, numbers)| Stats { name: one.name.clone(), value: value(one, numbers) }).collect())
 }
 
+/// How often statistics may be wished for in one command: each wish is answered with all of them.
+const REQUESTS: usize = 16;
+
 /// Does `each` for every wish, the last one first as in the reference, with the names that it is about.
 fn for_wishes(
     providers: Option<Vec<StatsRequest>>,
     mut each: impl FnMut(Option<&[String]>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let Some(requests) = providers else { return each(None) };
+    if requests.len() > REQUESTS {
+        return Err(Error::generic(format_args!(
+            "Parameter 'providers' expects at most {REQUESTS} elements"
+        )));
+    }
     for request in requests.iter().rev() {
         let StatsProvider::Kvm = request.provider;
         each(request.names.as_deref())?;
@@ -357,13 +366,14 @@ hmp_command! {
         let names: Option<Vec<&str>> =
             arguments.str("names").filter(|names| *names != "*").map(|names| names.split(',').collect());
         let current = monitor.state.cpu;
-        let texts = kept(monitor.context, |machine, vm| {
-            let names = names.as_deref();
+        let context = &*monitor.context;
+        let texts = kept(context, |_, vm| {
+            let (names, guest) = (names.as_deref(), Guest::of(context)?);
             match target {
                 StatsTarget::Vm => Ok(vec![lines(&vm.statistics().map_err(Error::generic)?, names)?]),
                 StatsTarget::Vcpu => {
-                    let vcpu = looked_at(machine, vm, current).into_iter();
-                    vcpu.map(|vcpu| lines(vcpu.statistics().map_err(Error::generic)?, names)).collect()
+                    let vcpu = guest.vcpu(guest.current(current)?)?;
+                    Ok(vec![lines(vcpu.statistics().map_err(Error::generic)?, names)?])
                 }
             }
         })?;
@@ -375,16 +385,6 @@ hmp_command! {
         }
         Ok(())
     }
-}
-
-/// The vCPU that the session's user looks at.
-fn looked_at(machine: &PcMachine, vm: &KvmVm, index: Option<usize>) -> Option<Arc<Vcpu>> {
-    let slots = machine.possible_cpus()?;
-    let index = match index.filter(|index| slots.get(*index).is_some_and(|slot| slot.cpu().is_some())) {
-        Some(index) => index,
-        None => slots.plugged().into_iter().next()?,
-    };
-    vm.vcpu(VcpuId(slots.get(index)?.apic_id.0))
 }
 
 #[cfg(test)]

@@ -174,10 +174,7 @@ fn write_fpu(text: &mut String, cpu: &CpuSnapshot, vectors: usize) -> std::fmt::
     writeln!(
         text,
         "FCW={:04x} FSW={:04x} [ST={top}] FTW={:02x} MXCSR={:08x}",
-        fpu.fcw,
-        fpu.fsw & !(7 << 11) | top << 11,
-        fpu.ftwx,
-        fpu.mxcsr
+        fpu.fcw, fpu.fsw, fpu.ftwx, fpu.mxcsr
     )?;
     for (number, register) in fpu.fpr.iter().enumerate() {
         let mantissa = u64::from_le_bytes(register[..8].try_into().unwrap_or_default());

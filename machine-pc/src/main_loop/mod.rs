@@ -134,7 +134,9 @@ impl MainLoop {
             };
             port.attach(frontend);
             if let ChardevBackend::Socket(SocketSpec {
-                address: SocketAddress::Tcp { host, port, .. }, ..
+                address: SocketAddress::Tcp { host, port, .. },
+                server: true,
+                ..
             }) = port.backend()
             {
                 crate::report::warning(format_args!(
@@ -160,17 +162,6 @@ impl MainLoop {
         let console = Frontend::console(buffer.clone(), input);
         self.port(chardev, |port| port.attach(console))?;
         Ok(ConsoleSink::new(buffer))
-    }
-
-    /// Gives the console of a chardev another taker of input, for when the port is made after the console.
-    ///
-    /// # Errors
-    /// [`OpenError::NotFound`] if the chardev does not exist or has no console.
-    pub fn set_console_input(&mut self, chardev: &str, input: ConsoleInput) -> Result<(), OpenError> {
-        match self.chardevs.named(chardev, |port| port.set_console_input(input)) {
-            Some(true) => Ok(()),
-            _ => Err(OpenError::NotFound(chardev.to_owned())),
-        }
     }
 
     /// Does something with a chardev that takes a user.

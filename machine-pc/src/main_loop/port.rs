@@ -13,7 +13,6 @@ use qmp::{Context, Event, RunControl, ShutdownCause};
 
 mod naming;
 
-use super::ConsoleInput;
 use super::descriptors::Descriptors;
 use super::escape_key::EscapeKey;
 use super::frontend::Frontend;
@@ -173,17 +172,6 @@ impl Port {
         self.frontends.push(frontend);
         self.set_focus(self.frontends.len() - 1);
         self.due = true;
-    }
-
-    pub(super) fn set_console_input(&mut self, new: ConsoleInput) -> bool {
-        for frontend in &mut self.frontends {
-            if let Frontend::Console { input, .. } = frontend {
-                *input = new;
-                self.due = true;
-                return true;
-            }
-        }
-        false
     }
 
     /// A terminal gives keys to a console or a human monitor. A console gets all of them, also those that raise signals elsewhere.

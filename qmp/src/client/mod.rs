@@ -174,7 +174,7 @@ impl Client {
             last_id: 0,
             greeting: Greeting { version, capabilities: Vec::new() },
         };
-        let deadline = Instant::now() + client.config.patience;
+        let deadline = deadline(client.config.patience);
         let message = client.message(deadline)?.ok_or_else(|| client.late("greeting"))?;
         let greeting = message.get("QMP").ok_or_else(|| ClientError::Protocol(shortened(&message)))?;
         client.greeting = read("the greeting", greeting.clone())?;
@@ -242,7 +242,7 @@ impl Client {
         self.last_id += 1;
         let id = self.last_id;
         let text = format!("{{\"{how}\": {name}{arguments}, \"id\": {id}}}\r\n");
-        let deadline = Instant::now() + self.config.patience;
+        let deadline = deadline(self.config.patience);
         if self.socket.write_until(text.as_bytes(), deadline)? < text.len() {
             // Half a request stands on the wire; nothing can follow it.
             return Err(ClientError::Io(io::Error::new(
@@ -348,8 +348,8 @@ impl Client {
         {
             return Ok(event);
         }
-        // What has arrived is looked at in any case.
-        let deadline = Instant::now() + patience.max(Duration::from_millis(1));
+        // There is time to look at what has arrived.
+        let deadline = deadline(patience.max(Duration::from_millis(1)));
         loop {
             let Some(message) = self.message(deadline)? else {
                 return Err(ClientError::Timeout { awaited: awaited.to_owned(), after: patience });
@@ -385,6 +385,12 @@ fn shortened(message: &(impl Serialize + ?Sized)) -> String {
 
 fn read<T: DeserializeOwned>(name: &str, value: Value) -> Result<T, ClientError> {
     serde_json::from_value(value).map_err(|source| ClientError::Type { name: name.to_owned(), source })
+}
+
+/// When patience ends; one without an end lasts a year.
+fn deadline(patience: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    Instant::now() + patience.min(YEAR)
 }
 
 /// The error of a reply. A class that is not known is one that nobody decides by.

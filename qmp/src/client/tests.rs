@@ -92,14 +92,15 @@ fn events_are_kept_in_order_until_somebody_waits() {
 fn a_wait_ends() {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     theirs.write_all(format!("{GREETING}{}", r#"{"return": {}, "id": 1}"#).as_bytes()).unwrap();
-    let config = Config { patience: SOON, ..Config::default() };
-    let mut client = Client::over_unix(ours, config).unwrap();
+    let mut client = Client::over_unix(ours, Config::default()).unwrap();
+    client.config.patience = SOON;
     let error = client.wait_event("A", SOON).unwrap_err();
     assert_eq!(error.to_string(), "no A within 1ms");
     let error = client.call::<Value>("x", &()).unwrap_err();
     assert_eq!(error.to_string(), "no reply to x within 1ms");
     // The reply comes late, with one to the next request.
     theirs.write_all(br#"{"return": 1, "id": 2}{"return": 2, "id": 3}"#).unwrap();
+    client.config.patience = Duration::MAX;
     assert_eq!(client.call::<u8>("y", &()).unwrap(), 2);
 }
 

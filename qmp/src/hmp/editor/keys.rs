@@ -99,6 +99,7 @@ impl Perform for Performer {
     }
 
     fn csi_dispatch(&mut self, params: &Params, _intermediates: &[u8], _ignore: bool, action: char) {
+        self.application = false;
         let mut numbers = params.iter().filter_map(|parts| parts.first().copied());
         let (first, modifier) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         self.key = match (action, first) {
@@ -113,6 +114,7 @@ impl Perform for Performer {
     }
 
     fn esc_dispatch(&mut self, intermediates: &[u8], _ignore: bool, byte: u8) {
+        self.application = false;
         self.key = match byte {
             _ if !intermediates.is_empty() => None,
             b'O' => {

@@ -293,7 +293,11 @@ impl Editor {
     /// Puts into the line what is certain of the word before the cursor; lists what it may be, if that is more than one thing.
     pub(super) fn complete(&mut self, completions: &Completions, prompt: &str, screen: &mut String) {
         let Completions { start, words } = completions;
-        let Some(common) = longest_common_prefix(words) else { return };
+        if words.is_empty() {
+            return;
+        }
+        // None where they begin with different letters.
+        let common = longest_common_prefix(words).unwrap_or_default();
         let typed = self.before_cursor().get(*start..).unwrap_or_default().to_owned();
         let mut certain = common.strip_prefix(typed.as_str()).unwrap_or_default().to_owned();
         if words.len() == 1 && !common.ends_with(['/', '=']) {
@@ -309,7 +313,10 @@ impl Editor {
         let shown = &words[..words.len().min(LISTED)];
         let column = shown.iter().map(|word| word.width() + 2).max().unwrap_or(0).clamp(COLUMN, COLUMNS);
         for row in shown.chunks((COLUMNS / column).max(1)) {
-            let row: String = row.iter().map(|word| format!("{word:<column$}")).collect();
+            let row: String = row
+                .iter()
+                .map(|word| word.clone() + &" ".repeat(column.saturating_sub(word.width())))
+                .collect();
             let _ = write!(screen, "{}\r\n", row.trim_end());
         }
         if shown.len() < words.len() {

@@ -171,6 +171,10 @@ fn former_lines_come_back() {
 fn tab_completes_what_is_certain_and_lists_the_rest() {
     let mut user = User::new();
     user.words = vec!["info", "infinite", "quit"];
+    // They begin with different letters, so nothing is certain.
+    user.press(b"\t");
+    assert_eq!(user.sees(), "|");
+    assert_eq!(user.terminal.rows.last().map(String::as_str), Some("info      infinite  quit"));
     user.press(b"q\t");
     assert_eq!(user.sees(), "quit |");
     user.press(b"\x15i\t");
