@@ -114,8 +114,8 @@ pub(crate) fn qmp(bytes: &[u8]) {
     }
 }
 
-/// What a person types into the human monitor of a machine that runs no guest code. A fuzzer that is to run for long does so
-/// as nobody, in an empty directory: commands may name files.
+/// What a person types into the human monitor of a machine that runs no guest code: keys of a terminal if the number of bytes is odd, lines of a
+/// pipe if it is even. A fuzzer that is to run for long does so as nobody, in an empty directory: commands may name files.
 pub(crate) fn hmp(bytes: &[u8]) {
     let accel = AccelChoice { name: "tcg".to_owned(), properties: Vec::new(), location: None };
     let Ok(qom) = startup::accel_ready(&[accel], drop) else { panic!("an accelerator") };
@@ -136,7 +136,8 @@ pub(crate) fn hmp(bytes: &[u8]) {
     let vm = Vm::new(machine, false, RunActions::default(), context.events().clone(), main_loop.handle());
     context.insert::<Box<dyn RunControl>>(Box::new(vm.clone()));
     context.insert(vm);
-    let mut session = HmpSession::new(Echo::Lines);
+    let echo = if bytes.len().is_multiple_of(2) { Echo::Lines } else { Echo::Terminal };
+    let mut session = HmpSession::new(echo);
     let mut events = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() && !context.is_shutting_down() {
