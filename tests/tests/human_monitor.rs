@@ -99,6 +99,13 @@ fn a_pseudo_terminal_edits_lines() {
         assert!(seen.contains(line), "{keys:?}: {seen:?}");
         let _ = user.presses("\x0b", "\x1b[K");
     }
+    // A long line is echoed as it is typed; once it is changed it stands in one row, of which a part is shown.
+    let long = format!("print 1{}", " + 0".repeat(30));
+    assert_eq!(user.presses(&format!("{long}!"), "!"), format!("{long}!"));
+    let seen = user.presses("\x7f\x7f1\x01", "p");
+    assert!(seen.starts_with(&format!("\r\n{PROMPT}<")), "{seen:?}");
+    assert!(user.presses("\r", PROMPT).ends_with("\r\n0x2\r\n(qemu) "));
+    assert_eq!(user.presses("print 1\r", PROMPT), "print 1\r\n0x1\r\n(qemu) ");
     // The line before is changed and run again.
     assert_eq!(user.presses("\x1b[A\x7f2\r", PROMPT), "print 1\x08\x1b[K2\r\n0x2\r\n(qemu) ");
 }
