@@ -26,7 +26,7 @@ use crate::acpi::{AcpiCpu, AcpiDescription, OemIds};
 use crate::backends::memory::MemoryBackend;
 use crate::cmdline::NumaOption;
 use crate::devices;
-use crate::devices::backends::Backends;
+use crate::devices::chardev_ends::ChardevSource;
 use crate::machine::address_space::AddressSpaceError;
 use crate::machine::board::{self, Board, BoardConfig, BoardError, BootRom, RamConfig};
 use crate::machine::boot_configuration::BootConfiguration;
@@ -188,7 +188,7 @@ pub struct Connections {
     /// The chardevs of COM1 to COM4, of those that are there.
     pub serials: [Option<String>; COM_PORTS.len()],
     /// The chardevs that devices can be connected to.
-    pub backends: Arc<Backends>,
+    pub chardevs: Arc<ChardevSource>,
     /// Where guests' requests go.
     pub events: EventSink,
 }
@@ -319,7 +319,7 @@ impl PreparedMachine {
         }
         let board = Arc::new(board);
         let reset = MachineReset::new(qom, &system_bus, &board)?;
-        machine.build(PcParts { numa, memory, board, reset, backends: connections.backends });
+        machine.build(PcParts { numa, memory, board, reset, chardevs: connections.chardevs });
         for slot in 0..cpus.smp().cpus() {
             create_boot_cpu(qom, machine, &machine.cpu_type(), slot)?;
         }

@@ -373,10 +373,17 @@ impl Board {
         Some(self.isa_irqs.get(usize::from(irq))?.input())
     }
 
-    /// Says what the guest is told of COM1 and so on: of the port of that index, from the next load of the kernel on.
-    pub fn show_serial(&self, index: usize, port: Option<ComPort>) {
+    /// Tells the guest of a serial port of that index, from the next load of the kernel on: COM1 is the first of index 0 that is there.
+    pub fn show_serial(&self, index: usize, port: ComPort) {
         if let Some(kernel) = &self.kernel {
             kernel.show_serial(index, port);
+        }
+    }
+
+    /// Tells the guest no more of the serial port that begins there.
+    pub fn hide_serial(&self, base: u32) {
+        if let Some(kernel) = &self.kernel {
+            kernel.hide_serial(base);
         }
     }
 

@@ -12,6 +12,7 @@ use mio::{Interest, Registry, Token};
 use qmp::{Context, Event, RunControl, ShutdownCause};
 
 mod naming;
+mod users;
 
 use super::descriptors::Descriptors;
 use super::escape_key::EscapeKey;
@@ -160,46 +161,6 @@ impl Port {
         }
     }
 
-    pub(super) fn accepts_frontend(&self) -> bool {
-        self.frontends.is_empty() || self.spec.mux
-    }
-
-    /// Adds a user, which gets the focus.
-    pub(super) fn attach(&mut self, mut frontend: Frontend) {
-        if self.stream.is_some() {
-            frontend.opened();
-        }
-        self.frontends.push(frontend);
-        self.set_focus(self.frontends.len() - 1);
-        self.due = true;
-    }
-
-    /// A terminal gives keys to a console or a human monitor. A console gets all of them, also those that raise signals elsewhere.
-    fn set_focus(&mut self, focus: usize) {
-        self.focus = focus;
-        let Some(frontend) = self.frontends.get(focus).filter(|_| self.is_terminal()) else { return };
-        let signals =
-            matches!(self.spec.backend, ChardevBackend::Stdio { signal: true }) && !frontend.is_console();
-        if !frontend.takes_keys() {
-            self.keyboard = None;
-            return;
-        }
-        if self.keyboard.is_none() {
-            self.keyboard = Keyboard::new().ok();
-        }
-        if let Some(Err(error)) = self.keyboard.as_ref().map(|keyboard| keyboard.set(signals)) {
-            tracing::warn!("cannot change the terminal's mode: {error}");
-        }
-    }
-
-    pub(super) fn has_frontend(&self) -> bool {
-        !self.frontends.is_empty()
-    }
-
-    pub(super) fn has_monitor(&self) -> bool {
-        self.frontends.iter().any(|frontend| !frontend.is_console())
-    }
-
     /// What its clients passed.
     pub(super) fn descriptors(&self) -> &Descriptors {
         &self.descriptors
@@ -213,14 +174,6 @@ impl Port {
     /// The memory that it writes to, if it is that.
     pub(super) fn ring(&self) -> Option<&Ring> {
         self.stream.as_ref()?.ring()
-    }
-
-    /// Takes over the users of another one, which had no other backend's clients to tell.
-    pub(super) fn take_frontends(&mut self, other: &mut Self) {
-        self.frontends = std::mem::take(&mut other.frontends);
-        self.pending = std::mem::take(&mut other.pending);
-        self.set_focus(0);
-        self.due = true;
     }
 
     pub(super) fn waits(&self) -> bool {
