@@ -61,12 +61,10 @@ impl Building {
     /// Builds the machine with its devices.
     fn build(self, qom: &Arc<Qom>, prepared: PreparedMachine) -> Result<(), Failure> {
         let machine = prepared.build(qom, self.connections)?;
-        if !self.devices.is_empty() {
-            add_devices(qom, self.devices)?;
-            // What a kernel is told of the machine may have become more by them.
-            let board = machine.as_ref().and_then(|machine| machine.board());
-            board.map_or(Ok(()), |board| board.load_kernel()).map_err(StartError::from)?;
-        }
+        add_devices(qom, self.devices)?;
+        // Not before: it is told of all that the machine has.
+        let board = machine.as_ref().and_then(|machine| machine.board());
+        board.map_or(Ok(()), |board| board.load_kernel()).map_err(StartError::from)?;
         warn_of_unused_globals(qom);
         qom.pass_over_globals();
         if machine.is_some() && !startup::runs_guests(qom) {

@@ -199,7 +199,7 @@ impl std::fmt::Debug for Connections {
     }
 }
 
-/// Makes `/machine` with its boot CPUs. A machine without hardware gives none.
+/// Makes `/machine` with its boot CPUs, as [`PreparedMachine::build`] does. A machine without hardware gives none.
 ///
 /// # Errors
 /// [`StartError`]; the program then ends.
@@ -270,7 +270,8 @@ impl PreparedMachine {
         Ok(self)
     }
 
-    /// Makes the hardware and the boot CPUs. A machine without hardware gives none.
+    /// Makes the hardware and the boot CPUs. A machine without hardware gives none. A kernel is not in memory yet: that is the last step
+    /// ([`Board::load_kernel`]), when all devices are there of which it is told.
     ///
     /// # Errors
     /// [`StartError`]; the program then ends.
@@ -332,7 +333,6 @@ impl PreparedMachine {
                 .map_or(Ok(()), |kernel| kernel.check_cpu(has_long_mode(&first)))
                 .map_err(BoardError::from)?;
         }
-        machine.board().map_or(Ok(()), |board| board.load_kernel())?;
         if planned.boot.splash_time.is_some_and(|time| !(0..=0xffff).contains(&time)) {
             return Err(StartError::SplashTime);
         }

@@ -209,6 +209,7 @@ impl DirectBoot {
         for (at, bytes) in self.entry().tables() {
             write(&bytes, at)?;
         }
+        tracing::debug!(kernel = self.kernel.bytes().len(), initrd = self.initrd.bytes().len(), "loaded");
         Ok(())
     }
 
