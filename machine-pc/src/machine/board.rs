@@ -23,7 +23,7 @@ use crate::firmware::{self, FirmwareError};
 use crate::guest::{self, BoardInfo, GuestError};
 use crate::io_bus::{InsertError, IoBus, IoDevice};
 use crate::irq::{IrqLine, SharedIrqLine};
-use crate::kvm::{KvmError, KvmVm, VcpuConfig, VmBuses, VmOptions};
+use crate::kvm::{InKvm, KvmError, KvmVm, VcpuConfig, VmBuses, VmOptions};
 use crate::memory::{GuestMemory, MemoryError, RamLayout, Rom};
 use crate::ospm::{AcpiPorts, Seat};
 use crate::pm::{self, PowerManagement};
@@ -273,6 +273,9 @@ impl Board {
                 insert(name, pm::PM_BASE + offset, len, device)?;
             }
             insert("apm-io", pm::APM_BASE, 2, pm.apm_ports())?;
+        }
+        for (base, len, name) in vm.iter().flat_map(KvmVm::ports) {
+            insert(name, base, len, Arc::new(InKvm))?;
         }
         insert("rtc", RTC_BASE, RTC_LEN, rtc.clone())?;
         if config.i8042 {
