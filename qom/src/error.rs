@@ -9,8 +9,8 @@ use std::sync::Arc;
 use thiserror::Error as ThisError;
 
 /// QMP's error classes (`QapiErrorClass`). All but [`ErrorClass::GenericError`] exist because some
-/// client decides by them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// client decides by them. The variants' names are the names on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum ErrorClass {
     /// Everything that no client tells apart by its class.
     GenericError,

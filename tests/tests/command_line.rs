@@ -211,6 +211,16 @@ fn a_log_has_what_was_asked_for() {
     assert!(log.contains(r#"reply={"return": {"#), "{log}");
     let _ = replies(&["-d", "trace:*,trace:-qmp", "-D", &path], &[command]);
     assert!(!std::fs::read_to_string(&path).expect("a file").contains("query-kvm"));
+    // Others read logs.
+    let line = "object_add secret,id=b,data=secret-two";
+    let secrets = [
+        json!({"execute": "object-add", "arguments": {"qom-type": "secret", "id": "a", "data": "secret-one"}}),
+        json!({"execute": "human-monitor-command", "arguments": {"command-line": line}}),
+    ];
+    let answers = replies(&["-trace", "qmp", "-D", &path], &secrets);
+    assert_eq!(answers, [json!({"return": {}}), json!({"return": ""})]);
+    let log = std::fs::read_to_string(&path).expect("a file");
+    assert!(log.contains(r#""id":"a","data":"(hidden)""#) && !log.contains("secret-"), "{log}");
 }
 
 /// What is logged, and where, is changed by both monitors; nothing is written before and afterwards.

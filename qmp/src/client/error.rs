@@ -20,6 +20,13 @@ pub enum ClientError {
     /// The other side closed the connection.
     #[error("the monitor closed the connection")]
     Closed,
+    /// The connection was closed here after an earlier error, which `why` tells: the two sides no longer agreed on where a message
+    /// begins, or there was no connection any more. A new client is needed.
+    #[error("the connection was closed: {why}")]
+    Unusable {
+        /// The error after which it was closed, and its causes.
+        why: String,
+    },
     /// The connection failed.
     #[error("the connection to the monitor failed")]
     Io(#[from] io::Error),
@@ -55,6 +62,22 @@ impl ClientError {
         match self {
             Self::Refused(error) => Some(error),
             _ => None,
+        }
+    }
+
+    /// Why nothing can follow this error in the same session; `None` where the session goes on.
+    pub(super) fn ends_the_session(&self) -> Option<String> {
+        match self {
+            Self::Refused(_) | Self::Timeout { .. } | Self::Arguments { .. } | Self::Type { .. } => None,
+            Self::Closed | Self::Unusable { .. } | Self::Io(_) | Self::Json(_) | Self::Protocol(_) => {
+                let mut why = self.to_string();
+                let mut cause = std::error::Error::source(self);
+                while let Some(error) = cause {
+                    why = format!("{why}: {error}");
+                    cause = error.source();
+                }
+                Some(why)
+            }
         }
     }
 }

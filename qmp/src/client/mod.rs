@@ -43,9 +43,15 @@
 //! # What it forbids
 //!
 //! Memory that the other side can make grow without bound: a message has [`Config::limits`], and of events that nobody waits for the
-//! latest [`Config::events`] are kept. It has no thread; while nobody calls it, what arrives waits in the socket.
+//! latest [`Config::events`] are kept, in [`Config::event_bytes`] of memory. It has no thread; while nobody calls it, what arrives waits
+//! in the socket.
+//!
+//! A session that goes on where the two sides no longer agree where a message begins: after half a request, or after something that is
+//! no message, the connection is closed, and whatever is asked then is refused with the reason ([`ClientError::Unusable`]). Events that
+//! had arrived can still be had.
 
 mod error;
+mod kept;
 mod socket;
 
 use std::collections::VecDeque;
@@ -53,7 +59,7 @@ use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -64,7 +70,8 @@ use crate::session::{Capability, Negotiation};
 use crate::version::VersionInfo;
 use crate::{Command, ErrorClass, EventType};
 pub use error::ClientError;
-use socket::Socket;
+use kept::Kept;
+use socket::{Deadline, Socket};
 
 /// Size of one read.
 const READ_BYTES: usize = 16 << 10;
@@ -80,16 +87,19 @@ pub struct Config {
     pub limits: Limits,
     /// How many events are kept for [`Client::wait_event`]; with more, the oldest are dropped.
     pub events: usize,
+    /// How much memory they may take, in bytes, about; with more, the oldest are dropped, and one that is larger by itself is too.
+    pub event_bytes: usize,
 }
 
 impl Default for Config {
-    /// No capability, thirty seconds for a reply, QEMU's own limits for a message, 4,096 events.
+    /// No capability, thirty seconds for a reply, QEMU's own limits for a message, 4,096 events of 16 MiB.
     fn default() -> Self {
         Self {
             enable: Vec::new(),
             patience: Duration::from_secs(30),
             limits: Limits::default(),
             events: 4096,
+            event_bytes: 16 << 20,
         }
     }
 }
@@ -122,10 +132,11 @@ pub struct Client {
     /// What was read and not yet looked at.
     input: VecDeque<u8>,
     config: Config,
-    events: VecDeque<ReceivedEvent>,
-    dropped_events: u64,
+    events: Kept,
     last_id: u64,
     greeting: Greeting,
+    /// Why the connection is of no further use, once it is not.
+    closed: Option<String>,
 }
 
 impl Client {
@@ -169,13 +180,13 @@ impl Client {
             reader: Reader::with_limits(config.limits),
             input: VecDeque::new(),
             config,
-            events: VecDeque::new(),
-            dropped_events: 0,
+            events: Kept::default(),
             last_id: 0,
             greeting: Greeting { version, capabilities: Vec::new() },
+            closed: None,
         };
-        let deadline = deadline(client.config.patience);
-        let message = client.message(deadline)?.ok_or_else(|| client.late("greeting"))?;
+        let mut deadline = Deadline::after(client.config.patience);
+        let message = client.message(&mut deadline)?.ok_or_else(|| client.late("greeting"))?;
         let greeting = message.get("QMP").ok_or_else(|| ClientError::Protocol(shortened(&message)))?;
         client.greeting = read("the greeting", greeting.clone())?;
         let enable = Some(client.config.enable.clone()).filter(|enable| !enable.is_empty());
@@ -242,19 +253,45 @@ impl Client {
         self.last_id += 1;
         let id = self.last_id;
         let text = format!("{{\"{how}\": {name}{arguments}, \"id\": {id}}}\r\n");
-        let deadline = deadline(self.config.patience);
-        if self.socket.write_until(text.as_bytes(), deadline)? < text.len() {
-            // Half a request stands on the wire; nothing can follow it.
-            return Err(ClientError::Io(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the monitor does not read",
-            )));
-        }
-        let mut reply = self.reply(id, command, deadline)?;
+        let mut reply = self.guarded(|this| {
+            let mut deadline = Deadline::after(this.config.patience);
+            match this.socket.write_until(text.as_bytes(), &deadline)? {
+                0 => return Err(this.late(&format!("room for the request {command}"))),
+                sent if sent < text.len() => {
+                    // Half a request stands on the wire; nothing can follow it.
+                    let why = format!(
+                        "the monitor does not read: {sent} of the {} bytes of {command} were sent",
+                        text.len()
+                    );
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, why).into());
+                }
+                _ => {}
+            }
+            this.reply(id, command, &mut deadline)
+        })?;
         match reply.get_mut("return") {
             Some(value) => read(command, value.take()),
             None => Err(ClientError::Refused(refusal(&reply)?)),
         }
+    }
+
+    /// Uses the connection, and closes it where it can be of no further use.
+    fn guarded<T>(
+        &mut self,
+        action: impl FnOnce(&mut Self) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        if let Some(why) = &self.closed {
+            return Err(ClientError::Unusable { why: why.clone() });
+        }
+        let outcome = action(self);
+        if let Err(error) = &outcome
+            && let Some(why) = error.ends_the_session()
+        {
+            self.socket.close();
+            self.input = VecDeque::new();
+            self.closed = Some(why);
+        }
+        outcome
     }
 
     /// The reply with that id. Replies to requests that were given up are passed over.
@@ -262,7 +299,7 @@ impl Client {
         &mut self,
         id: u64,
         command: &str,
-        deadline: Instant,
+        deadline: &mut Deadline,
     ) -> Result<Map<String, Value>, ClientError> {
         loop {
             let message = self.message(deadline)?.ok_or_else(|| self.late(&format!("reply to {command}")))?;
@@ -281,15 +318,11 @@ impl Client {
     }
 
     fn keep(&mut self, event: ReceivedEvent) {
-        if self.events.len() >= self.config.events.max(1) {
-            self.events.pop_front();
-            self.dropped_events += 1;
-        }
-        self.events.push_back(event);
+        self.events.keep(event, self.config.events.max(1), self.config.event_bytes);
     }
 
     /// The next message; `None` when none is whole at the deadline.
-    fn message(&mut self, deadline: Instant) -> Result<Option<Map<String, Value>>, ClientError> {
+    fn message(&mut self, deadline: &mut Deadline) -> Result<Option<Map<String, Value>>, ClientError> {
         loop {
             while !self.input.is_empty() {
                 let (used, item) = self.reader.feed(self.input.as_slices().0);
@@ -309,7 +342,8 @@ impl Client {
         }
     }
 
-    /// Waits for the next event, whatever it is. `Duration::ZERO` is for one that has arrived already.
+    /// Waits for the next event, whatever it is. What has arrived when the patience ends is looked at, so `Duration::ZERO` is for one
+    /// that has arrived already.
     ///
     /// # Errors
     /// [`ClientError::Timeout`], or that the connection is at its end.
@@ -343,33 +377,32 @@ impl Client {
         patience: Duration,
         mut is_it: impl FnMut(&ReceivedEvent) -> bool,
     ) -> Result<ReceivedEvent, ClientError> {
-        if let Some(event) =
-            self.events.iter().position(&mut is_it).and_then(|place| self.events.remove(place))
-        {
+        if let Some(event) = self.events.take(&mut is_it) {
             return Ok(event);
         }
-        // There is time to look at what has arrived.
-        let deadline = deadline(patience.max(Duration::from_millis(1)));
-        loop {
-            let Some(message) = self.message(deadline)? else {
-                return Err(ClientError::Timeout { awaited: awaited.to_owned(), after: patience });
-            };
-            if message.contains_key("event") {
-                let event = event(message)?;
-                if is_it(&event) {
-                    return Ok(event);
+        self.guarded(|this| {
+            let mut deadline = Deadline::after(patience);
+            loop {
+                let Some(message) = this.message(&mut deadline)? else {
+                    return Err(ClientError::Timeout { awaited: awaited.to_owned(), after: patience });
+                };
+                if message.contains_key("event") {
+                    let event = event(message)?;
+                    if is_it(&event) {
+                        return Ok(event);
+                    }
+                    this.keep(event);
+                } else if message.get("id").and_then(Value::as_u64).is_none_or(|id| id > this.last_id) {
+                    return Err(ClientError::Protocol(shortened(&message)));
                 }
-                self.keep(event);
-            } else if message.get("id").and_then(Value::as_u64).is_none_or(|id| id > self.last_id) {
-                return Err(ClientError::Protocol(shortened(&message)));
             }
-        }
+        })
     }
 
-    /// Events that were dropped because nobody waited for them.
+    /// Events that were dropped because nobody waited for them: beyond [`Config::events`] or [`Config::event_bytes`].
     #[must_use]
     pub fn dropped_events(&self) -> u64 {
-        self.dropped_events
+        self.events.dropped()
     }
 }
 
@@ -387,12 +420,6 @@ fn read<T: DeserializeOwned>(name: &str, value: Value) -> Result<T, ClientError>
     serde_json::from_value(value).map_err(|source| ClientError::Type { name: name.to_owned(), source })
 }
 
-/// When patience ends; one without an end lasts a year.
-fn deadline(patience: Duration) -> Instant {
-    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-    Instant::now() + patience.min(YEAR)
-}
-
 /// The error of a reply. A class that is not known is one that nobody decides by.
 fn refusal(reply: &Map<String, Value>) -> Result<crate::Error, ClientError> {
     #[derive(Deserialize)]
@@ -402,14 +429,8 @@ fn refusal(reply: &Map<String, Value>) -> Result<crate::Error, ClientError> {
     }
     let error = reply.get("error").ok_or_else(|| ClientError::Protocol(shortened(reply)))?;
     let Refusal { class, desc } = read("the error", error.clone())?;
-    let known = [
-        ErrorClass::CommandNotFound,
-        ErrorClass::DeviceNotFound,
-        ErrorClass::DeviceNotActive,
-        ErrorClass::KVMMissingCap,
-    ];
-    let class = known.into_iter().find(|known| known.as_str() == class);
-    Ok(crate::Error::new(class.unwrap_or(ErrorClass::GenericError), desc))
+    let class = serde_json::from_value(Value::String(class)).unwrap_or(ErrorClass::GenericError);
+    Ok(crate::Error::new(class, desc))
 }
 
 fn event(mut message: Map<String, Value>) -> Result<ReceivedEvent, ClientError> {

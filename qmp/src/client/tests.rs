@@ -1,6 +1,6 @@
 //! The client against the other end of a socket pair: what it sends, what it makes of what comes.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::thread::{self, JoinHandle};
 
 use proptest::prelude::*;
@@ -104,26 +104,125 @@ fn a_wait_ends() {
     assert_eq!(client.call::<u8>("y", &()).unwrap(), 2);
 }
 
-#[test]
-fn a_monitor_that_does_not_read_ends_the_wait() {
+/// A client whose monitor says no more than that the session begins, and that end.
+fn quiet(config: Config) -> (Client, UnixStream) {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     theirs.write_all(format!("{GREETING}{}", r#"{"return": {}, "id": 1}"#).as_bytes()).unwrap();
+    let client = Client::over_unix(ours, config).unwrap();
+    let mut negotiation = [0; 100];
+    let count = theirs.read(&mut negotiation).unwrap();
+    assert!(negotiation[..count].ends_with(b"\r\n"));
+    (client, theirs)
+}
+
+#[test]
+fn after_half_a_request_the_client_is_closed_and_says_why() {
     let config = Config { patience: Duration::from_millis(20), ..Config::default() };
-    let mut client = Client::over_unix(ours, config).unwrap();
-    let error = client.call::<Value>("x", &json!({"much": "x".repeat(4 << 20)})).unwrap_err();
-    assert!(matches!(error, ClientError::Io(_)), "{error:?}");
+    let (mut client, mut theirs) = quiet(config);
+    theirs.write_all(br#"{"event": "A"}{"event": "B"}"#).unwrap();
+    client.wait_event("B", Duration::ZERO).unwrap();
+    let much = "x".repeat(4 << 20);
+    let error = client.call::<Value>("x", &json!({ "much": much })).unwrap_err();
+    assert!(matches!(&error, ClientError::Io(error) if error.kind() == io::ErrorKind::TimedOut), "{error:?}");
+    // The monitor sees half of it and the end: no second request can be taken for the rest.
+    let mut got = Vec::new();
+    theirs.read_to_end(&mut got).unwrap();
+    assert!((100..much.len()).contains(&got.len()), "{}", got.len());
+    // What the monitor says to that is no answer to anything. It cannot even be said.
+    assert!(theirs.write_all(br#"{"return": {}, "id": 3}"#).is_err());
+    for _ in 0..2 {
+        let error = client.execute(query_version, &()).unwrap_err();
+        assert!(matches!(error, ClientError::Unusable { .. }), "{error:?}");
+        let error = error.to_string();
+        let why =
+            "the connection was closed: the connection to the monitor failed: the monitor does not read: ";
+        assert!(error.starts_with(why) && error.ends_with(" bytes of x were sent"), "{error}");
+    }
+    // What had arrived is still there.
+    assert_eq!(client.next_event(Duration::ZERO).unwrap().name, "A");
+    assert!(matches!(client.next_event(Duration::ZERO), Err(ClientError::Unusable { .. })));
+}
+
+#[test]
+fn a_request_of_which_nothing_was_sent_leaves_the_session_as_it_is() {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.write_all(format!("{GREETING}{}", r#"{"return": {}, "id": 1}"#).as_bytes()).unwrap();
+    let mut full = ours.try_clone().unwrap();
+    let mut client = Client::over_unix(ours, Config::default()).unwrap();
+    full.set_nonblocking(true).unwrap();
+    while full.write(b" ").is_ok() {}
+    full.set_nonblocking(false).unwrap();
+    client.config.patience = Duration::from_millis(20);
+    let error = client.call::<Value>("x", &()).unwrap_err();
+    assert_eq!(error.to_string(), "no room for the request x within 20ms");
+    // There is room again, and a reply.
+    client.config.patience = Duration::MAX;
+    let answer = thread::spawn(move || {
+        let mut lines = BufReader::new(theirs.try_clone().unwrap()).lines();
+        let _ = lines.next();
+        let request = lines.next().unwrap().unwrap();
+        theirs.write_all(br#"{"return": 5, "id": 3}"#).unwrap();
+        request
+    });
+    assert_eq!(client.call::<u8>("y", &()).unwrap(), 5);
+    assert_eq!(answer.join().unwrap().trim_start(), r#"{"execute": "y", "id": 3}"#);
+}
+
+#[test]
+fn after_what_is_no_message_the_client_is_closed() {
+    let (mut client, mut theirs) = quiet(Config::default());
+    theirs.write_all(br#"}{"event": "A"}"#).unwrap();
+    assert!(matches!(client.next_event(Duration::ZERO), Err(ClientError::Json(_))));
+    let error = client.next_event(Duration::MAX).unwrap_err().to_string();
+    let why = "the connection was closed: what the monitor sent cannot be read: ";
+    assert!(error.starts_with(why), "{error}");
+    assert_eq!(theirs.read(&mut [0; 100]).unwrap(), 0);
+}
+
+#[test]
+fn no_patience_sees_all_that_has_arrived() {
+    let (mut client, mut theirs) = quiet(Config::default());
+    // More than is read at a time.
+    let others = r#"{"event": "B", "data": {"text": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}}"#
+        .repeat(1000);
+    theirs.write_all(format!("{others}{}", r#"{"event": "A"}"#).as_bytes()).unwrap();
+    // However late the client comes to look.
+    let mut late = Deadline::after(Duration::ZERO);
+    thread::sleep(SOON);
+    assert_eq!(client.message(&mut late).unwrap().unwrap()["event"], "B");
+    assert_eq!(client.wait_event("A", Duration::ZERO).unwrap().name, "A");
+    assert!(matches!(client.wait_event("A", Duration::ZERO), Err(ClientError::Timeout { .. })));
+    drop(theirs);
+    assert!(matches!(client.wait_event("A", Duration::ZERO), Err(ClientError::Closed)));
+}
+
+#[test]
+fn a_monitor_that_never_stops_does_not_keep_who_has_no_patience() {
+    let (mut client, mut theirs) = quiet(Config { events: 10, ..Config::default() });
+    let flood = r#"{"event": "B"}"#.repeat(1000);
+    let monitor = thread::spawn(move || while theirs.write_all(flood.as_bytes()).is_ok() {});
+    assert_eq!(client.next_event(Duration::MAX).unwrap().name, "B");
+    assert!(matches!(client.wait_event("A", Duration::ZERO), Err(ClientError::Timeout { .. })));
+    drop(client);
+    monitor.join().unwrap();
 }
 
 #[test]
 fn refusals_have_class_and_sentence() {
     let refusal = |class: &str| format!(r#"{{"id": 2, "error": {{"class": "{class}", "desc": "no"}}}}"#);
-    for (class, expected) in
-        [("DeviceNotFound", ErrorClass::DeviceNotFound), ("Unheard", ErrorClass::GenericError)]
-    {
+    for (class, expected) in [
+        ("GenericError", ErrorClass::GenericError),
+        ("CommandNotFound", ErrorClass::CommandNotFound),
+        ("DeviceNotFound", ErrorClass::DeviceNotFound),
+        ("DeviceNotActive", ErrorClass::DeviceNotActive),
+        ("KVMMissingCap", ErrorClass::KVMMissingCap),
+        ("Unheard", ErrorClass::GenericError),
+    ] {
         let (mut client, _) = client(&[&refusal(class)]);
         let error = client.execute(query_version, &()).unwrap_err();
         assert_eq!(error.to_string(), "no");
         assert_eq!(error.refusal().map(|error| error.class), Some(expected));
+        assert!(class == "Unheard" || expected.as_str() == class);
     }
 }
 
@@ -157,6 +256,13 @@ fn memory_is_bounded() {
     assert_eq!(client.next_event(Duration::ZERO).unwrap().data["n"], 7);
     let error = client.call::<Value>("x", &()).unwrap_err();
     assert!(matches!(error, ClientError::Json(json::JsonError::TokenSize)), "{error:?}");
+    // Of few that are large as many are kept as have room.
+    let config = Config { event_bytes: 10_000, ..Config::default() };
+    let large = format!(r#"{{"event": "E", "data": {{"text": "{}"}}}}"#, "x".repeat(4000)).repeat(5);
+    let (client, _) = monitor(config, vec![large + r#"{"return": {}, "id": 2}"#]);
+    let mut client = client.unwrap();
+    client.call::<Value>("x", &()).unwrap();
+    assert_eq!(client.dropped_events(), 3);
 }
 
 proptest! {

@@ -110,15 +110,16 @@ impl Format {
     }
 }
 
+/// Of the low 32 bits: the reference has a C `int` there.
 fn character(value: i64) -> String {
-    match u8::try_from(value) {
+    let code = value.cast_unsigned() & 0xffff_ffff;
+    match u8::try_from(code) {
         Ok(b'\'') => r"'\''".to_owned(),
         Ok(b'\\') => r"'\\'".to_owned(),
         Ok(b'\n') => r"'\n'".to_owned(),
         Ok(b'\r') => r"'\r'".to_owned(),
         Ok(plain @ 0x20..=0x7e) => format!("'{}'", char::from(plain)),
-        // The low 32 bits: the reference has a C `int` there.
-        _ => format!(r"'\x{:02x}'", value.cast_unsigned() & 0xffff_ffff),
+        _ => format!(r"'\x{code:02x}'"),
     }
 }
 
@@ -171,6 +172,18 @@ mod tests {
             ("/c", 128, r"'\x80'"),
             ("/c", 300, r"'\x12c'"),
             ("/c", -1, r"'\xffffffff'"),
+            // Of more than 32 bits.
+            ("/x", 0x1_4142_4344, "0x141424344"),
+            ("/d", 0x1_4142_4344, "5389828932"),
+            ("/o", 0x1_ffff_ffff, "077777777777"),
+            ("/u", 0xffff_ffff_0000_0041_u64.cast_signed(), "18446744069414584385"),
+            ("/i", 0x10_0000_0000, "68719476736"),
+            ("/c", 0x1_4142_4344, r"'\x41424344'"),
+            ("/c", 0x1_0000_0041, "'A'"),
+            ("/c", 0xffff_ffff_0000_0041_u64.cast_signed(), "'A'"),
+            ("/c", 0x1_0000_000a, r"'\n'"),
+            ("/c", 0x1_0000_005c, r"'\\'"),
+            ("/c", 0x8000_0000_0000_0027_u64.cast_signed(), r"'\''"),
         ] {
             assert_eq!(format(text).number(value), shown, "{text} {value}");
         }
