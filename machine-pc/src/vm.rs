@@ -394,7 +394,7 @@ mod tests {
     }
 
     fn told(context: &Context) -> Vec<&'static str> {
-        context.event_queue().take().iter().map(|event| event.name()).collect()
+        context.event_queue().take().iter().map(qmp::Event::name).collect()
     }
 
     /// All that a guest can say that changes the state, as it may stand in the queue.
