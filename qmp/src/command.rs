@@ -9,8 +9,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::constant_replies::ConstantReplies;
 use crate::json::Writer;
+use crate::kept_replies::KeptReplies;
 use crate::schema::{QapiType, TypeRef, Types};
 use crate::{Context, Error, arguments};
 
@@ -25,19 +25,12 @@ pub struct Flags {
     pub deprecated: bool,
     /// What it takes is also taken by the command line's option of the same purpose, as JSON.
     pub json_cli: bool,
-    /// What it returns depends on its arguments, the classes and the commands alone, none of which change.
-    pub constant: bool,
 }
 
 impl Flags {
     /// None of them.
-    pub const NONE: Self = Self {
-        allow_preconfig: false,
-        allow_oob: false,
-        deprecated: false,
-        json_cli: false,
-        constant: false,
-    };
+    pub const NONE: Self =
+        Self { allow_preconfig: false, allow_oob: false, deprecated: false, json_cli: false };
 
     /// Also before the machine is built.
     #[must_use]
@@ -62,12 +55,6 @@ impl Flags {
     pub const fn json_cli(self) -> Self {
         Self { json_cli: true, ..self }
     }
-
-    /// It returns the same for the same arguments for as long as the program runs.
-    #[must_use]
-    pub const fn constant(self) -> Self {
-        Self { constant: true, ..self }
-    }
 }
 
 /// A QMP command.
@@ -78,6 +65,9 @@ pub trait Command {
     const FLAGS: Flags = Flags::NONE;
     /// What it does, for people.
     const DOC: &'static str;
+    /// Where its replies may be kept: a number that changes whenever the same arguments may get another answer. Such a command
+    /// does nothing but look.
+    const REVISION: Option<Revision> = None;
     /// What it takes: a struct whose `Option` fields are the optional arguments, `()` for nothing, a
     /// `serde_json::Map` for anything.
     type Arguments: DeserializeOwned + QapiType;
@@ -102,6 +92,9 @@ impl<'de> Deserialize<'de> for Empty {
     }
 }
 
+/// Tells the revision of what a command returns; nothing while it is not to be kept.
+pub type Revision = fn(&Context) -> Option<u64>;
+
 type Run = fn(&mut Context, Map<String, Value>, &mut Writer) -> Result<(), Error>;
 
 /// A command as the table has it.
@@ -115,6 +108,7 @@ pub struct CommandEntry {
     pub doc: &'static str,
     /// Who declared it: module, file and line.
     pub declared_at: &'static str,
+    revision: Option<Revision>,
     run: Run,
     describe: fn(&mut Types) -> CommandTypes,
 }
@@ -137,6 +131,7 @@ impl CommandEntry {
             flags: C::FLAGS,
             doc: C::DOC,
             declared_at,
+            revision: C::REVISION,
             run: run::<C>,
             describe: describe::<C>,
         }
@@ -172,16 +167,18 @@ impl CommandEntry {
         arguments: Map<String, Value>,
         to: &mut Writer,
     ) -> Result<(), Error> {
-        if !self.flags.constant || to.is_pretty() || !ConstantReplies::keeps(&arguments) {
+        let Some(revision) = self.revision.filter(|_| !to.is_pretty() && KeptReplies::keeps(&arguments))
+        else {
             return (self.run)(context, arguments, to);
-        }
-        if let Some(text) = context.constant_replies().get(self.name, &arguments) {
+        };
+        let Some(revision) = revision(context) else { return (self.run)(context, arguments, to) };
+        if let Some(text) = context.kept_replies().get(self.name, &arguments, revision) {
             to.put(text);
             return Ok(());
         }
         let start = to.text().len();
         (self.run)(context, arguments.clone(), to)?;
-        context.constant_replies().keep(self.name, arguments, &to.text()[start..]);
+        context.kept_replies().keep(self.name, arguments, revision, &to.text()[start..]);
         Ok(())
     }
 }
@@ -207,7 +204,8 @@ pub static COMMANDS: [CommandEntry];
 
 /// Declares a QMP command and registers it.
 ///
-/// The documentation comment becomes the command's own. Flags follow the name in parentheses.
+/// The documentation comment becomes the command's own. Flags follow the name in parentheses, and `kept while FUNCTION` follows them where
+/// replies may be kept ([`Command::REVISION`]).
 ///
 /// ```
 /// use qmp::{Context, Empty, Error};
@@ -239,11 +237,12 @@ pub static COMMANDS: [CommandEntry];
 macro_rules! command {
     (
         $(#[doc = $doc:literal])*
-        $name:literal $(($($flag:ident),+))? =>
+        $name:literal $(($($flag:ident),+))? $(kept while $revision:path)? =>
         $vis:vis fn $ident:ident $signature:tt -> Result<$Return:ty, $Error:ty> $body:block
     ) => {
         $crate::__command_type! {
-            $(#[doc = $doc])* $name $(($($flag),+))? => $vis fn $ident $signature -> Result<$Return, $Error> $body
+            $(#[doc = $doc])* $name $(($($flag),+))? $(kept while $revision)? =>
+            $vis fn $ident $signature -> Result<$Return, $Error> $body
         }
 
         const _: () = {
@@ -260,7 +259,7 @@ macro_rules! command {
 macro_rules! __command_type {
     (
         $(#[doc = $doc:literal])*
-        $name:literal $(($($flag:ident),+))? =>
+        $name:literal $(($($flag:ident),+))? $(kept while $revision:path)? =>
         $vis:vis fn $ident:ident($context:tt: $Context:ty, $arguments:tt: $Arguments:ty $(,)?)
         -> Result<$Return:ty, $Error:ty> $body:block
     ) => {
@@ -273,6 +272,7 @@ macro_rules! __command_type {
             const NAME: &'static str = $name;
             const FLAGS: $crate::Flags = $crate::Flags::NONE$($(.$flag())+)?;
             const DOC: &'static str = concat!($($doc, "\n"),*);
+            $(const REVISION: Option<$crate::Revision> = Some($revision);)?
             type Arguments = $Arguments;
             type Return = $Return;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use qom::Qom;
 
-use crate::constant_replies::ConstantReplies;
+use crate::kept_replies::KeptReplies;
 use crate::registry::Commands;
 use crate::run_control::RunControl;
 use crate::{Error, EventQueue, EventSender};
@@ -23,7 +23,7 @@ pub struct Context {
     events: EventQueue,
     sender: EventSender,
     services: HashMap<TypeId, Box<dyn Any>>,
-    constant_replies: ConstantReplies,
+    kept_replies: KeptReplies,
     preconfig: bool,
 }
 
@@ -39,7 +39,7 @@ impl Context {
             events,
             sender,
             services: HashMap::new(),
-            constant_replies: ConstantReplies::default(),
+            kept_replies: KeptReplies::default(),
             preconfig: false,
         }
     }
@@ -68,9 +68,9 @@ impl Context {
         &self.events
     }
 
-    /// The replies that stay the same.
-    pub(crate) fn constant_replies(&mut self) -> &mut ConstantReplies {
-        &mut self.constant_replies
+    /// The replies that stay the same for a while.
+    pub(crate) fn kept_replies(&mut self) -> &mut KeptReplies {
+        &mut self.kept_replies
     }
 
     /// Provides a service; a former one of the same type is given back.

@@ -45,9 +45,16 @@ struct Twice {
     number: i64,
 }
 
+/// What the answer of `x-constant` holds for.
+struct Factor(u64);
+
+fn factor_stays(context: &Context) -> Option<u64> {
+    context.get::<Factor>().map(|factor| factor.0)
+}
+
 qmp::command! {
-    /// Returns the same each time, but nothing for what is below 0.
-    "x-constant" (constant) => fn x_constant(context: &mut Context, arguments: Twice) -> Result<Vec<i64>, Error> {
+    /// Returns the same each time while the factor stays, but nothing for what is below 0.
+    "x-constant" kept while factor_stays => fn x_constant(context: &mut Context, arguments: Twice) -> Result<Vec<i64>, Error> {
         log(context, "constant");
         if arguments.number < 0 { Err(Error::generic("below 0")) } else { Ok(vec![arguments.number, 2 * arguments.number]) }
     }
@@ -290,31 +297,39 @@ fn the_human_monitor_takes_keys_and_scripts() {
 #[test]
 fn what_stays_the_same_is_put_into_words_once() {
     let mut context = context();
-    let mut ask = |session: &mut Session, number: &str| {
+    let ask = |context: &mut Context, session: &mut Session, number: &str| {
         let request = format!(r#"{{"execute": "x-constant", "arguments": {{"number": {number}}}, "id": 1}}"#);
-        session.feed(request.as_bytes(), &mut context, &mut Vec::new());
+        session.feed(request.as_bytes(), context, &mut Vec::new());
         let reply = replies(session).join("\n");
         (reply, std::mem::take(&mut *context.require::<Log>().unwrap().lock().unwrap()).len())
     };
     let [mut session, mut other, mut pretty] = [false, false, true].map(Session::new);
     for session in [&mut session, &mut other, &mut pretty] {
-        ask(session, "0");
+        ask(&mut context, session, "0");
         session.feed(br#"{"execute": "qmp_capabilities"}"#, &mut self::context(), &mut Vec::new());
         replies(session);
     }
+    // Without a revision nothing is kept.
+    assert_eq!(ask(&mut context, &mut session, "6").1, 1);
+    assert_eq!(ask(&mut context, &mut session, "6").1, 1);
+    context.insert(Factor(1));
     let said = r#"{"return": [7, 14], "id": 1}"#;
-    assert_eq!(ask(&mut session, "7"), (said.to_owned(), 1));
-    assert_eq!(ask(&mut session, "7"), (said.to_owned(), 0));
-    assert_eq!(ask(&mut other, "7"), (said.to_owned(), 0));
-    assert_eq!(ask(&mut other, "8").1, 1);
+    assert_eq!(ask(&mut context, &mut session, "7"), (said.to_owned(), 1));
+    assert_eq!(ask(&mut context, &mut session, "7"), (said.to_owned(), 0));
+    assert_eq!(ask(&mut context, &mut other, "7"), (said.to_owned(), 0));
+    assert_eq!(ask(&mut context, &mut other, "8").1, 1);
     // A pretty text is made anew.
     let spread = "{\n    \"return\": [\n        7,\n        14\n    ],\n    \"id\": 1\n}";
-    assert_eq!(ask(&mut pretty, "7"), (spread.to_owned(), 1));
+    assert_eq!(ask(&mut context, &mut pretty, "7"), (spread.to_owned(), 1));
     // An error is no reply to keep.
     for _ in 0..2 {
-        let (reply, runs) = ask(&mut session, "-1");
+        let (reply, runs) = ask(&mut context, &mut session, "-1");
         assert!(reply.contains("below 0"), "{reply}");
         assert_eq!(runs, 1);
     }
-    assert!(ask(&mut session, "null").0.contains("Invalid parameter type"), "as before");
+    assert!(ask(&mut context, &mut session, "null").0.contains("Invalid parameter type"), "as before");
+    // What has changed is asked for anew, and what did not is not.
+    context.insert(Factor(2));
+    assert_eq!(ask(&mut context, &mut session, "7"), (said.to_owned(), 1));
+    assert_eq!(ask(&mut context, &mut other, "7"), (said.to_owned(), 0));
 }

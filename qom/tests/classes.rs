@@ -382,8 +382,7 @@ fn properties_are_listed_from_the_class_and_from_the_object() {
     let object = qom.create("dog").unwrap();
     object.add_child("puppy", &qom.create("dog").unwrap()).unwrap();
     let entries = object.properties();
-    let line =
-        |name: &str| entries.iter().find(|entry| entry.name == name).map(|entry| entry.type_name.as_str());
+    let line = |name: &str| entries.iter().find(|entry| entry.name == name).map(|entry| &*entry.type_name);
     assert_eq!(entries.len(), names.len() + 1);
     assert_eq!(line("age"), Some("uint8"));
     assert_eq!(line("coat"), Some("Coat"));

@@ -138,7 +138,11 @@ fn getenum() {
 fn propiterator() {
     let qom = system();
     let names = |object: &Arc<dyn Object>| -> Vec<(String, String)> {
-        object.properties().into_iter().map(|entry| (entry.name, entry.type_name)).collect()
+        object
+            .properties()
+            .into_iter()
+            .map(|entry| (entry.name.into_owned(), entry.type_name.into_owned()))
+            .collect()
     };
     let pair = |name: &str, type_name: &str| (name.to_owned(), type_name.to_owned());
     let own = [pair("type", "string"), pair("flag", "bool"), pair("text", "str"), pair("animal", "Animal")];

@@ -52,14 +52,19 @@ impl Qmp {
         self.writer.write_all(bytes).unwrap_or_else(|error| panic!("send: {error}"));
     }
 
-    /// The next message, whatever it is.
+    /// The next message, whatever it is: a line, or as many as a pretty one has.
     #[must_use]
     pub fn read(&mut self) -> Value {
-        let mut line = String::new();
-        let count = self.reader.read_line(&mut line).unwrap_or_else(|error| panic!("read: {error}"));
-        assert!(count > 0, "the program closed the session");
-        assert!(line.ends_with("\r\n"), "{line:?}");
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"))
+        let mut text = String::new();
+        loop {
+            let count = self.reader.read_line(&mut text).unwrap_or_else(|error| panic!("read: {error}"));
+            assert!(count > 0, "the program closed the session");
+            assert!(text.ends_with("\r\n"), "{text:?}");
+            match serde_json::from_str(&text) {
+                Ok(message) => return message,
+                Err(error) => assert!(error.is_eof(), "{text:?}: {error}"),
+            }
+        }
     }
 
     /// The next reply; events that come before it are kept.

@@ -49,6 +49,43 @@ fn random_plugging_is_answered_as_by_the_reference() {
     assert!(replies > 280, "{replies}");
 }
 
+/// A plain list is kept until something in it changes, a pretty one is made anew each time: both say the same after every change.
+#[test]
+fn a_list_that_is_kept_is_the_list_that_is_made_now() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("pretty");
+    let options = format!(
+        "-M q35 -accel qtest -smp 1,maxcpus=6,sockets=6 -m 64 -preconfig -object memory-backend-ram,id=m0,size=32M \
+         -object memory-backend-ram,id=m1,size=32M -qmp-pretty unix:{},server=on,wait=off",
+        path.display()
+    );
+    let program = Program::start(&options.split_whitespace().collect::<Vec<_>>());
+    let mut kept = program.qmp();
+    let mut made = tests::Qmp::connect(&path);
+    let mut lists = std::collections::HashSet::new();
+    let mut change = |command: &str, arguments: Value| {
+        let _ = kept.ok(command, &arguments);
+        let list = kept.ok("query-hotpluggable-cpus", &json!({}));
+        assert_eq!(kept.ok("query-hotpluggable-cpus", &json!({})), list);
+        assert_eq!(made.ok("query-hotpluggable-cpus", &json!({})), list);
+        lists.insert(list.to_string());
+    };
+    for (node, memory) in ["m0", "m1"].iter().enumerate() {
+        change("set-numa-node", json!({"type": "node", "nodeid": node, "memdev": memory}));
+    }
+    for socket in 0..6 {
+        change("set-numa-node", json!({"type": "cpu", "node-id": socket % 2, "socket-id": socket}));
+    }
+    change("x-exit-preconfig", json!({}));
+    for socket in [3, 1, 5] {
+        let place = json!({"driver": "qemu64-x86_64-cpu", "id": format!("c{socket}"), "socket-id": socket, "core-id": 0,
+                           "thread-id": 0, "node-id": socket % 2});
+        change("device_add", place);
+    }
+    // A node is noted for one slot after the other, then one CPU after the other is there.
+    assert!(lists.len() >= 10, "{}", lists.len());
+}
+
 /// The texts were read off QEMU 11.1.2 with the same arguments.
 #[test]
 fn what_cpus_cannot_reach_is_refused() {

@@ -1,5 +1,7 @@
 //! QMP: which CPUs there are, may be, and could be.
 
+use std::sync::Arc;
+
 use qmp::{Context, Error, command};
 use qom::Obj;
 use serde::Serialize;
@@ -26,12 +28,12 @@ pub(super) struct HotpluggableCpu {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) qom_path: Option<String>,
     #[serde(rename = "type")]
-    pub(super) cpu_type: String,
+    pub(super) cpu_type: Arc<str>,
 }
 
 /// Every possible CPU, the last slot first, as the reference lists them.
 pub(super) fn hotpluggable_cpus(machine: &PcMachine) -> Vec<HotpluggableCpu> {
-    let cpu_type = machine.cpu_type();
+    let cpu_type: Arc<str> = machine.cpu_type().into();
     let slots = machine.possible_cpus().into_iter().flat_map(|cpus| cpus.iter().rev());
     slots
         .map(|slot| HotpluggableCpu {
@@ -44,10 +46,15 @@ pub(super) fn hotpluggable_cpus(machine: &PcMachine) -> Vec<HotpluggableCpu> {
         .collect()
 }
 
+/// The revision of the list of slots.
+fn slots_stay(context: &Context) -> Option<u64> {
+    Some(context.get::<Vm>()?.machine()?.possible_cpus()?.revision())
+}
+
 command! {
     /// Returns the CPUs that can be plugged: for each the properties to give to `device_add`, and where it is
     /// if it is plugged.
-    "query-hotpluggable-cpus" (allow_preconfig) =>
+    "query-hotpluggable-cpus" (allow_preconfig) kept while slots_stay =>
     fn query_hotpluggable_cpus(context: &mut Context, (): ()) -> Result<Vec<HotpluggableCpu>, Error> {
         match pc(context)? {
             Some(machine) => Ok(hotpluggable_cpus(&machine)),

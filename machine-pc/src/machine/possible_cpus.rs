@@ -3,6 +3,7 @@
 //! The list is fixed when the machine is made. A *slot* is an index in it; identity is the APIC ID (the *arch id*),
 //! so the order of plugging is free. The list knows no accelerator and no guest; it is told what was plugged.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::RwLock;
@@ -92,6 +93,8 @@ pub struct PossibleCpus {
     cpus: Vec<PossibleCpu>,
     /// Slots with a CPU, in the order in which they were plugged.
     plugged: RwLock<Vec<usize>>,
+    /// How often something changed that lists of CPUs show.
+    revision: AtomicU64,
 }
 
 impl PossibleCpus {
@@ -124,7 +127,7 @@ impl PossibleCpus {
                 })
             })
             .collect();
-        Ok(Self { topology, smp, cpus, plugged: RwLock::default() })
+        Ok(Self { topology, smp, cpus, plugged: RwLock::default(), revision: AtomicU64::new(0) })
     }
 
     /// The topology of a socket.
@@ -167,6 +170,7 @@ impl PossibleCpus {
         for (possible, node) in self.cpus.iter().zip(nodes) {
             *possible.node.write() = node;
         }
+        self.changed();
     }
 
     /// Notes who is in a slot now, if anybody.
@@ -181,7 +185,17 @@ impl PossibleCpus {
             if cpu.is_some() {
                 plugged.push(slot);
             }
+            self.changed();
         }
+    }
+
+    fn changed(&self) {
+        self.revision.fetch_add(1, Ordering::Release);
+    }
+
+    /// A number that changes whenever a CPU comes or goes, or nodes are noted: what a list of slots shows is the same for as long as it is.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
     }
 
     /// The slots with a CPU, in the order in which they were plugged: that of lists of CPUs.

@@ -195,9 +195,8 @@ impl MainLoop {
             self.chardevs.at(at, |port| announce(&port.filename()));
             while waits(self) {
                 self.poll(&mut events, None)?;
-                let registry = self.poll.registry();
                 self.chardevs.each(|_, port| {
-                    port.accept(registry);
+                    port.accept();
                     port.flush();
                 });
                 if self.signals.pending().is_some() {
@@ -278,7 +277,7 @@ impl MainLoop {
         let Some(mut port) = self.chardevs.take(at) else { return };
         let mut emitted = Vec::new();
         context.insert(port.descriptors().clone());
-        port.serve(self.poll.registry(), context, buffer, &mut emitted);
+        port.serve(context, buffer, &mut emitted);
         self.stopping |= port.take_exit_request(context);
         self.chardevs.put(at, port);
         self.deliver(&emitted, Some(at));

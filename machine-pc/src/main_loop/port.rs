@@ -5,6 +5,7 @@
 
 use std::io::{self, IsTerminal};
 use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -14,6 +15,7 @@ use qmp::{Context, Event, RunControl, ShutdownCause};
 mod naming;
 mod users;
 
+use super::ChardevInfo;
 use super::descriptors::Descriptors;
 use super::escape_key::EscapeKey;
 use super::frontend::Frontend;
@@ -32,7 +34,11 @@ pub(super) struct Port {
     stream: Option<Stream>,
     /// The same, for everybody to see.
     connection: Connection,
+    /// What is shown of it, once somebody has asked.
+    infos: Option<Arc<[ChardevInfo]>>,
     first_token: usize,
+    /// Where its descriptors are watched.
+    registry: Arc<Registry>,
     frontends: Vec<Frontend>,
     focus: usize,
     log: Option<LogFile>,
@@ -44,7 +50,8 @@ pub(super) struct Port {
     hung_up: bool,
     /// The backend cannot be polled, as a file; it is always readable.
     always_readable: bool,
-    /// The backend took less than it was given.
+    /// The backend took less than it was given, so that room for more is watched for; at all other times it is not, because each
+    /// reply that a client takes would be reported.
     blocked: bool,
     /// The first client is waited for at the start.
     waits: bool,
@@ -72,7 +79,7 @@ impl Port {
         endpoint: Endpoint,
         first_token: usize,
         escape: EscapeKey,
-        registry: &Registry,
+        registry: Arc<Registry>,
     ) -> Result<Self, OpenError> {
         let log = match &spec.logfile {
             None => None,
@@ -84,7 +91,9 @@ impl Port {
             endpoint: None,
             stream: None,
             connection: Connection::default(),
+            infos: None,
             first_token,
+            registry,
             frontends: Vec::new(),
             focus: 0,
             log,
@@ -105,7 +114,7 @@ impl Port {
             keyboard: None,
         };
         match endpoint {
-            Endpoint::Connected(stream) => port.connected(stream, registry)?,
+            Endpoint::Connected(stream) => port.connected(stream)?,
             Endpoint::Pty { control, name, link } => {
                 crate::report::info(format_args!(
                     "char device redirected to {} (label {})",
@@ -113,10 +122,14 @@ impl Port {
                     port.spec.id
                 ));
                 port.endpoint = Some(Endpoint::Pty { control: Stream::pair(None, None), name, link });
-                port.connected(control, registry)?;
+                port.connected(control)?;
             }
             Endpoint::Listening { listener, file } => {
-                registry.register(&mut SourceFd(&listener.fd()), Token(first_token), Interest::READABLE)?;
+                port.registry.register(
+                    &mut SourceFd(&listener.fd()),
+                    Token(first_token),
+                    Interest::READABLE,
+                )?;
                 port.endpoint = Some(Endpoint::Listening { listener, file });
             }
             Endpoint::Disconnected(why) => {
@@ -188,8 +201,33 @@ impl Port {
             _ => {
                 self.readable |= event.is_readable() || event.is_read_closed();
                 self.hung_up |= source == 1 && event.is_read_closed();
-                self.blocked &= !event.is_writable();
+                if event.is_writable() {
+                    self.set_blocked(false);
+                }
             }
+        }
+    }
+
+    /// Notes whether the backend takes more, and watches for it while it does not.
+    fn set_blocked(&mut self, blocked: bool) {
+        if std::mem::replace(&mut self.blocked, blocked) == blocked {
+            return;
+        }
+        let Some(stream) = &self.stream else { return };
+        let result = match (stream.output_fd(), stream.input_fd()) {
+            (Some(output), _) if blocked => self.watch(output, 2, Interest::WRITABLE),
+            (Some(output), _) => self.registry.deregister(&mut SourceFd(&output)),
+            (None, Some(both)) => {
+                let room = blocked.then_some(Interest::WRITABLE);
+                let interest = room.map_or(Interest::READABLE, |room| room | Interest::READABLE);
+                self.registry.reregister(&mut SourceFd(&both), Token(self.first_token + 1), interest)
+            }
+            (None, None) => Ok(()),
+        };
+        if let Err(error) = result {
+            // Nobody would tell when there is room again.
+            tracing::warn!("chardev '{}': {error}", self.spec.id);
+            self.disconnected();
         }
     }
 
@@ -202,8 +240,8 @@ impl Port {
         [self.mixer.deadline(), self.reconnect_at].into_iter().flatten().min()
     }
 
-    fn watch(&mut self, fd: RawFd, token: usize, interest: Interest, registry: &Registry) -> io::Result<()> {
-        match registry.register(&mut SourceFd(&fd), Token(self.first_token + token), interest) {
+    fn watch(&mut self, fd: RawFd, token: usize, interest: Interest) -> io::Result<()> {
+        match self.registry.register(&mut SourceFd(&fd), Token(self.first_token + token), interest) {
             // A file cannot be polled and never blocks.
             Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
                 self.always_readable |= interest.is_readable();
@@ -213,19 +251,14 @@ impl Port {
         }
     }
 
-    fn connected(&mut self, stream: Stream, registry: &Registry) -> io::Result<()> {
+    fn connected(&mut self, stream: Stream) -> io::Result<()> {
         self.always_readable = false;
-        let output = stream.output_fd();
         if let Some(input) = stream.input_fd() {
-            let interest =
-                if output.is_none() { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-            self.watch(input, 1, interest, registry)?;
-        }
-        if let Some(output) = output {
-            self.watch(output, 2, Interest::WRITABLE, registry)?;
+            self.watch(input, 1, Interest::READABLE)?;
         }
         self.stream = Some(stream);
         self.connection.set(true);
+        self.infos = None;
         self.hung_up = false;
         self.waits = false;
         self.blocked = false;
@@ -240,6 +273,7 @@ impl Port {
         // Closing the descriptors takes them out of the poll.
         self.stream = None;
         self.connection.set(false);
+        self.infos = None;
         self.readable = false;
         self.blocked = false;
         self.pending.clear();
@@ -260,7 +294,7 @@ impl Port {
     }
 
     /// Takes the next client, if there is none and one waits.
-    pub(super) fn accept(&mut self, registry: &Registry) {
+    pub(super) fn accept(&mut self) {
         if self.stream.is_some() || !self.acceptable {
             return;
         }
@@ -268,7 +302,7 @@ impl Port {
         match listener.accept() {
             Ok(None) => self.acceptable = false,
             Ok(Some(stream)) => {
-                if let Err(error) = self.connected(stream, registry) {
+                if let Err(error) = self.connected(stream) {
                     tracing::warn!("chardev '{}': {error}", self.spec.id);
                     self.disconnected();
                 }
@@ -281,11 +315,11 @@ impl Port {
         }
     }
 
-    fn reconnect(&mut self, registry: &Registry) {
+    fn reconnect(&mut self) {
         self.reconnect_at = None;
         match open(&self.spec.backend) {
             Ok(Endpoint::Connected(stream)) => {
-                if let Err(error) = self.connected(stream, registry) {
+                if let Err(error) = self.connected(stream) {
                     tracing::warn!("chardev '{}': {error}", self.spec.id);
                     self.disconnected();
                 }
@@ -295,19 +329,13 @@ impl Port {
     }
 
     /// Does what there is to do, with at most one read.
-    pub(super) fn serve(
-        &mut self,
-        registry: &Registry,
-        context: &mut Context,
-        buffer: &mut [u8],
-        emitted: &mut Vec<Event>,
-    ) {
+    pub(super) fn serve(&mut self, context: &mut Context, buffer: &mut [u8], emitted: &mut Vec<Event>) {
         self.due = false;
         let now = Instant::now();
         if self.reconnect_at.is_some_and(|at| at <= now) {
-            self.reconnect(registry);
+            self.reconnect();
         }
-        self.accept(registry);
+        self.accept();
         self.flush();
         self.frontends.iter_mut().for_each(Frontend::feed_waiting);
         if !self.pending.is_empty() {
@@ -330,7 +358,7 @@ impl Port {
         }
         self.flush();
         if self.stream.is_none() {
-            self.accept(registry);
+            self.accept();
         }
         let can_feed = self.pending.is_empty() && self.readable;
         let can_go_on = !self.pending.is_empty() && self.focused_has_room();
@@ -503,7 +531,7 @@ impl Port {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.blocked = true;
+                    self.set_blocked(true);
                     return;
                 }
                 Err(_) => {

@@ -31,7 +31,7 @@ enum Slot {
         mux: bool,
         /// What is to be done when it comes back.
         then: Vec<Then>,
-        infos: Vec<ChardevInfo>,
+        infos: Arc<[ChardevInfo]>,
     },
 }
 
@@ -48,7 +48,7 @@ enum Then {
 
 #[derive(Debug)]
 struct Table {
-    registry: Registry,
+    registry: Arc<Registry>,
     escape: EscapeKey,
     slots: Vec<Slot>,
 }
@@ -132,14 +132,20 @@ impl Table {
             return Err(OpenError::StdioTaken);
         }
         let endpoint = open(&spec.backend)?;
-        Port::new(spec.clone(), endpoint, FIRST_PORT + TOKENS_PER_PORT * at, self.escape, &self.registry)
+        Port::new(
+            spec.clone(),
+            endpoint,
+            FIRST_PORT + TOKENS_PER_PORT * at,
+            self.escape,
+            self.registry.clone(),
+        )
     }
 }
 
 impl Chardevs {
     pub(super) fn new(registry: &Registry) -> io::Result<Self> {
-        let table =
-            Table { registry: registry.try_clone()?, escape: EscapeKey::default(), slots: Vec::new() };
+        let registry = Arc::new(registry.try_clone()?);
+        let table = Table { registry, escape: EscapeKey::default(), slots: Vec::new() };
         Ok(Self(Arc::new(Mutex::new(table))))
     }
 
@@ -186,7 +192,7 @@ impl Chardevs {
     pub(super) fn take(&self, at: usize) -> Option<Box<Port>> {
         let slot = &mut self.0.lock().slots[at];
         match std::mem::replace(slot, Slot::Free) {
-            Slot::Here(port) => {
+            Slot::Here(mut port) => {
                 let stdio = is_stdio(port.backend());
                 let socket = is_socket(port.backend());
                 let id = port.id().to_owned();
@@ -336,12 +342,12 @@ impl Chardevs {
     /// All of them. One that is shared is two, as in the reference: what its users see, and with `-base` what that is connected to.
     #[must_use]
     pub fn infos(&self) -> Vec<ChardevInfo> {
-        let infos = |slot: &Slot| match slot {
+        let infos = |slot: &mut Slot| match slot {
             Slot::Free => Vec::new(),
-            Slot::Here(port) => port.infos(),
-            Slot::Away { infos, .. } => infos.clone(),
+            Slot::Here(port) => port.infos().to_vec(),
+            Slot::Away { infos, .. } => infos.to_vec(),
         };
-        self.0.lock().slots.iter().flat_map(infos).collect()
+        self.0.lock().slots.iter_mut().flat_map(infos).collect()
     }
 
     /// The memory of a `ringbuf`.

@@ -35,13 +35,13 @@ commands! {
     }
 
     /// Returns the names of all commands.
-    "query-commands" (allow_preconfig, constant) =>
+    "query-commands" (allow_preconfig) kept while crate::forever =>
     fn query_commands(context: &mut Context, (): ()) -> Result<Vec<CommandInfo>, Error> {
         Ok(context.commands().qmp().iter().map(|entry| CommandInfo { name: entry.name.into() }).collect())
     }
 
     /// Returns the commands, the events and their types.
-    "query-qmp-schema" (allow_preconfig, constant) =>
+    "query-qmp-schema" (allow_preconfig) kept while crate::forever =>
     fn query_qmp_schema(context: &mut Context, (): ()) -> Result<Vec<SchemaInfo>, Error> {
         Ok(crate::schema::schema(context.commands(), context.qom().clone()))
     }

@@ -11,10 +11,12 @@ use crate::command::CommandEntry;
 macro_rules! commands {
     ($(
         $(#[doc = $doc:literal])*
-        $name:literal $(($($flag:ident),+))? => fn $ident:ident $signature:tt -> Result<$Return:ty, $Error:ty> $body:block
+        $name:literal $(($($flag:ident),+))? $(kept while $revision:path)? =>
+        fn $ident:ident $signature:tt -> Result<$Return:ty, $Error:ty> $body:block
     )*) => {
         $($crate::__command_type! {
-            $(#[doc = $doc])* $name $(($($flag),+))? => pub fn $ident $signature -> Result<$Return, $Error> $body
+            $(#[doc = $doc])* $name $(($($flag),+))? $(kept while $revision)? =>
+            pub fn $ident $signature -> Result<$Return, $Error> $body
         })*
 
         /// The commands of this module.

@@ -58,7 +58,7 @@ commands! {
     }
 
     /// Returns the properties that a device of a class is made with.
-    "device-list-properties" (constant) =>
+    "device-list-properties" kept while crate::forever =>
     fn device_list_properties(context: &mut Context, arguments: DeviceListProperties)
         -> Result<Vec<ObjectPropertyInfo>, Error>
     {

@@ -54,10 +54,10 @@ pub struct QomList {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct PropertyEntry {
     /// Its name.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// Its type: QOM's name for it.
     #[serde(rename = "type")]
-    pub type_name: String,
+    pub type_name: Cow<'static, str>,
 }
 
 /// What `qom-list-get` takes.
@@ -71,12 +71,12 @@ pub struct QomListGet {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct PropertyValue {
     /// Its name.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// Absent where the property cannot be read.
     pub value: Option<Value>,
     /// Its type: QOM's name for it.
     #[serde(rename = "type")]
-    pub type_name: String,
+    pub type_name: Cow<'static, str>,
 }
 
 /// The properties of one object.
@@ -258,7 +258,7 @@ commands! {
 
     /// Returns the types that there are: those that are or implement `implements`, abstract ones only if
     /// `abstract` is true.
-    "qom-list-types" (allow_preconfig, constant) =>
+    "qom-list-types" (allow_preconfig) kept while crate::forever =>
     fn qom_list_types(context: &mut Context, arguments: QomListTypes) -> Result<Vec<ObjectTypeInfo>, Error> {
         let qom = context.qom();
         let include_abstract = arguments.include_abstract.unwrap_or(false);
@@ -272,7 +272,7 @@ commands! {
     }
 
     /// Returns the properties that a class declares.
-    "qom-list-properties" (allow_preconfig, constant) =>
+    "qom-list-properties" (allow_preconfig) kept while crate::forever =>
     fn qom_list_properties(context: &mut Context, arguments: QomListProperties)
         -> Result<Vec<ObjectPropertyInfo>, Error>
     {

@@ -84,7 +84,9 @@ fn paths(context: &Context, _: &[&str], typed: &str) -> Vec<String> {
 /// Properties of the object that the word before names.
 fn properties(context: &Context, before: &[&str], _: &str) -> Vec<String> {
     let object = before.last().and_then(|path| context.qom().resolve(path).ok());
-    object.map(|object| object.properties().into_iter().map(|entry| entry.name).collect()).unwrap_or_default()
+    object
+        .map(|object| object.properties().into_iter().map(|entry| entry.name.into_owned()).collect())
+        .unwrap_or_default()
 }
 
 macro_rules! completions {

@@ -188,7 +188,20 @@ impl Reader {
             .iter()
             .position(|&byte| byte == quote || byte == b'\\' || !(0x20..0xfe).contains(&byte))
             .unwrap_or(rest.len());
-        self.take(&rest[..plain]);
+        // Most strings lie in the input from quote to quote, and need not be collected.
+        if self.token.len() == 1
+            && rest.get(plain) == Some(&quote)
+            && plain < self.parser.token_budget()
+            && let Some(before) = at.checked_sub(1)
+        {
+            *at += plain + 1;
+            let token = &input[before..*at];
+            self.pass(plain + 1);
+            self.state = State::Start;
+            return self.parser.token(TokenKind::String, token, self.start);
+        }
+        self.token.extend_from_slice(&rest[..plain]);
+        self.pass(plain);
         *at += plain;
         if self.token.len() > self.parser.token_budget() {
             return self.too_large();
@@ -207,10 +220,9 @@ impl Reader {
         }
     }
 
-    /// Takes bytes of a string that need no look.
-    fn take(&mut self, plain: &[u8]) {
-        self.token.extend_from_slice(plain);
-        self.column = self.column.saturating_add(u32::try_from(plain.len()).unwrap_or(u32::MAX));
+    /// Goes on over bytes of a string that need no look.
+    fn pass(&mut self, bytes: usize) {
+        self.column = self.column.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
     /// Numbers, keywords, and the byte after a backslash.

@@ -82,8 +82,11 @@ fn unicode_escape(bytes: &[u8]) -> Result<(char, usize), usize> {
 /// The text of a string token, which includes its quotes. The error is the rest of a message.
 pub(super) fn unquote(token: &[u8]) -> Result<String, Vec<u8>> {
     let body = &token[1..token.len() - 1];
-    if body.is_ascii() && !body.contains(&b'\\') {
-        return Ok(body.iter().copied().map(char::from).collect());
+    if body.is_ascii()
+        && !body.contains(&b'\\')
+        && let Ok(text) = std::str::from_utf8(body)
+    {
+        return Ok(text.to_owned());
     }
     let mut text = String::with_capacity(body.len());
     // The message of a bad `\u` may reach into the closing quote.

@@ -8,6 +8,7 @@
 //! * a struct field that is `None` is left out, as QAPI leaves out an absent optional member.
 
 mod compound;
+mod field_names;
 
 use std::fmt::Display;
 
@@ -15,6 +16,7 @@ use serde::ser::{self, Serialize};
 
 use super::format::general;
 use compound::Compound;
+use field_names::FieldNames;
 
 /// Why a value cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +49,8 @@ pub struct Writer {
     unordered: Vec<u8>,
     /// The value written last was an absent optional.
     absent: bool,
+    /// What is known of names of fields.
+    fields: FieldNames,
 }
 
 impl Writer {

@@ -21,7 +21,7 @@ macro_rules! builtin {
 }
 
 builtin! {
-    Str: String, &str, PathBuf, Cow<'_, str>;
+    Str: String, str, &str, PathBuf, Cow<'_, str>;
     Int: u8, u16, u32, u64, usize, i8, i16, i32, i64, isize;
     Number: f32, f64;
     Bool: bool;

@@ -170,22 +170,17 @@ pub(crate) fn list(object: &dyn Object) -> Vec<PropertyEntry> {
     let declared = object.class().properties().chain(own.iter());
     let mut entries: Vec<PropertyEntry> = declared
         .filter(|property| !property.internal)
-        .map(|property| PropertyEntry {
-            name: property.name.to_string(),
-            type_name: property.type_name.to_string(),
-        })
+        .map(|property| PropertyEntry { name: property.name.clone(), type_name: property.type_name.clone() })
         .collect();
     entries.extend(object.core().children().into_iter().map(|(name, child)| PropertyEntry {
-        name: name.to_string(),
-        type_name: format!("child<{}>", child.class().name()),
+        name: name.to_string().into(),
+        type_name: format!("child<{}>", child.class().name()).into(),
     }));
     let devices = object.downcast_ref::<Bus>().into_iter().flat_map(Bus::named_links);
-    entries.extend(
-        devices.map(|(name, device)| PropertyEntry {
-            name,
-            type_name: format!("link<{}>", device.class().name()),
-        }),
-    );
+    entries.extend(devices.map(|(name, device)| PropertyEntry {
+        name: name.into(),
+        type_name: format!("link<{}>", device.class().name()).into(),
+    }));
     entries
 }
 

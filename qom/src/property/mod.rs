@@ -249,9 +249,9 @@ fn cast<O: Object>(object: &dyn Object) -> Result<&O, PropertyError> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PropertyEntry {
     /// The property's name.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// Its type; `child<…>` for a child object.
-    pub type_name: String,
+    pub type_name: Cow<'static, str>,
 }
 
 /// Refuses a number outside its property's limits. `#[derive(Object)]` calls it for `minimum` and `maximum`.

@@ -1,5 +1,7 @@
 //! How a chardev is shown: by `query-chardev`, and where somebody waits for it.
 
+use std::sync::Arc;
+
 use super::Port;
 use crate::chardev::Endpoint;
 use crate::chardev::spec::{ChardevBackend, SocketAddress, SocketSpec};
@@ -44,8 +46,17 @@ impl Port {
         }
     }
 
-    /// What `query-chardev` shows of it.
-    pub(in crate::main_loop) fn infos(&self) -> Vec<ChardevInfo> {
+    /// What `query-chardev` shows of it, kept until that changes: it is asked for before each turn of a client.
+    pub(in crate::main_loop) fn infos(&mut self) -> Arc<[ChardevInfo]> {
+        if let Some(infos) = &self.infos {
+            return infos.clone();
+        }
+        let infos: Arc<[ChardevInfo]> = self.make_infos().into();
+        self.infos = Some(infos.clone());
+        infos
+    }
+
+    fn make_infos(&self) -> Vec<ChardevInfo> {
         let info = |label: String, filename: String| ChardevInfo {
             label,
             filename,

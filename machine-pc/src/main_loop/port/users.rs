@@ -17,6 +17,7 @@ impl Port {
             frontend.opened();
         }
         self.frontends.push(frontend);
+        self.infos = None;
         self.set_focus(self.frontends.len() - 1);
         self.due = true;
     }
@@ -28,6 +29,7 @@ impl Port {
         };
         self.flush();
         self.frontends.remove(at);
+        self.infos = None;
         let moved = self.focus > at || self.focus == self.frontends.len();
         self.set_focus(self.focus.saturating_sub(usize::from(moved)));
         if self.frontends.is_empty() {
@@ -68,6 +70,8 @@ impl Port {
     /// Takes over the users of another one, which had no other backend's clients to tell.
     pub(in crate::main_loop) fn take_frontends(&mut self, other: &mut Self) {
         self.frontends = std::mem::take(&mut other.frontends);
+        self.infos = None;
+        other.infos = None;
         self.pending = std::mem::take(&mut other.pending);
         self.set_focus(0);
         self.due = true;

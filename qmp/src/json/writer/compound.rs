@@ -37,12 +37,21 @@ impl<'a> Compound<'a> {
         value.serialize(&mut *self.writer)
     }
 
-    pub(super) fn key(&mut self, key: &str) {
+    pub(super) fn key(&mut self, key: &'static str) {
         self.writer.separator(self.first);
         self.first = false;
         let start = self.writer.text.len();
-        self.writer.members.push(Member { bucket: bucket(key.as_bytes()), start, end: start });
-        self.writer.name(key);
+        let name = self.writer.fields.get(key);
+        self.writer.members.push(Member { bucket: name.bucket, start, end: start });
+        if name.plain {
+            let text = &mut self.writer.text;
+            text.reserve(key.len() + 4);
+            text.push(b'"');
+            text.extend_from_slice(key.as_bytes());
+            text.extend_from_slice(b"\": ");
+        } else {
+            self.writer.name(key);
+        }
     }
 
     pub(super) fn member_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriterError> {
@@ -55,7 +64,7 @@ impl<'a> Compound<'a> {
         Ok(())
     }
 
-    fn field<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), WriterError> {
+    fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), WriterError> {
         let (before, first) = (self.writer.text.len(), self.first);
         self.key(key);
         self.writer.absent = false;
