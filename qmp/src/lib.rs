@@ -53,6 +53,7 @@ pub mod json;
 mod kept_replies;
 mod log_text;
 pub mod object;
+mod outgoing;
 mod registry;
 mod run_control;
 pub mod schema;

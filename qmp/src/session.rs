@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::json::{self, JsonError, Reader, Writer};
 use crate::log_text::Shown;
+use crate::outgoing::{Outgoing, kept};
 use crate::schema::QapiType;
 use crate::version::{VERSION, VersionInfo};
 use crate::{Context, Error, Event};
@@ -24,9 +25,6 @@ pub const EVENT_LIMIT: usize = 4 << 20;
 
 /// In-band requests that may wait for out-of-band ones to overtake them; the reference's number.
 const QUEUE_LENGTH: usize = 8;
-
-/// Capacity that buffers keep between requests.
-const KEPT_BYTES: usize = 64 << 10;
 
 #[derive(Serialize)]
 struct Greeting {
@@ -76,7 +74,7 @@ pub struct Session {
     queue: VecDeque<Waiting>,
     /// The reply that is being made; it follows the events that its command emitted.
     reply: Writer,
-    output: Vec<u8>,
+    output: Outgoing,
     dropped_events: u64,
 }
 
@@ -92,7 +90,7 @@ impl Session {
             own_events: false,
             queue: VecDeque::new(),
             reply: Writer::new(pretty),
-            output: Vec::new(),
+            output: Outgoing::default(),
             dropped_events: 0,
         };
         session.reply.member("QMP", &Greeting { version: VERSION, capabilities: ["oob", "x-events"] });
@@ -103,21 +101,18 @@ impl Session {
     /// What is to be sent.
     #[must_use]
     pub fn output(&self) -> &[u8] {
-        &self.output
+        self.output.waiting()
     }
 
     /// Forgets the first `sent` bytes of the output.
     pub fn sent(&mut self, sent: usize) {
-        self.output.drain(..sent.min(self.output.len()));
-        if self.output.is_empty() {
-            self.output.shrink_to(KEPT_BYTES);
-        }
+        self.output.sent(sent);
     }
 
     /// Whether so much output waits that [`feed`](Self::feed) takes nothing.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.output.len() >= HIGH_WATER
+        self.output.waiting().len() >= HIGH_WATER
     }
 
     /// Takes requests from `input` and runs them. Returns how many bytes it took: less than all only when
@@ -166,11 +161,17 @@ impl Session {
         if !self.negotiated || (event.is_own() && !self.own_events) {
             return;
         }
-        if self.output.len() >= EVENT_LIMIT {
+        if self.output.waiting().len() >= EVENT_LIMIT {
             self.dropped_events += 1;
             return;
         }
-        push_lines(&mut self.output, event.text(self.pretty).as_bytes());
+        let end = self.output.end();
+        if self.pretty {
+            push_lines(end, event.text(true).as_bytes());
+        } else {
+            end.extend_from_slice(event.text(false).as_bytes());
+            end.extend_from_slice(b"\r\n");
+        }
     }
 
     /// Events that were dropped because the client does not read.
@@ -181,8 +182,14 @@ impl Session {
 
     fn finish_reply(&mut self) {
         tracing::debug!(reply = %Shown::text(self.reply.text()));
-        push_lines(&mut self.output, self.reply.text());
-        self.reply.clear(KEPT_BYTES);
+        let kept = kept(self.reply.text().len());
+        if self.pretty {
+            push_lines(self.output.end(), self.reply.text());
+        } else {
+            self.reply.put(b"\r\n");
+            self.output.append(self.reply.text_mut());
+        }
+        self.reply.clear(kept);
     }
 
     fn answer(&mut self, message: Value, context: &mut Context, emitted: &mut Vec<Event>) {
@@ -198,7 +205,7 @@ impl Session {
             emitted.push(event);
         }
         if let Err(error) = result {
-            self.reply.clear(KEPT_BYTES);
+            self.reply.clear(kept(0));
             self.reply.error(id.as_ref(), &error);
         }
         self.finish_reply();
@@ -249,19 +256,12 @@ impl Session {
     }
 }
 
-/// Appends a message with the protocol's ends of lines.
+/// Appends a pretty message with the protocol's ends of lines. Only its own lines end in a line feed; strings have them escaped.
 fn push_lines(output: &mut Vec<u8>, text: &[u8]) {
-    if text.contains(&b'\n') {
-        // Only pretty text has line feeds; strings have them escaped.
-        for line in text.split_inclusive(|&byte| byte == b'\n') {
-            let (body, end) = line.strip_suffix(b"\n").map_or((line, &b""[..]), |body| (body, b"\r\n"));
-            output.extend_from_slice(body);
-            output.extend_from_slice(end);
-        }
-    } else {
-        output.extend_from_slice(text);
+    for line in text.split(|&byte| byte == b'\n') {
+        output.extend_from_slice(line);
+        output.extend_from_slice(b"\r\n");
     }
-    output.extend_from_slice(b"\r\n");
 }
 
 fn find(context: &Context, name: &str) -> Result<crate::CommandEntry, Error> {

@@ -66,6 +66,11 @@ impl Writer {
         &self.text
     }
 
+    /// The text, to be taken away.
+    pub(crate) fn text_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.text
+    }
+
     /// Whether it spreads the text over several lines.
     pub(crate) fn is_pretty(&self) -> bool {
         self.pretty

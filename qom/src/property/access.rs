@@ -166,13 +166,15 @@ pub(crate) fn note(
 
 /// All properties of an object but internal ones: its class's, its own, its children, a bus's links to its devices.
 pub(crate) fn list(object: &dyn Object) -> Vec<PropertyEntry> {
-    let own = object.core().own_properties();
-    let declared = object.class().properties().chain(own.iter());
-    let mut entries: Vec<PropertyEntry> = declared
-        .filter(|property| !property.internal)
-        .map(|property| PropertyEntry { name: property.name.clone(), type_name: property.type_name.clone() })
-        .collect();
-    entries.extend(object.core().children().into_iter().map(|(name, child)| PropertyEntry {
+    let entry = |property: &Arc<Property>| {
+        (!property.internal)
+            .then(|| PropertyEntry { name: property.name.clone(), type_name: property.type_name.clone() })
+    };
+    let (declared, own, children) =
+        (object.class().properties(), object.core().own_properties(), object.core().children());
+    let mut entries = Vec::with_capacity(declared.len() + own.len() + children.len());
+    entries.extend(declared.chain(&own).filter_map(entry));
+    entries.extend(children.into_iter().map(|(name, child)| PropertyEntry {
         name: name.to_string().into(),
         type_name: format!("child<{}>", child.class().name()).into(),
     }));

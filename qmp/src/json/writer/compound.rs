@@ -41,15 +41,9 @@ impl<'a> Compound<'a> {
         self.writer.separator(self.first);
         self.first = false;
         let start = self.writer.text.len();
-        let name = self.writer.fields.get(key);
-        self.writer.members.push(Member { bucket: name.bucket, start, end: start });
-        if name.plain {
-            let text = &mut self.writer.text;
-            text.reserve(key.len() + 4);
-            text.push(b'"');
-            text.extend_from_slice(key.as_bytes());
-            text.extend_from_slice(b"\": ");
-        } else {
+        let (bucket, written) = self.writer.fields.write(key, &mut self.writer.text);
+        self.writer.members.push(Member { bucket, start, end: start });
+        if !written {
             self.writer.name(key);
         }
     }

@@ -9,6 +9,9 @@ use crate::json::format::bucket;
 /// How many names are kept; a power of two. One that comes to the place of another takes it.
 const KEPT: usize = 64;
 
+/// Room for a name as it is written. Of constant size, so that copying it is a move or two; what is too much is cut off again.
+const ROOM: usize = 32;
+
 /// What the writer needs to know of a name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FieldName {
@@ -16,14 +19,24 @@ pub(super) struct FieldName {
     length: usize,
     /// Where the reference's table has it.
     pub(super) bucket: u32,
-    /// It needs no escapes.
-    pub(super) plain: bool,
+    /// The name in quotes with its colon, if it needs no escapes and has room; how many bytes that are.
+    written: Option<([u8; ROOM], usize)>,
 }
 
 impl FieldName {
     fn of(name: &'static str) -> Self {
-        let plain = name.bytes().all(is_plain);
-        Self { address: name.as_ptr().addr(), length: name.len(), bucket: bucket(name.as_bytes()), plain }
+        let text = [b"\"", name.as_bytes(), b"\": "].concat();
+        let mut room = [0; ROOM];
+        let written = room.get_mut(..text.len()).filter(|_| name.bytes().all(is_plain)).map(|place| {
+            place.copy_from_slice(&text);
+            text.len()
+        });
+        Self {
+            address: name.as_ptr().addr(),
+            length: name.len(),
+            bucket: bucket(name.as_bytes()),
+            written: written.map(|length| (room, length)),
+        }
     }
 }
 
@@ -38,20 +51,40 @@ impl Default for FieldNames {
 }
 
 impl FieldNames {
-    /// What is to be known of a name.
-    pub(super) fn get(&mut self, name: &'static str) -> FieldName {
+    fn get(&mut self, name: &'static str) -> &FieldName {
         let (address, length) = (name.as_ptr().addr(), name.len());
         let place = &mut self.0[(address ^ address >> 6).wrapping_add(length) % KEPT];
-        match place {
-            Some(known) if known.address == address && known.length == length => *known,
-            _ => *place.insert(FieldName::of(name)),
+        if place.is_none_or(|known| known.address != address || known.length != length) {
+            *place = Some(FieldName::of(name));
         }
+        place.get_or_insert_with(|| FieldName::of(name))
+    }
+
+    /// Puts a name at the end of a text, with quotes and colon. Returns its bucket, and whether it was written: one with escapes, and one that
+    /// is very long, is not.
+    pub(super) fn write(&mut self, name: &'static str, to: &mut Vec<u8>) -> (u32, bool) {
+        let known = self.get(name);
+        let Some((room, length)) = &known.written else { return (known.bucket, false) };
+        let end = to.len() + length;
+        to.extend_from_slice(room);
+        to.truncate(end);
+        (known.bucket, true)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_name_is_left_to_others() {
+        let mut text = Vec::new();
+        let name = "a-name-with-just-twenty-eight";
+        assert!(FieldNames::default().write(&name[..28], &mut text).1);
+        assert_eq!(text.len(), ROOM);
+        assert!(!FieldNames::default().write(name, &mut text).1);
+        assert_eq!(text.len(), ROOM);
+    }
 
     #[test]
     fn names_that_share_a_place_are_told_apart() {
@@ -63,9 +96,12 @@ mod tests {
             for start in 0..TEXT.len() {
                 for end in start..TEXT.len().min(start + 12) {
                     let name = &TEXT[start..end];
-                    let known = names.get(name);
-                    assert_eq!(known.bucket, bucket(name.as_bytes()), "{name}");
-                    assert_eq!(known.plain, !name.contains('"'), "{name}");
+                    let mut text = b"{".to_vec();
+                    let (place, written) = names.write(name, &mut text);
+                    assert_eq!(place, bucket(name.as_bytes()), "{name}");
+                    assert_eq!(written, !name.contains('"'), "{name}");
+                    let expected = if written { format!("{{\"{name}\": ") } else { "{".to_owned() };
+                    assert_eq!(text, expected.as_bytes());
                 }
             }
         }
