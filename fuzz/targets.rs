@@ -120,7 +120,7 @@ pub(crate) fn hmp(bytes: &[u8]) {
     let accel = AccelChoice { name: "tcg".to_owned(), properties: Vec::new(), location: None };
     let Ok(qom) = startup::accel_ready(&[accel], drop) else { panic!("an accelerator") };
     let connections =
-        Connections { serials: Default::default(), backends: Arc::default(), events: Arc::new(|_| ()) };
+        Connections { serials: Default::default(), chardevs: Arc::default(), events: Arc::new(|_| ()) };
     let spec = MachineSpec {
         ram_size: Some(8 << 20),
         smp: SmpConfiguration { cpus: Some(1), maxcpus: Some(4), ..SmpConfiguration::default() },

@@ -4,6 +4,7 @@
 //! which interrupt controllers listen, is the board's. Levels are absolute and setting the same
 //! one again is harmless, so a device may state its level after every change of its registers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// An input of the interrupt controllers.
@@ -15,51 +16,60 @@ pub trait IrqLine: Send + Sync {
 /// A line that several devices assert, such as the SCI: it is high while any of them wants it.
 pub struct SharedIrqLine {
     target: Arc<dyn IrqLine>,
-    levels: Mutex<Vec<bool>>,
+    /// How many inputs are high.
+    high: Mutex<usize>,
 }
 
 impl std::fmt::Debug for SharedIrqLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SharedIrqLine").field("levels", &self.levels).finish_non_exhaustive()
+        f.debug_struct("SharedIrqLine").field("high", &self.high).finish_non_exhaustive()
     }
 }
 
 impl SharedIrqLine {
     /// A line with no inputs yet, which drives `target`.
     pub fn new(target: Arc<dyn IrqLine>) -> Arc<Self> {
-        Arc::new(Self { target, levels: Mutex::new(Vec::new()) })
+        Arc::new(Self { target, high: Mutex::new(0) })
     }
 
-    /// One more device on the line, low at first.
+    /// One more device on the line, low at first. When it is dropped the device is off the line, which is then as if it had
+    /// never been there.
     pub fn input(self: &Arc<Self>) -> Arc<dyn IrqLine> {
-        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
-        levels.push(false);
-        Arc::new(SharedIrqInput { line: Arc::clone(self), index: levels.len() - 1 })
+        Arc::new(SharedIrqInput { line: Arc::clone(self), level: AtomicBool::new(false) })
     }
 }
 
 struct SharedIrqInput {
     line: Arc<SharedIrqLine>,
-    index: usize,
+    /// Changes with the line locked.
+    level: AtomicBool,
 }
 
 impl IrqLine for SharedIrqInput {
     fn set_level(&self, asserted: bool) {
-        let mut levels = self.line.levels.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = levels.iter().any(|l| *l);
-        levels[self.index] = asserted;
-        let after = levels.iter().any(|l| *l);
-        // Under the lock, so that two devices cannot overtake each other.
-        if before != after {
-            self.line.target.set_level(after);
+        let mut high = self.line.high.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.level.swap(asserted, Ordering::Relaxed) == asserted {
+            return;
         }
+        let before = *high;
+        *high = if asserted { before + 1 } else { before - 1 };
+        // Under the lock, so that two devices cannot overtake each other.
+        if (before == 0) != (*high == 0) {
+            self.line.target.set_level(asserted);
+        }
+    }
+}
+
+impl Drop for SharedIrqInput {
+    fn drop(&mut self) {
+        self.set_level(false);
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     /// A line that remembers its level and how often it rose.
     #[derive(Debug, Default)]
@@ -97,5 +107,27 @@ pub(crate) mod tests {
         b.set_level(false);
         assert!(!target.is_high());
         assert_eq!(target.rises.load(Ordering::SeqCst), 1);
+    }
+    /// A device that goes takes its level along, and nothing of it stays.
+    #[test]
+    fn an_input_that_is_dropped_is_off_the_line() {
+        let target = Arc::new(RecordedLine::default());
+        let shared = SharedIrqLine::new(target.clone());
+        let stays = shared.input();
+        for _ in 0..3 {
+            let goes = shared.input();
+            goes.set_level(true);
+            drop(goes);
+            assert!(!target.is_high());
+        }
+        assert_eq!(target.rises.load(Ordering::SeqCst), 3);
+        let goes = shared.input();
+        goes.set_level(true);
+        stays.set_level(true);
+        drop(goes);
+        assert!(target.is_high(), "another device wants it");
+        stays.set_level(false);
+        assert_eq!(*shared.high.lock().unwrap(), 0);
+        assert_eq!(Arc::strong_count(&shared), 2, "the line and the input that stayed");
     }
 }

@@ -26,7 +26,7 @@ use crate::acpi::{AcpiCpu, AcpiDescription, OemIds};
 use crate::backends::memory::MemoryBackend;
 use crate::cmdline::NumaOption;
 use crate::devices;
-use crate::devices::backends::Backends;
+use crate::devices::chardev_ends::ChardevSource;
 use crate::machine::address_space::AddressSpaceError;
 use crate::machine::board::{self, Board, BoardConfig, BoardError, BootRom, RamConfig};
 use crate::machine::boot_configuration::BootConfiguration;
@@ -188,7 +188,7 @@ pub struct Connections {
     /// The chardevs of COM1 to COM4, of those that are there.
     pub serials: [Option<String>; COM_PORTS.len()],
     /// The chardevs that devices can be connected to.
-    pub backends: Arc<Backends>,
+    pub chardevs: Arc<ChardevSource>,
     /// Where guests' requests go.
     pub events: EventSink,
 }
@@ -199,7 +199,7 @@ impl std::fmt::Debug for Connections {
     }
 }
 
-/// Makes `/machine` with its boot CPUs. A machine without hardware gives none.
+/// Makes `/machine` with its boot CPUs, as [`PreparedMachine::build`] does. A machine without hardware gives none.
 ///
 /// # Errors
 /// [`StartError`]; the program then ends.
@@ -270,7 +270,8 @@ impl PreparedMachine {
         Ok(self)
     }
 
-    /// Makes the hardware and the boot CPUs. A machine without hardware gives none.
+    /// Makes the hardware and the boot CPUs. A machine without hardware gives none. A kernel is not in memory yet: that is the last step
+    /// ([`Board::load_kernel`]), when all devices are there of which it is told.
     ///
     /// # Errors
     /// [`StartError`]; the program then ends.
@@ -319,7 +320,7 @@ impl PreparedMachine {
         }
         let board = Arc::new(board);
         let reset = MachineReset::new(qom, &system_bus, &board)?;
-        machine.build(PcParts { numa, memory, board, reset, backends: connections.backends });
+        machine.build(PcParts { numa, memory, board, reset, chardevs: connections.chardevs });
         for slot in 0..cpus.smp().cpus() {
             create_boot_cpu(qom, machine, &machine.cpu_type(), slot)?;
         }
@@ -332,7 +333,6 @@ impl PreparedMachine {
                 .map_or(Ok(()), |kernel| kernel.check_cpu(has_long_mode(&first)))
                 .map_err(BoardError::from)?;
         }
-        machine.board().map_or(Ok(()), |board| board.load_kernel())?;
         if planned.boot.splash_time.is_some_and(|time| !(0..=0xffff).contains(&time)) {
             return Err(StartError::SplashTime);
         }

@@ -20,6 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Name of each event, and the module whose doings it is.
 const EVENTS: &[(&str, &str)] = &[
     ("backends", "machine_pc::backends"),
+    ("boot", "machine_pc::boot"),
     ("kvm", "machine_pc::kvm"),
     ("main_loop", "machine_pc::main_loop"),
     ("qmp", "qmp"),

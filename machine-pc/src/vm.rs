@@ -177,8 +177,24 @@ impl Vm {
         self.0.actions.set(actions);
     }
 
-    /// Acts on what a vCPU reported.
+    /// Whether what a guest asked for comes too late: the program ends, or the guest has switched the machine off before.
+    fn is_too_late(&self, event: &VmEvent) -> bool {
+        let of_a_running_guest = matches!(
+            event,
+            VmEvent::ResetRequest(_)
+                | VmEvent::ShutdownRequest
+                | VmEvent::SuspendToDisk
+                | VmEvent::InternalError { .. }
+        );
+        self.0.shutdown.get().is_some() || (self.0.state.get() == RunState::Shutdown && of_a_running_guest)
+    }
+
+    /// Acts on what a vCPU reported, unless it has been decided meanwhile that the machine is off.
     pub fn handle(&self, event: VmEvent) {
+        if self.is_too_late(&event) {
+            tracing::debug!(?event, "too late");
+            return;
+        }
         match event {
             VmEvent::ResetRequest(cause) => {
                 tracing::debug!(?cause, "the guest resets the machine");
@@ -353,5 +369,79 @@ impl RunControl for Vm {
 
     fn kvm(&self) -> KvmInfo {
         KvmInfo { enabled: self.0.kvm, present: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use qmp::{Commands, Context};
+
+    use super::*;
+    use crate::main_loop::MainLoop;
+    use crate::vm_event::ResetCause;
+
+    /// A machine without hardware that runs, and where its events come out.
+    fn running(actions: RunActions) -> (MainLoop, Context, Vm) {
+        let types = qom::Bootstrap::empty();
+        let accel = types.create("container").unwrap();
+        let qom = types.accel_ready(accel).unwrap().seal().unwrap();
+        let context = Context::new(qom, Commands::linked().unwrap());
+        let main_loop = MainLoop::new().unwrap();
+        let mut vm = Vm::new(None, false, actions, context.events().clone(), main_loop.handle());
+        vm.cont().unwrap();
+        let _ = context.event_queue().take();
+        (main_loop, context, vm)
+    }
+
+    fn told(context: &Context) -> Vec<&'static str> {
+        context.event_queue().take().iter().map(qmp::Event::name).collect()
+    }
+
+    /// All that a guest can say that changes the state, as it may stand in the queue.
+    fn everything() -> [VmEvent; 5] {
+        [
+            VmEvent::ShutdownRequest,
+            VmEvent::ResetRequest(ResetCause::TripleFault),
+            VmEvent::SuspendToDisk,
+            VmEvent::InternalError { cpu_index: 0, detail: String::new() },
+            VmEvent::RtcChange { offset: 1 },
+        ]
+    }
+
+    #[test]
+    fn what_comes_after_the_decision_to_end_changes_nothing() {
+        let no_reboot = RunActions { reboot: RebootAction::Shutdown, ..RunActions::default() };
+        let reset = VmEvent::ResetRequest(ResetCause::ResetPort);
+        for (actions, first, cause) in [
+            (RunActions::default(), VmEvent::ShutdownRequest, ShutdownCause::GuestShutdown),
+            (no_reboot, reset, ShutdownCause::GuestReset),
+        ] {
+            let (_main_loop, context, vm) = running(actions);
+            vm.handle(first);
+            assert_eq!(told(&context), ["SHUTDOWN"]);
+            for late in everything() {
+                vm.handle(late);
+            }
+            assert_eq!(told(&context), [""; 0]);
+            assert_eq!((vm.state(), vm.shutdown_cause()), (RunState::Shutdown, Some(cause)));
+        }
+    }
+
+    #[test]
+    fn a_machine_that_stays_off_is_off() {
+        let stays = RunActions { shutdown: ShutdownAction::Pause, ..RunActions::default() };
+        let (_main_loop, context, mut vm) = running(stays);
+        vm.handle(VmEvent::ShutdownRequest);
+        assert_eq!(told(&context), ["SHUTDOWN", "STOP"]);
+        for late in everything() {
+            vm.handle(late);
+        }
+        assert_eq!(told(&context), [""; 0]);
+        assert_eq!((vm.state(), vm.shutdown_cause()), (RunState::Shutdown, None));
+        // A reset by the user is none of the guest's, and after it the guest is heard again.
+        RunControl::reset(&mut vm, ShutdownCause::HostQmpSystemReset);
+        vm.cont().unwrap();
+        vm.handle(VmEvent::ShutdownRequest);
+        assert_eq!(told(&context), ["RESET", "RESUME", "SHUTDOWN", "STOP"]);
     }
 }

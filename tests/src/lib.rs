@@ -3,10 +3,12 @@
 //! There are two clients. [`Qmp`] is a few lines of its own over the socket, which read strictly and send any bytes: it
 //! shows what is on the wire. [`Client`](::qmp::client::Client) is the one that users have: it executes commands by their types.
 
+mod firmware;
 mod program;
 mod qmp;
 mod transcript;
 
+pub use firmware::{firmware, out, wait_for_file};
 pub use program::{Finished, Program, binary, run, run_with_input};
 pub use qmp::Qmp;
 pub use transcript::replay;

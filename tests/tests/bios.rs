@@ -1,20 +1,16 @@
 //! `-bios FILE`: the image is mapped below 4 GiB and below 1 MiB, and the CPU starts at its reset vector.
 
-use tests::{Program, kvm_or_skip, run};
+use tests::{Program, firmware, kvm_or_skip, run};
 
 /// A 64 KiB image that writes `text` to COM1 from below 1 MiB and halts.
 fn image(text: &str) -> Vec<u8> {
-    let mut image = vec![0xf4; 0x10000];
     // At f000:0000: mov dx, 0x3f8; then for each byte: mov al, byte; out dx, al; at the end: cli; hlt.
     let mut code = vec![0xba, 0xf8, 0x03];
     for byte in text.bytes() {
         code.extend([0xb0, byte, 0xee]);
     }
     code.extend([0xfa, 0xf4]);
-    image[..code.len()].copy_from_slice(&code);
-    // At the reset vector: jmp far f000:0000.
-    image[0xfff0..0xfff5].copy_from_slice(&[0xea, 0x00, 0x00, 0x00, 0xf0]);
-    image
+    firmware(&code)
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! The devices on a PC's board: where they are, what they say, and that it is so.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::{Value, json};
-use tests::{PATIENCE, Program, Qmp, kvm_or_skip, run, run_with_input};
+use tests::{Program, Qmp, firmware, kvm_or_skip, out, run, run_with_input, wait_for_file};
 
 fn get(qmp: &mut Qmp, path: &str, property: &str) -> Value {
     qmp.ok("qom-get", &json!({"path": path, "property": property}))
@@ -255,34 +254,6 @@ fn globals_are_honoured_or_refused() {
     }
 }
 
-/// `out` of a byte to a port.
-fn out(port: u16, byte: u8) -> Vec<u8> {
-    let [low, high] = port.to_le_bytes();
-    vec![0xba, low, high, 0xb0, byte, 0xee] // mov dx, port; mov al, byte; out dx, al
-}
-
-/// A firmware image that runs this code.
-fn image(path: &Path, code: &[u8]) -> String {
-    let mut image = vec![0xf4; 0x10000];
-    image[..code.len()].copy_from_slice(code);
-    // At the reset vector: jmp far f000:0000.
-    image[0xfff0..0xfff5].copy_from_slice(&[0xea, 0x00, 0x00, 0x00, 0xf0]);
-    std::fs::write(path, image).expect("an image");
-    path.display().to_string()
-}
-
-/// A file, once it is that long.
-fn wait_for(path: &Path, len: usize) -> String {
-    let start = std::time::Instant::now();
-    loop {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        if text.len() >= len || start.elapsed() > PATIENCE {
-            return text;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-}
-
 /// A guest finds the devices where their properties say, and says so through them.
 #[test]
 fn what_a_device_says_the_ports_do() {
@@ -304,7 +275,8 @@ fn what_a_device_says_the_ports_do() {
     code.extend([0xba, 0x71, 0x00, 0xec, 0xba, 0xe0, 0x03, 0xee]);
     code.extend([out(0x3f8, b'!'), out(0x3f8, b'\n')].concat());
     code.extend([0xfa, 0xf4]); // cli; hlt
-    let image = image(&at("image"), &code);
+    let image = at("image").display().to_string();
+    std::fs::write(&image, firmware(&code)).expect("an image");
     let files = ["debug", "serial"].map(|name| format!("file,id={name},path={}", at(name).display()));
     for machine in ["pc", "q35"] {
         let program = Program::start(&[
@@ -326,8 +298,8 @@ fn what_a_device_says_the_ports_do() {
             "isa-serial,chardev=serial,iobase=0x3e0,irq=10,id=com",
         ]);
         let _ = program.wait_console("!", 1);
-        assert_eq!(wait_for(&at("debug"), 2), "dD");
-        assert_eq!(wait_for(&at("serial"), 3), "sk!");
+        assert_eq!(wait_for_file(&at("debug"), 2), "dD");
+        assert_eq!(wait_for_file(&at("serial"), 3), "sk!");
         let mut qmp = program.qmp();
         assert_eq!(get(&mut qmp, "com", "iobase"), 0x3e0);
         assert_eq!(get(&mut qmp, "rtc", "date")["tm_year"], 121);
@@ -348,7 +320,8 @@ fn a_reset_reaches_the_devices() {
     code.extend([0xba, 0xe1, 0x03, 0xec, 0x04, b'a', 0xba, 0xf8, 0x03, 0xee]);
     code.extend(out(0x3f8, b'\n'));
     code.extend([0xfa, 0xf4]);
-    let image = image(&directory.path().join("image"), &code);
+    let image = directory.path().join("image").display().to_string();
+    std::fs::write(&image, firmware(&code)).expect("an image");
     let program =
         Program::start(&["-accel", "kvm", "-bios", &image, "-device", "isa-serial,iobase=0x3e0,irq=10"]);
     let _ = program.wait_console("af", 1);

@@ -46,7 +46,7 @@ fn help_is_printed_with_the_references_status() {
         (&["-boot", "help"], 0, "boot-opts options:\n  menu=<bool (on/off)>\n"),
         (&["-audiodev", "help"], 0, "Available audio drivers:\nnone\n"),
         (&["-chardev", "help"], 0, "Available chardev backend types: \n"),
-        (&["-trace", "help"], 0, "backends\nkvm\n"),
+        (&["-trace", "help"], 0, "backends\nboot\nkvm\n"),
         (&["-L", "/a", "-L", "help"], 0, "/a\n"),
     ] {
         let finished = run(words);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::{Program, Qmp, kvm_or_skip};
+use tests::{Program, Qmp, firmware, kvm_or_skip};
 
 const SLOTS: u32 = 8;
 
@@ -102,14 +102,6 @@ fn cpus_come_and_go_while_clients_ask() {
     let _ = program.wait_console("cpu 0: up", up + 1);
 }
 
-/// A firmware image that runs this real-mode code from offset 0.
-fn image(code: &[u8]) -> Vec<u8> {
-    let mut image = vec![0xf4; 64 << 10];
-    image[..code.len()].copy_from_slice(code);
-    image[0xfff0..0xfff5].copy_from_slice(&[0xea, 0, 0, 0, 0xf0]);
-    image
-}
-
 /// How long each of a hundred commands takes.
 fn waits(qmp: &mut Qmp) -> Vec<Duration> {
     let mut waits = Vec::new();
@@ -138,7 +130,7 @@ fn a_guest_that_hammers_the_registers_holds_up_nobody() {
     let directory = tempfile::TempDir::new().unwrap();
     for (name, code) in [("reports", reports), ("searches", searches)] {
         let file = directory.path().join(name);
-        std::fs::write(&file, image(code)).unwrap();
+        std::fs::write(&file, firmware(code)).unwrap();
         let bios = file.display().to_string();
         let program = Program::start(&["-accel", "kvm", "-smp", "1,maxcpus=255", "-bios", &bios]);
         let mut qmp = program.qmp_with_own_events();

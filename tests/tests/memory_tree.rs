@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tests::{Program, Qmp, kvm_or_skip};
+use tests::{Program, Qmp, kvm_or_skip, run_with_input};
 
 const RECORDED: &str = include_str!("fixtures/memory-tree.txt");
 
@@ -239,6 +239,71 @@ fn without_kvm_there_are_the_ports_of_devices() {
                   00000000000002e0-00000000000002e0 (prio 0, i/o): isa-debugcon\r\n  \
                   00000000000002e1-00000000000003f7 (prio 0, container): io @00000000000002e1\r\n";
     assert!(flat.contains(around) && flat.contains("  No rendered FlatView\r\n"), "{flat}");
+}
+
+/// Every port is in the flat view once, wherever devices are: in the window of power management and over its end, and beside the ports of
+/// KVM.
+#[test]
+fn a_flat_view_has_every_port_once() {
+    for accel in ["tcg", "kvm"] {
+        if accel == "kvm" && !kvm_or_skip("a_flat_view_has_every_port_once under KVM") {
+            continue;
+        }
+        let ports = [0x18, 0x44, 0x4c8, 0x4d2, 0x610, 0x63c];
+        let devices = ports.map(|port| format!("isa-serial,iobase={port:#x}"));
+        let mut arguments = vec!["-M", "pc", "-accel", accel, "-S"];
+        devices.iter().for_each(|device| arguments.extend(["-device", device.as_str()]));
+        // An index has a place of its own for four ports only, so all have the first.
+        arguments.extend(["-global", "isa-serial.index=0"]);
+        let program = Program::start(&arguments);
+        let flat = line(&mut program.qmp(), "info mtree -f");
+        let (_, ports_view) = flat.split_once("Root memory region: io\r\n").expect("the ports");
+        let mut next = 0;
+        let mut serials = Vec::new();
+        for line in ports_view.lines().take_while(|line| region(line).is_some()) {
+            assert_eq!(first(line), next, "{line}\n{flat}");
+            let last = line.trim_start().split_once('-').expect("a range").1;
+            let last =
+                u64::from_str_radix(last.split(' ').next().expect("an address"), 16).expect("an address");
+            assert!(last >= next, "{line}");
+            if region(line) == Some("serial") {
+                serials.push((next, last));
+            }
+            next = last + 1;
+        }
+        assert_eq!(next, 0x1_0000);
+        // COM1 is there too.
+        let expected: BTreeSet<_> = ports.into_iter().chain([0x3f8]).map(|port| (port, port + 7)).collect();
+        assert_eq!(serials, Vec::from_iter(expected));
+    }
+}
+
+/// KVM answers these itself, so nobody would find a device there. The reference shows the device and lets KVM answer.
+#[test]
+fn the_ports_of_kvm_are_taken() {
+    if !kvm_or_skip("the_ports_of_kvm_are_taken") {
+        return;
+    }
+    for (place, owner) in [
+        ("0x20", "kvm-pic"),
+        ("0x19", "kvm-pic"),
+        ("0x3c", "kvm-pit"),
+        ("0x43", "kvm-pit"),
+        ("0xa1", "kvm-pic"),
+        ("0x4c9", "kvm-elcr"),
+    ] {
+        let device = format!("isa-serial,iobase={place}");
+        for (accel, status) in [("kvm", 1), ("tcg", 0)] {
+            let words =
+                ["-accel", accel, "-display", "none", "-monitor", "stdio", "-serial", "none", "-device"];
+            let finished = run_with_input(&[&words[..], &[&device]].concat(), "quit\n");
+            assert_eq!(finished.status, Some(status), "{accel} {device}: {}", finished.stderr);
+            if accel == "kvm" {
+                let why = format!("-device {device}: 'serial' at {place} (length 0x8) overlaps '{owner}'\n");
+                assert!(finished.stderr.ends_with(&why), "{}", finished.stderr);
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `system_powerdown`: the button, a guest that has been waiting for it, and what becomes of the machine.
 
 use serde_json::json;
-use tests::{Program, kvm_or_skip};
+use tests::{Program, firmware, kvm_or_skip};
 
 /// A 64 KiB image that says on COM1 that it waits, and switches off when the power button was pressed.
 fn image() -> Vec<u8> {
@@ -14,11 +14,7 @@ fn image() -> Vec<u8> {
     code.extend([0xba, 0x00, 0x06, 0xed, 0xf6, 0xc4, 0x01, 0x74, 0xfa]);
     code.extend([0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef]); // PM1 control: sleep, and do not wake
     code.extend([0xfa, 0xf4]); // cli; hlt
-    let mut image = vec![0xf4; 0x10000];
-    image[..code.len()].copy_from_slice(&code);
-    // At the reset vector: jmp far f000:0000.
-    image[0xfff0..0xfff5].copy_from_slice(&[0xea, 0x00, 0x00, 0x00, 0xf0]);
-    image
+    firmware(&code)
 }
 
 fn with_guest(test: &str, mut run: impl FnMut(&[&str])) {

@@ -1,7 +1,7 @@
 //! `-rtc` as a client sees it: the machine's property `rtc-time`, which QEMU has too, and the event `RTC_CHANGE`.
 
 use serde_json::{Value, json};
-use tests::{Program, kvm_or_skip};
+use tests::{Program, firmware, kvm_or_skip};
 
 fn time(arguments: &[&str]) -> Value {
     let program = Program::start(&[&["-accel", "tcg", "-S"], arguments].concat());
@@ -58,11 +58,7 @@ fn clock_setter(without_end: bool) -> Vec<u8> {
         code.extend([0xeb, 0xee]); // jmp to the first of these
     }
     code.extend([0xfa, 0xf4]); // cli; hlt
-    let mut image = vec![0xf4; 0x10000];
-    image[..code.len()].copy_from_slice(&code);
-    // At the reset vector: jmp far f000:0000.
-    image[0xfff0..0xfff5].copy_from_slice(&[0xea, 0x00, 0x00, 0x00, 0xf0]);
-    image
+    firmware(&code)
 }
 
 /// A machine that does not run yet.

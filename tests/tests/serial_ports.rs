@@ -2,20 +2,15 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tests::{Program, Qmp, kvm_or_skip, run};
+use tests::{Program, Qmp, firmware, kvm_or_skip, out, run, wait_for_file};
 
 /// A 64 KiB image that says the number of each port on it, then gives to COM3 in upper case what comes in on COM2, and
 /// says on COM1 that it did.
 fn image() -> Vec<u8> {
     let mut code = Vec::new();
-    let out = |port: u16, byte: u8| {
-        let [low, high] = port.to_le_bytes();
-        [0xba, low, high, 0xb0, byte, 0xee] // mov dx, port; mov al, byte; out dx, al
-    };
     for (number, port) in (b'1'..).zip([0x3f8, 0x2f8, 0x3e8, 0x2e8]) {
         code.extend(out(port, number));
         code.extend(out(port, b'\n'));
@@ -28,29 +23,13 @@ fn image() -> Vec<u8> {
         code.extend(out(0x3f8, *byte));
     }
     code.extend([0xfa, 0xf4]); // cli; hlt
-    let mut image = vec![0xf4; 0x10000];
-    image[..code.len()].copy_from_slice(&code);
-    // At the reset vector: jmp far f000:0000.
-    image[0xfff0..0xfff5].copy_from_slice(&[0xea, 0x00, 0x00, 0x00, 0xf0]);
-    image
+    firmware(&code)
 }
 
 fn filename(qmp: &mut Qmp, label: &str) -> String {
     let chardevs = qmp.ok("query-chardev", &json!({}));
     let chardev = chardevs.as_array().expect("a list").iter().find(|chardev| chardev["label"] == label);
     chardev.expect("the chardev")["filename"].as_str().expect("text").to_owned()
-}
-
-/// What is in a file once it is that long.
-fn wait_for(path: &Path, len: usize) -> String {
-    let start = Instant::now();
-    loop {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        if text.len() >= len || start.elapsed() > Duration::from_secs(10) {
-            return text;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]
@@ -85,8 +64,8 @@ fn each_port_has_its_own_line() {
         line.write_all(b"x").expect("COM2");
         let _ = program.wait_console("done", 1);
         assert_eq!(program.console(), "1\ndone\n");
-        assert_eq!(wait_for(&at("com3"), 3), "3\nX");
-        assert_eq!(wait_for(&at("com4"), 2), "4\n");
+        assert_eq!(wait_for_file(&at("com3"), 3), "3\nX");
+        assert_eq!(wait_for_file(&at("com4"), 2), "4\n");
     }
 }
 

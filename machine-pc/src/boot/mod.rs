@@ -85,8 +85,8 @@ pub struct DirectBoot {
     command_line: Vec<u8>,
     ram: RamLayout,
     tables: Option<AcpiDescription>,
-    /// The serial ports that the tables show.
-    serials: Mutex<[Option<ComPort>; COM_PORTS.len()]>,
+    /// The serial ports that there are, each with its index, in the order in which they came.
+    serials: Mutex<Vec<(usize, ComPort)>>,
 }
 
 impl DirectBoot {
@@ -124,17 +124,27 @@ impl DirectBoot {
         }
         let mut command_line = append.as_bytes().to_vec();
         command_line.push(0);
-        let serials = Mutex::new(tables.as_ref().map(|tables| tables.serials).unwrap_or_default());
-        let boot = Self { kernel, initrd, command_line, ram, tables, serials };
+        let serials = tables.iter().flat_map(|tables| tables.serials.into_iter().enumerate());
+        let serials = serials.filter_map(|(index, port)| Some((index, port?))).collect();
+        let boot = Self { kernel, initrd, command_line, ram, tables, serials: Mutex::new(serials) };
         boot.layout(&|_| true)?;
         Ok(boot)
     }
 
-    /// Says what the tables show of the serial port of an index, from the next load on.
-    pub fn show_serial(&self, index: usize, port: Option<ComPort>) {
-        if let Some(shown) = self.serials.lock().get_mut(index) {
-            *shown = port;
-        }
+    /// A serial port came: the tables show it from the next load on, unless they show another of that index, whose name it would have.
+    pub fn show_serial(&self, index: usize, port: ComPort) {
+        self.serials.lock().push((index, port));
+    }
+
+    /// The serial port that begins there is gone.
+    pub fn hide_serial(&self, base: u32) {
+        self.serials.lock().retain(|(_, port)| u32::from(port.base) != base);
+    }
+
+    /// The serial ports that the tables show.
+    fn shown_serials(&self) -> [Option<ComPort>; COM_PORTS.len()] {
+        let serials = self.serials.lock();
+        std::array::from_fn(|at| serials.iter().find(|(index, _)| *index == at).map(|(_, port)| *port))
     }
 
     /// How the boot CPU starts.
@@ -160,7 +170,7 @@ impl DirectBoot {
         let Some(tables) = &self.tables else {
             return Ok((Layout::new(&self.kernel, &self.initrd, &self.command_line, self.ram, 0)?, None));
         };
-        let mut tables = AcpiDescription { serials: *self.serials.lock(), ..tables.clone() };
+        let mut tables = AcpiDescription { serials: self.shown_serials(), ..tables.clone() };
         for (slot, cpu) in tables.cpus.iter_mut().enumerate() {
             *cpu = AcpiCpu { present: present(slot), ..*cpu };
         }
@@ -199,6 +209,7 @@ impl DirectBoot {
         for (at, bytes) in self.entry().tables() {
             write(&bytes, at)?;
         }
+        tracing::debug!(kernel = self.kernel.bytes().len(), initrd = self.initrd.bytes().len(), "loaded");
         Ok(())
     }
 

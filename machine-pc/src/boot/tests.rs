@@ -436,9 +436,24 @@ fn tables_show_the_serial_ports_of_the_moment() {
         [b"COM1", b"COM2"].map(|name| bytes.windows(4).any(|window| window == name))
     };
     assert_eq!(shown(), [true, false]);
-    boot.show_serial(1, Some(COM_PORTS[1]));
-    boot.show_serial(0, None);
+    boot.show_serial(1, COM_PORTS[1]);
+    boot.hide_serial(COM_PORTS[0].base.into());
     assert_eq!(shown(), [false, true]);
-    boot.show_serial(4, Some(COM_PORTS[1]));
+    boot.show_serial(4, COM_PORTS[1]);
     assert_eq!(shown(), [false, true]);
+}
+
+/// Two devices of one name would make the tables unreadable: the first of an index is shown, another one when that has gone.
+#[test]
+fn tables_show_one_serial_port_of_each_index() {
+    let layout = ram(64 * MIB);
+    let kernel = Kernel::new(bzimage()).unwrap();
+    let boot = DirectBoot::of(kernel, Initrd::default(), "", layout, Some(tables(layout))).unwrap();
+    let second = ComPort { base: 0x3e0, ..COM_PORTS[0] };
+    boot.show_serial(0, second);
+    assert_eq!(boot.shown_serials(), [Some(COM_PORTS[0]), None, None, None]);
+    boot.hide_serial(COM_PORTS[0].base.into());
+    assert_eq!(boot.shown_serials(), [Some(second), None, None, None]);
+    boot.hide_serial(0x3e0);
+    assert_eq!(boot.shown_serials(), [None; 4]);
 }

@@ -101,19 +101,36 @@ struct Pmemsave {
     filename: String,
 }
 
-/// What lies between pieces of memory is zeroes, which take no room in the file.
+/// Writes zeroes; a file of the host gets a hole instead, which takes no room.
+fn write_zeroes(file: &mut File, mut count: u64) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        let end = file.stream_position()? + count;
+        file.set_len(end)?;
+        return file.seek(SeekFrom::Start(end)).map(drop);
+    }
+    let zeroes = vec![0; PIECE];
+    while count > 0 {
+        let len = usize::try_from(count).map_or(zeroes.len(), |left| left.min(zeroes.len()));
+        file.write_all(&zeroes[..len])?;
+        count -= len as u64;
+    }
+    Ok(())
+}
+
+/// What lies between pieces of memory is zeroes.
 fn pmemsave(context: &Context, address: u64, size: u64, path: &str) -> Result<(), Error> {
     let memory = Guest::of(context)?.memory()?;
     let end = address.checked_add(size).filter(|end| *end <= memory.end().max(1 << 32));
     let end = end.ok_or_else(|| bad_range(address, size))?;
     let mut file = create(path)?;
-    file.set_len(size).map_err(|error| write_failed(&error))?;
     let mut piece = vec![0; PIECE];
+    let mut written = address;
     for slot in memory.slots() {
         let (mut at, until) = (slot.guest_base.max(address), (slot.guest_base + slot.len).min(end));
-        if at < until {
-            file.seek(SeekFrom::Start(at - address)).map_err(|error| write_failed(&error))?;
+        if at >= until {
+            continue;
         }
+        write_zeroes(&mut file, at - written).map_err(|error| write_failed(&error))?;
         while at < until {
             let len = usize::try_from(until - at).map_or(PIECE, |left| left.min(PIECE));
             if !memory.read(at, &mut piece[..len]) {
@@ -122,8 +139,9 @@ fn pmemsave(context: &Context, address: u64, size: u64, path: &str) -> Result<()
             file.write_all(&piece[..len]).map_err(|error| write_failed(&error))?;
             at += len as u64;
         }
+        written = until;
     }
-    Ok(())
+    write_zeroes(&mut file, end - written).map_err(|error| write_failed(&error))
 }
 
 command! {
@@ -136,7 +154,7 @@ command! {
 }
 
 /// A number as an address: its 64 bits.
-fn address(value: Option<i64>) -> u64 {
+pub(super) fn address(value: Option<i64>) -> u64 {
     value.unwrap_or_default().cast_unsigned()
 }
 
@@ -185,35 +203,6 @@ hmp_command! {
         let (memory, cpu) = (guest.memory()?, guest.snapshot(guest.current(monitor.state.cpu)?)?);
         let at = address(arguments.int("addr"));
         show(monitor, arguments.format(), at, 8, CodeSize::of(&cpu), &|at, to| memory.read(at, to));
-        Ok(())
-    }
-}
-
-hmp_command! {
-    "gva2gpa", "addr:l", "addr", "print the guest physical address corresponding to a guest virtual address" =>
-    fn gva2gpa(monitor, arguments) {
-        let guest = Guest::of(monitor.context)?;
-        let (memory, paging) = (guest.memory()?, guest.paging(guest.current(monitor.state.cpu)?)?);
-        match paging.translate(&memory, address(arguments.int("addr"))) {
-            Some(physical) => monitor.print(format_args!("gpa: {physical:#x}\n")),
-            None => monitor.print(format_args!("Unmapped\n")),
-        }
-        Ok(())
-    }
-}
-
-hmp_command! {
-    "gpa2hva", "addr:l", "addr", "print the host virtual address corresponding to a guest physical address" =>
-    fn gpa2hva(monitor, arguments) {
-        let memory = Guest::of(monitor.context)?.memory()?;
-        let at = address(arguments.int("addr"));
-        let Some((slot, offset)) = memory.find(at) else {
-            monitor.print(format_args!("No memory is mapped at address {at:#x}\n"));
-            return Ok(());
-        };
-        let host = slot.region.as_ptr().addr() as u64 + slot.offset + offset;
-        let name = if slot.read_only { "pc.bios" } else { "pc.ram" };
-        monitor.print(format_args!("Host virtual address for {at:#x} ({name}) is {host:#x}\n"));
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod about;
 mod absent;
 mod actions;
+mod addresses;
 mod backends;
 mod boot_order;
 mod chardev_backend;

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io::Write;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use qom::{ClassInit, Device, DeviceClass, Error, Field, Instance, Obj, Property};
 use qom_derive::Object;
 
-use super::serial::Connected;
+use super::connected::Connected;
 use super::{IsaDevice, board, need_board};
 use crate::io_bus::IoDevice;
 
@@ -24,6 +25,7 @@ pub struct DebugConsole {
     connected: Connected,
     #[object(default = Field::new(PORT))]
     readback: Field<u32>,
+    port: Mutex<Option<Arc<Port>>>,
 }
 
 qom::register_types!(<DebugConsole as Instance>::type_info);
@@ -37,6 +39,13 @@ struct Port {
 impl fmt::Debug for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Port").field("readback", &self.readback).finish_non_exhaustive()
+    }
+}
+
+impl Port {
+    /// Takes its output away. An access that is still under way writes to nowhere.
+    fn disconnect(&self) -> Box<dyn Write + Send> {
+        std::mem::replace(&mut *self.output.lock(), Box::new(std::io::sink()))
     }
 }
 
@@ -64,9 +73,8 @@ impl DebugConsole {
             None => Ok(()),
         };
         methods.unrealize = |device| {
-            let object = &**device.as_object();
-            if let (Some(this), Some(board)) = (object.downcast_ref::<Self>(), board(object)) {
-                board.pio().remove(this.iobase.get().into());
+            if let Some(this) = device.as_object().downcast_ref::<Self>() {
+                this.unrealize(device);
             }
         };
         class.add_property(Connected::property::<Self>("isa-debugcon", |this| &this.connected));
@@ -89,8 +97,23 @@ impl DebugConsole {
         if base > u16::MAX.into() {
             return Err(Error::msg("Parameter 'iobase' expects an I/O port from 0 to 0xffff"));
         }
-        let output = Mutex::new(self.connected.take().output);
-        let port = std::sync::Arc::new(Port { output, readback: self.readback.get() });
-        board.pio().insert("isa-debugcon", base.into(), 1, port).map_err(Error::new)
+        let output = Mutex::new(self.connected.take_output());
+        let port = Arc::new(Port { output, readback: self.readback.get() });
+        if let Err(error) = board.pio().insert("isa-debugcon", base.into(), 1, port.clone()) {
+            self.connected.give_back(port.disconnect());
+            return Err(Error::new(error));
+        }
+        *self.port.lock() = Some(port);
+        Ok(())
+    }
+
+    /// Nothing of it stays on the board, and it can be put to work again.
+    fn unrealize(&self, device: &Obj<Device>) {
+        if let Some(board) = board(&**device.as_object()) {
+            board.pio().remove(self.iobase.get().into());
+        }
+        if let Some(port) = self.port.lock().take() {
+            self.connected.give_back(port.disconnect());
+        }
     }
 }

@@ -12,8 +12,9 @@
 //! system bus here, and the ISA bus hangs where it does there, below the bridge.
 
 mod assemble;
-pub mod backends;
+pub mod chardev_ends;
 mod chips;
+mod connected;
 mod debug_console;
 mod fixed;
 mod keyboard;

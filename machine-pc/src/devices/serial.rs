@@ -3,70 +3,17 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use qom::{ClassInit, Device, DeviceClass, Error, Field, Instance, Obj, Property, PropertyValue};
+use qom::{ClassInit, Device, DeviceClass, Error, Field, Instance, Obj};
 use qom_derive::Object;
 
-use super::backends::{Backend, BackendError, InputSlot};
+use super::connected::Connected;
 use super::fixed::{ON_OFF, fixed};
-use super::{DeviceCategory, IsaDevice, board, machine, need_board, refused};
+use super::{DeviceCategory, IsaDevice, board, machine, need_board};
 use crate::machine::board::ISA_IRQS;
 use crate::serial::{COM_PORTS, ComPort, SERIAL_LEN, SerialPort};
 
 /// Says that a property is for the device to fill in.
 const UNSET: u32 = u32::MAX;
-
-/// A device that is connected to a chardev: the property's value, and the chardev's ends until it is realized.
-#[derive(Debug, Default)]
-pub(super) struct Connected {
-    chardev: Field<Option<String>>,
-    backend: Mutex<Option<Backend>>,
-}
-
-impl Connected {
-    /// The property `chardev` of devices of `O`. Errors name the device's part of type `part`.
-    pub(super) fn property<O: qom::Object>(part: &'static str, of: fn(&O) -> &Self) -> Property {
-        Property::typed::<String>("chardev")
-            .description("ID of a chardev to use as a backend")
-            .get(move |object| {
-                let name = object.downcast_ref::<O>().and_then(|this| of(this).chardev.get());
-                Ok(name.unwrap_or_default().into())
-            })
-            .set(move |object, input| {
-                let name = String::read("chardev", input)?;
-                let Some(this) = object.downcast_ref::<O>().map(of) else { return Ok(()) };
-                if name.is_empty() {
-                    this.chardev.set(None);
-                    *this.backend.lock() = None;
-                    return Ok(());
-                }
-                let taken = machine(object).and_then(|machine| Some(machine.backends()?.take(&name)));
-                match taken.unwrap_or(Err(BackendError::NotFound)) {
-                    Ok(backend) => {
-                        *this.backend.lock() = Some(backend);
-                        this.chardev.set(Some(name));
-                        Ok(())
-                    }
-                    Err(BackendError::NotFound) => {
-                        Err(refused(format_args!("Property '{part}.chardev' can't find value '{name}'")))
-                    }
-                    Err(BackendError::InUse) => Err(refused(format_args!(
-                        "Property '{part}.chardev' can't take value '{name}': chardev '{name}' is already in use"
-                    ))),
-                }
-            })
-    }
-
-    /// Whether a chardev was named.
-    pub(super) fn is_connected(&self) -> bool {
-        self.backend.lock().is_some()
-    }
-
-    /// The chardev's ends; of none, ends that lead nowhere.
-    pub(super) fn take(&self) -> Backend {
-        let nowhere = || Backend { output: Box::new(std::io::sink()), input: InputSlot::default() };
-        self.backend.lock().take().unwrap_or_else(nowhere)
-    }
-}
 
 /// The state of an `isa-serial`.
 #[derive(Debug, Object)]
@@ -144,14 +91,15 @@ impl IsaSerial {
             Error::msg(format!("Parameter 'irq' expects an interrupt from 0 to {}", ISA_IRQS - 1))
         })?;
         let on_room = machine(&**device.as_object())
-            .and_then(|machine| Some(machine.backends()?.on_room()))
+            .and_then(|machine| Some(machine.chardevs()?.on_room()))
             .unwrap_or_else(|| Arc::new(|| ()));
-        let Backend { output, input } = self.connected.take();
-        let port = Arc::new(SerialPort::new(output, line, on_room));
-        board.pio().insert("serial", base.into(), SERIAL_LEN, port.clone()).map_err(Error::new)?;
-        // There is one port to each chardev.
-        let _ = input.set(port.clone());
-        board.show_serial(index as usize, Some(ComPort { name: usual.name, base: place, irq: number }));
+        let port = Arc::new(SerialPort::new(self.connected.take_output(), line, on_room));
+        if let Err(error) = board.pio().insert("serial", base.into(), SERIAL_LEN, port.clone()) {
+            self.connected.give_back(port.disconnect());
+            return Err(Error::new(error));
+        }
+        self.connected.set_input(Some(port.clone()));
+        board.show_serial(index as usize, ComPort { name: usual.name, base: place, irq: number });
         self.index.set(index);
         self.iobase.set(base);
         self.irq.set(irq);
@@ -159,11 +107,16 @@ impl IsaSerial {
         Ok(())
     }
 
+    /// Nothing of it stays on the board, and it can be put to work again.
     fn unrealize(&self, device: &Obj<Device>) {
+        let base = self.iobase.get();
         if let Some(board) = board(&**device.as_object()) {
-            board.pio().remove(self.iobase.get().into());
-            board.show_serial(self.index.get() as usize, None);
+            board.pio().remove(base.into());
+            board.hide_serial(base);
         }
-        *self.port.lock() = None;
+        self.connected.set_input(None);
+        if let Some(port) = self.port.lock().take() {
+            self.connected.give_back(port.disconnect());
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use qom::{Obj, Qom};
 use serde_json::{Value, json};
 
+use super::chardev_ends::{ChardevEnds, ChardevSource, InputSlot};
 use super::*;
 use crate::accel::AccelChoice;
 use crate::rtc::{RtcBase, RtcClock, RtcConfig};
@@ -12,15 +13,18 @@ use crate::startup::{Connections, MachineSpec, accel_ready, build_machine};
 
 /// A machine on which no guest code runs, with COM1 and COM3 to nowhere.
 fn machine(name: &str) -> (Arc<Qom>, Obj<PcMachine>) {
+    machine_with(name, ChardevSource::default())
+}
+
+/// The same with other chardevs besides.
+fn machine_with(name: &str, chardevs: ChardevSource) -> (Arc<Qom>, Obj<PcMachine>) {
     let accel = AccelChoice { name: "tcg".to_owned(), properties: Vec::new(), location: None };
     let qom = accel_ready(&[accel], |_| ()).unwrap();
-    let backends = backends::Backends::default();
     for chardev in ["a", "b"] {
-        let (output, input) = (Box::new(std::io::sink()), backends::InputSlot::default());
-        backends.add(chardev, Some(backends::Backend { output, input }));
+        chardevs.add(chardev, ChardevEnds::nowhere());
     }
     let serials = [Some("a".to_owned()), None, Some("b".to_owned()), None];
-    let connections = Connections { serials, backends: Arc::new(backends), events: Arc::new(|_| ()) };
+    let connections = Connections { serials, chardevs: Arc::new(chardevs), events: Arc::new(|_| ()) };
     // 2020-03-04 05:06:07
     let rtc = RtcConfig { base: RtcBase::At(1_583_298_367), clock: RtcClock::Guest };
     let spec = MachineSpec { machine: Some(name.to_owned()), rtc, ..MachineSpec::default() };
@@ -64,6 +68,78 @@ fn serial_ports_are_where_they_say() {
     Device::unrealize(&port).unwrap();
     assert_eq!(read(board, 0x3e8 + 7, 1), 0xff);
     assert_eq!(read(board, 0x3f8 + 7, 1), 0x5a);
+}
+
+/// What a guest writes, for somebody to look at.
+#[derive(Clone, Default)]
+struct Written(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// As often as one likes, with the same chardev both ways, and nothing stays while it does not work.
+#[test]
+fn a_device_can_be_put_out_of_work_and_to_work_again() {
+    let (serial, debug, input) = (Written::default(), Written::default(), InputSlot::default());
+    let chardevs = ChardevSource::default();
+    let ends = |output: &Written, input: &InputSlot| ChardevEnds {
+        output: Box::new(output.clone()),
+        input: input.clone(),
+        attachment: None,
+    };
+    chardevs.add("serial", ends(&serial, &input));
+    chardevs.add("debug", ends(&debug, &InputSlot::default()));
+    let (qom, machine) = machine_with("pc", chardevs);
+    let board = machine.board().unwrap();
+    let before = board.pio().ranges();
+    let how = || qmp::device::AddDevice {
+        form: qmp::device::Form::Json,
+        origin: qom::Origin::CommandLine,
+        hotplug: false,
+    };
+    let added =
+        [("isa-serial", "serial", 0x2f8), ("isa-debugcon", "debug", 0xe9)].map(|(driver, chardev, base)| {
+            let members = json!({"driver": driver, "id": chardev, "chardev": chardev, "iobase": base});
+            qmp::device::add(&qom, members.as_object().unwrap().clone(), how()).unwrap();
+            (Obj::<Device>::new(qom.resolve(chardev).unwrap()).unwrap(), base)
+        });
+    let with = board.pio().ranges();
+    for round in 1..=3_usize {
+        board.pio().write(0x2f8, b"s");
+        board.pio().write(0xe9, b"d");
+        assert_eq!(input.receive(b"i"), 1);
+        assert_eq!(read(board, 0x2f8, 1), u64::from(b'i'));
+        assert_eq!((serial.0.lock().len(), debug.0.lock().len()), (round, round));
+        for (device, _) in &added {
+            Device::unrealize(device).unwrap();
+        }
+        assert_eq!(board.pio().ranges(), before);
+        for (_, base) in &added {
+            assert_eq!(read(board, *base, 1), 0xff);
+        }
+        // Lost, as on a line with nobody at the other end.
+        assert_eq!(input.receive(b"lost"), 4);
+        for (device, _) in &added {
+            Device::realize(device).unwrap();
+        }
+        assert_eq!(board.pio().ranges(), with);
+    }
+    // One that cannot be has its chardev still when it can.
+    let [(port, _), _] = &added;
+    Device::unrealize(port).unwrap();
+    for (base, works) in [(0x3f8, false), (0x3e0, true)] {
+        port.as_object().set_value("iobase", &base).unwrap();
+        assert_eq!(Device::realize(port).is_ok(), works);
+    }
+    board.pio().write(0x3e0, b"s");
+    assert_eq!(serial.0.lock().len(), 4);
 }
 
 #[test]

@@ -27,14 +27,10 @@ const FOUR_GIB: u64 = 4 << 30;
 /// KVM's interrupt controllers in memory: first and last address, priority and name.
 const KVM_REGISTERS: [(u64, u64, i32, &str); 2] =
     [(0xfec0_0000, 0xfec0_0fff, 0, "kvm-ioapic"), (0xfee0_0000, 0xfeef_ffff, 4096, "kvm-apic-msi")];
-/// The ports that KVM answers: first and last one, and name.
-const KVM_PORTS: [(u64, u64, &str); 5] = [
-    (0x20, 0x21, "kvm-pic"),
-    (0x40, 0x43, "kvm-pit"),
-    (0xa0, 0xa1, "kvm-pic"),
-    (0x4d0, 0x4d0, "kvm-elcr"),
-    (0x4d1, 0x4d1, "kvm-elcr"),
-];
+/// Whether a guest that has memory finds registers at an address, which are no memory.
+pub(crate) fn has_registers(at: u64) -> bool {
+    KVM_REGISTERS.iter().any(|(first, last, ..)| (*first..=*last).contains(&at))
+}
 
 /// The devices that regions are part of.
 #[derive(Debug, Default)]
@@ -250,13 +246,7 @@ fn owner(block: &RamBlock) -> Option<String> {
 fn ports(board: Option<&Board>, owners: &Owners) -> Region {
     let mut io = Region::new(Kind::Container, *PORTS.start(), *PORTS.end(), "io");
     let Some(board) = board else { return io };
-    let mut found: Vec<(u64, u64, &str)> =
-        board.pio().ranges().into_iter().map(|(base, len, name)| (base, base + (len - 1), name)).collect();
-    if let Some(vm) = board.vm() {
-        let timer = !vm.capabilities().missing().iter().any(|(name, _)| *name == "PIT2");
-        found.extend(KVM_PORTS.into_iter().filter(|(_, _, name)| timer || *name != "kvm-pit"));
-    }
-    found.sort_unstable();
+    let found = board.pio().ranges().into_iter().map(|(base, len, name)| (base, base + (len - 1), name));
     let (name, len) = match board.chipset() {
         Chipset::I440fx => ("piix4-pm", 0x40),
         Chipset::Q35 => ("ich9-pm", 0x80),
@@ -280,11 +270,17 @@ fn ports(board: Option<&Board>, owners: &Owners) -> Region {
     io
 }
 
-/// What is seen of the ports: what has others in it only holds them, and the space itself is seen between.
+/// What is seen of the ports: what has others in it only holds them, and the space itself is seen between. The port bus lets no
+/// two devices overlap, but what is in the window of power management need not be part of that.
 fn flatten(io: &Region) -> Vec<FlatRange> {
-    let leaves = io.children.iter().flat_map(|region| {
-        if region.children.is_empty() { std::slice::from_ref(region) } else { &*region.children }
-    });
+    let mut leaves: Vec<&Region> =
+        io.children
+            .iter()
+            .flat_map(|region| {
+                if region.children.is_empty() { std::slice::from_ref(region) } else { &*region.children }
+            })
+            .collect();
+    leaves.sort_by_key(|leaf| leaf.first);
     let mut flat = Vec::new();
     let mut at = io.first;
     let gap = |first: u64, last: u64| FlatRange { first, last, offset: first - io.first, ..seen(io) };

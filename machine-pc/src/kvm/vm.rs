@@ -17,6 +17,7 @@ use kvm_ioctls::{Cap, Kvm};
 use super::caps::Capabilities;
 use super::cpu_state::{self, PowerOnState};
 use super::error::{KvmError, PlugError, VcpuError};
+use super::ports::{self, PortRange};
 use super::stats::Statistics;
 use super::tsc;
 use super::vcpu::{Vcpu, VcpuConfig, VcpuId};
@@ -162,6 +163,11 @@ impl KvmVm {
     /// What the host can do.
     pub fn capabilities(&self) -> &Capabilities {
         &self.caps
+    }
+
+    /// The I/O ports that it answers itself.
+    pub fn ports(&self) -> impl Iterator<Item = PortRange> + use<> {
+        ports::of(&self.caps)
     }
 
     /// The frequency in kHz of the time stamp counter of a vCPU that it will have; `None` where a VM does not tell.

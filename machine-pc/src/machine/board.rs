@@ -23,7 +23,7 @@ use crate::firmware::{self, FirmwareError};
 use crate::guest::{self, BoardInfo, GuestError};
 use crate::io_bus::{InsertError, IoBus, IoDevice};
 use crate::irq::{IrqLine, SharedIrqLine};
-use crate::kvm::{KvmError, KvmVm, VcpuConfig, VmBuses, VmOptions};
+use crate::kvm::{InKvm, KvmError, KvmVm, VcpuConfig, VmBuses, VmOptions};
 use crate::memory::{GuestMemory, MemoryError, RamLayout, Rom};
 use crate::ospm::{AcpiPorts, Seat};
 use crate::pm::{self, PowerManagement};
@@ -274,6 +274,9 @@ impl Board {
             }
             insert("apm-io", pm::APM_BASE, 2, pm.apm_ports())?;
         }
+        for (base, len, name) in vm.iter().flat_map(KvmVm::ports) {
+            insert(name, base, len, Arc::new(InKvm))?;
+        }
         insert("rtc", RTC_BASE, RTC_LEN, rtc.clone())?;
         if config.i8042 {
             insert("i8042-data", 0x60, 1, i8042.data_port())?;
@@ -373,10 +376,17 @@ impl Board {
         Some(self.isa_irqs.get(usize::from(irq))?.input())
     }
 
-    /// Says what the guest is told of COM1 and so on: of the port of that index, from the next load of the kernel on.
-    pub fn show_serial(&self, index: usize, port: Option<ComPort>) {
+    /// Tells the guest of a serial port of that index, from the next load of the kernel on: COM1 is the first of index 0 that is there.
+    pub fn show_serial(&self, index: usize, port: ComPort) {
         if let Some(kernel) = &self.kernel {
             kernel.show_serial(index, port);
+        }
+    }
+
+    /// Tells the guest no more of the serial port that begins there.
+    pub fn hide_serial(&self, base: u32) {
+        if let Some(kernel) = &self.kernel {
+            kernel.hide_serial(base);
         }
     }
 

@@ -37,7 +37,7 @@ impl Party {
         let sink = reported.clone();
         let connections = Connections {
             serials: Default::default(),
-            backends: Default::default(),
+            chardevs: Default::default(),
             events: Arc::new(move |event| sink.lock().unwrap().push(event)),
         };
         let maxcpus = smp.strip_prefix("1,maxcpus=").unwrap().parse().unwrap();

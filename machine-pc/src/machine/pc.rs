@@ -17,7 +17,7 @@ use super::reset::MachineReset;
 use super::vcpu_lives::LifeWatcher;
 use super::versions::{PC_VERSIONS, PcVersion, compat_properties};
 use super::{Chipset, Machine, MachineClass, SmpRules, TYPE_SUFFIX};
-use crate::devices::backends::Backends;
+use crate::devices::chardev_ends::ChardevSource;
 use crate::numa::Completed;
 
 /// The state of all PCs.
@@ -41,7 +41,7 @@ pub struct PcMachine {
     possible_cpus: OnceLock<PossibleCpus>,
     board: OnceLock<Arc<Board>>,
     reset: OnceLock<MachineReset>,
-    backends: OnceLock<Arc<Backends>>,
+    chardevs: OnceLock<Arc<ChardevSource>>,
     clock: Link,
     numa: OnceLock<Completed>,
     /// Keeps the objects that it is from being removed.
@@ -68,7 +68,7 @@ pub struct PcParts {
     /// What is reset with it.
     pub reset: MachineReset,
     /// The chardevs that its devices can be connected to.
-    pub backends: Arc<Backends>,
+    pub chardevs: Arc<ChardevSource>,
 }
 
 /// The highest that RAM below 4 GiB can reach.
@@ -158,7 +158,7 @@ impl PcMachine {
         let _ = self.memory.set(parts.memory);
         let _ = self.board.set(parts.board);
         let _ = self.reset.set(parts.reset);
-        let _ = self.backends.set(parts.backends);
+        let _ = self.chardevs.set(parts.chardevs);
     }
 
     /// Its NUMA nodes; none before it is built.
@@ -220,8 +220,8 @@ impl PcMachine {
     }
 
     /// The chardevs that its devices can be connected to; none before it is built.
-    pub fn backends(&self) -> Option<&Arc<Backends>> {
-        self.backends.get()
+    pub fn chardevs(&self) -> Option<&Arc<ChardevSource>> {
+        self.chardevs.get()
     }
 
     /// Says which device its real-time clock is, and shows the clock's time as its own.

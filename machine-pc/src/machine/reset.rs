@@ -150,7 +150,7 @@ mod tests {
             SmpConfiguration { cpus: Some(cpus), maxcpus: Some(cpus + 1), ..SmpConfiguration::default() };
         let connections = Connections {
             serials: Default::default(),
-            backends: Default::default(),
+            chardevs: Default::default(),
             events: Arc::new(|_| ()),
         };
         let spec = MachineSpec { smp, ..MachineSpec::default() };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use qmp::hmp::{Echo, HmpSession};
 use qmp::{Context, Event, Session};
 
-use super::ConsoleInput;
+use super::console::ConsoleInput;
 use crate::chardev::ConsoleBuffer;
 
 /// Most bytes of input that wait for a guest to read them. They are taken so that the keys behind them, which may be meant
@@ -46,6 +46,11 @@ impl Frontend {
 
     pub(super) fn is_console(&self) -> bool {
         matches!(self, Self::Console { .. })
+    }
+
+    /// Whether it is the console that writes there.
+    pub(super) fn is_console_of(&self, of: &Arc<ConsoleBuffer>) -> bool {
+        matches!(self, Self::Console { buffer, .. } if Arc::ptr_eq(buffer, of))
     }
 
     /// Whether it wants keys one by one, from a terminal.

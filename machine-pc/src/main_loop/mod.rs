@@ -20,6 +20,7 @@
 //! them; the module `mixer` has the rules. Ctrl-A C moves the focus, Ctrl-A H tells what else there is; `-echr` gives another key than
 //! Ctrl-A.
 
+mod console;
 mod descriptors;
 mod escape_key;
 mod frontend;
@@ -41,7 +42,8 @@ use crate::chardev::object::Connection;
 use crate::chardev::spec::{
     ChardevBackend, ChardevSpec, MonitorMode, MonitorSpec, SocketAddress, SocketSpec,
 };
-use crate::chardev::{ConsoleBuffer, ConsoleSink, OpenError};
+use crate::chardev::{ConsoleSink, OpenError};
+pub use console::{Attachment, ConsoleInput, Consoles};
 pub use descriptors::Descriptors;
 pub use escape_key::EscapeKey;
 use frontend::Frontend;
@@ -63,9 +65,6 @@ const READ_BYTES: usize = 64 << 10;
 
 /// How long output may take that is left when the program ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// Takes console input; returns how many bytes it took, from the first on.
-pub type ConsoleInput = Box<dyn FnMut(&[u8]) -> usize>;
 
 /// A chardev as `query-chardev` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,17 +150,20 @@ impl MainLoop {
         })
     }
 
-    /// Puts the guest's console on a chardev. `input` is called on the loop's thread; when it has not taken all,
-    /// it is called again after [`Handle::console_has_room`].
+    /// Puts a guest's console on a chardev ([`Consoles::attach`]) for as long as the loop runs.
     ///
     /// # Errors
     /// As [`add_monitor`](Self::add_monitor).
     pub fn add_console(&mut self, chardev: &str, input: ConsoleInput) -> Result<ConsoleSink, OpenError> {
-        let queue = self.queue.clone();
-        let buffer = ConsoleBuffer::new(move || queue.console_output());
-        let console = Frontend::console(buffer.clone(), input);
-        self.port(chardev, |port| port.attach(console))?;
-        Ok(ConsoleSink::new(buffer))
+        let (sink, attachment) = self.consoles().attach(chardev, input)?;
+        attachment.keep();
+        Ok(sink)
+    }
+
+    /// A way to put consoles on chardevs, from any thread.
+    #[must_use]
+    pub fn consoles(&self) -> Consoles {
+        Consoles::new(self.queue.clone(), self.chardevs.clone())
     }
 
     /// Does something with a chardev that takes a user.

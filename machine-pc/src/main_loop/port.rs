@@ -5,7 +5,7 @@
 
 use std::io::{self, IsTerminal};
 use std::os::fd::RawFd;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -13,6 +13,7 @@ use mio::{Interest, Registry, Token};
 use qmp::{Context, Event, RunControl, ShutdownCause};
 
 mod naming;
+mod users;
 
 use super::ChardevInfo;
 use super::descriptors::Descriptors;
@@ -34,10 +35,10 @@ pub(super) struct Port {
     /// The same, for everybody to see.
     connection: Connection,
     /// What is shown of it, once somebody has asked.
-    infos: Option<Rc<[ChardevInfo]>>,
+    infos: Option<Arc<[ChardevInfo]>>,
     first_token: usize,
     /// Where its descriptors are watched.
-    registry: Rc<Registry>,
+    registry: Arc<Registry>,
     frontends: Vec<Frontend>,
     focus: usize,
     log: Option<LogFile>,
@@ -78,7 +79,7 @@ impl Port {
         endpoint: Endpoint,
         first_token: usize,
         escape: EscapeKey,
-        registry: Rc<Registry>,
+        registry: Arc<Registry>,
     ) -> Result<Self, OpenError> {
         let log = match &spec.logfile {
             None => None,
@@ -173,47 +174,6 @@ impl Port {
         }
     }
 
-    pub(super) fn accepts_frontend(&self) -> bool {
-        self.frontends.is_empty() || self.spec.mux
-    }
-
-    /// Adds a user, which gets the focus.
-    pub(super) fn attach(&mut self, mut frontend: Frontend) {
-        if self.stream.is_some() {
-            frontend.opened();
-        }
-        self.frontends.push(frontend);
-        self.infos = None;
-        self.set_focus(self.frontends.len() - 1);
-        self.due = true;
-    }
-
-    /// A terminal gives keys to a console or a human monitor. A console gets all of them, also those that raise signals elsewhere.
-    fn set_focus(&mut self, focus: usize) {
-        self.focus = focus;
-        let Some(frontend) = self.frontends.get(focus).filter(|_| self.is_terminal()) else { return };
-        let signals =
-            matches!(self.spec.backend, ChardevBackend::Stdio { signal: true }) && !frontend.is_console();
-        if !frontend.takes_keys() {
-            self.keyboard = None;
-            return;
-        }
-        if self.keyboard.is_none() {
-            self.keyboard = Keyboard::new().ok();
-        }
-        if let Some(Err(error)) = self.keyboard.as_ref().map(|keyboard| keyboard.set(signals)) {
-            tracing::warn!("cannot change the terminal's mode: {error}");
-        }
-    }
-
-    pub(super) fn has_frontend(&self) -> bool {
-        !self.frontends.is_empty()
-    }
-
-    pub(super) fn has_monitor(&self) -> bool {
-        self.frontends.iter().any(|frontend| !frontend.is_console())
-    }
-
     /// What its clients passed.
     pub(super) fn descriptors(&self) -> &Descriptors {
         &self.descriptors
@@ -227,16 +187,6 @@ impl Port {
     /// The memory that it writes to, if it is that.
     pub(super) fn ring(&self) -> Option<&Ring> {
         self.stream.as_ref()?.ring()
-    }
-
-    /// Takes over the users of another one, which had no other backend's clients to tell.
-    pub(super) fn take_frontends(&mut self, other: &mut Self) {
-        self.frontends = std::mem::take(&mut other.frontends);
-        self.infos = None;
-        other.infos = None;
-        self.pending = std::mem::take(&mut other.pending);
-        self.set_focus(0);
-        self.due = true;
     }
 
     pub(super) fn waits(&self) -> bool {

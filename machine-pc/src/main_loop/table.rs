@@ -3,18 +3,19 @@
 //! The chardev that is being served is taken out for that long; commands see what it was just before. It has a user, so nothing
 //! that they may do concerns it.
 
-use std::cell::RefCell;
 use std::io;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use mio::Registry;
+use parking_lot::Mutex;
 
 use super::escape_key::EscapeKey;
+use super::frontend::Frontend;
 use super::port::Port;
 use super::{ChardevInfo, FIRST_PORT, TOKENS_PER_PORT};
 use crate::chardev::object::Connection;
 use crate::chardev::spec::{ChardevBackend, ChardevSpec};
-use crate::chardev::{OpenError, Ring, open};
+use crate::chardev::{ConsoleBuffer, OpenError, Ring, open};
 
 /// A place whose number is part of its chardev's tokens.
 #[derive(Debug)]
@@ -26,22 +27,35 @@ enum Slot {
         id: String,
         stdio: bool,
         socket: bool,
-        /// Its connection is to be ended when it comes back.
-        yanked: bool,
-        infos: Rc<[ChardevInfo]>,
+        /// Several users may share it.
+        mux: bool,
+        /// What is to be done when it comes back.
+        then: Vec<Then>,
+        infos: Arc<[ChardevInfo]>,
     },
+}
+
+/// What is to be done to a chardev that is being served.
+#[derive(Debug)]
+enum Then {
+    /// Its connection is ended.
+    Yank,
+    /// A user comes.
+    Attach(Frontend),
+    /// A guest's console goes.
+    Detach(Arc<ConsoleBuffer>),
 }
 
 #[derive(Debug)]
 struct Table {
-    registry: Rc<Registry>,
+    registry: Arc<Registry>,
     escape: EscapeKey,
     slots: Vec<Slot>,
 }
 
 /// All chardevs of a main loop; clones are of the same ones.
 #[derive(Debug, Clone)]
-pub struct Chardevs(Rc<RefCell<Table>>);
+pub struct Chardevs(Arc<Mutex<Table>>);
 
 /// Why a chardev cannot be changed as asked for.
 #[derive(Debug, thiserror::Error)]
@@ -130,30 +144,30 @@ impl Table {
 
 impl Chardevs {
     pub(super) fn new(registry: &Registry) -> io::Result<Self> {
-        let registry = Rc::new(registry.try_clone()?);
+        let registry = Arc::new(registry.try_clone()?);
         let table = Table { registry, escape: EscapeKey::default(), slots: Vec::new() };
-        Ok(Self(Rc::new(RefCell::new(table))))
+        Ok(Self(Arc::new(Mutex::new(table))))
     }
 
     /// What begins a command to those that are opened from here on.
     pub(super) fn set_escape_key(&self, key: EscapeKey) {
-        self.0.borrow_mut().escape = key;
+        self.0.lock().escape = key;
     }
 
     /// Closes all.
     pub(super) fn close(&self) {
-        let slots = std::mem::take(&mut self.0.borrow_mut().slots);
+        let slots = std::mem::take(&mut self.0.lock().slots);
         drop(slots);
     }
 
     /// How many places there are.
     pub(super) fn places(&self) -> usize {
-        self.0.borrow().slots.len()
+        self.0.lock().slots.len()
     }
 
     /// Looks at the one in a place, if one is there.
     pub(super) fn at<R>(&self, at: usize, look: impl FnOnce(&mut Port) -> R) -> Option<R> {
-        match self.0.borrow_mut().slots.get_mut(at) {
+        match self.0.lock().slots.get_mut(at) {
             Some(Slot::Here(port)) => Some(look(port)),
             _ => None,
         }
@@ -161,7 +175,7 @@ impl Chardevs {
 
     /// Looks at all that are there, with their places.
     pub(super) fn each(&self, mut look: impl FnMut(usize, &mut Port)) {
-        for (at, slot) in self.0.borrow_mut().slots.iter_mut().enumerate() {
+        for (at, slot) in self.0.lock().slots.iter_mut().enumerate() {
             if let Slot::Here(port) = slot {
                 look(at, port);
             }
@@ -170,19 +184,20 @@ impl Chardevs {
 
     /// Looks at the one of a name.
     pub(super) fn named<R>(&self, id: &str, look: impl FnOnce(&mut Port) -> R) -> Option<R> {
-        let at = self.0.borrow().place(id)?;
+        let at = self.0.lock().place(id)?;
         self.at(at, look)
     }
 
     /// Takes out the one in a place to serve it.
     pub(super) fn take(&self, at: usize) -> Option<Box<Port>> {
-        let slot = &mut self.0.borrow_mut().slots[at];
+        let slot = &mut self.0.lock().slots[at];
         match std::mem::replace(slot, Slot::Free) {
             Slot::Here(mut port) => {
                 let stdio = is_stdio(port.backend());
                 let socket = is_socket(port.backend());
                 let id = port.id().to_owned();
-                *slot = Slot::Away { id, stdio, socket, yanked: false, infos: port.infos() };
+                let (mux, infos) = (port.is_shared(), port.infos());
+                *slot = Slot::Away { id, stdio, socket, mux, then: Vec::new(), infos };
                 Some(port)
             }
             other => {
@@ -193,12 +208,45 @@ impl Chardevs {
     }
 
     /// Puts it back.
-    pub(super) fn put(&self, at: usize, port: Box<Port>) {
-        let slot = &mut self.0.borrow_mut().slots[at];
-        if let Slot::Away { yanked: true, .. } = slot {
-            port.shut_down();
+    pub(super) fn put(&self, at: usize, mut port: Box<Port>) {
+        let slot = &mut self.0.lock().slots[at];
+        if let Slot::Away { then, .. } = slot {
+            for act in then.drain(..) {
+                match act {
+                    Then::Yank => port.shut_down(),
+                    Then::Attach(frontend) => port.attach(frontend),
+                    Then::Detach(buffer) => port.detach(&buffer),
+                }
+            }
         }
         *slot = Slot::Here(port);
+    }
+
+    /// Adds a user.
+    ///
+    /// # Errors
+    /// [`OpenError::NotFound`], or [`OpenError::InUse`] for a second one of a chardev that is not shared.
+    pub(super) fn attach(&self, id: &str, frontend: Frontend) -> Result<(), OpenError> {
+        let mut table = self.0.lock();
+        let at = table.place(id).ok_or_else(|| OpenError::NotFound(id.to_owned()))?;
+        match &mut table.slots[at] {
+            Slot::Here(port) if port.accepts_frontend() => port.attach(frontend),
+            // It is being served because it has a user.
+            Slot::Away { mux: true, then, .. } => then.push(Then::Attach(frontend)),
+            _ => return Err(OpenError::InUse(id.to_owned())),
+        }
+        Ok(())
+    }
+
+    /// A guest's console leaves a chardev, if that is still there.
+    pub(super) fn detach(&self, id: &str, console: &Arc<ConsoleBuffer>) {
+        let mut table = self.0.lock();
+        let Some(at) = table.place(id) else { return };
+        match &mut table.slots[at] {
+            Slot::Here(port) => port.detach(console),
+            Slot::Away { then, .. } => then.push(Then::Detach(console.clone())),
+            Slot::Free => {}
+        }
     }
 
     /// The names of those that are sockets.
@@ -209,17 +257,17 @@ impl Chardevs {
             Slot::Away { id, socket: true, .. } => Some(id.clone()),
             _ => None,
         };
-        self.0.borrow().slots.iter().filter_map(socket).collect()
+        self.0.lock().slots.iter().filter_map(socket).collect()
     }
 
     /// Ends the connection of a socket, if somebody is connected. Whoever uses it sees that the other end has gone; a server takes the next
     /// client, and a client connects again if it was told to.
     pub fn yank(&self, id: &str) {
-        let mut table = self.0.borrow_mut();
+        let mut table = self.0.lock();
         let Some(at) = table.place(id) else { return };
         match &mut table.slots[at] {
             Slot::Here(port) if is_socket(port.backend()) => port.shut_down(),
-            Slot::Away { socket: true, yanked, .. } => *yanked = true,
+            Slot::Away { socket: true, then, .. } => then.push(Then::Yank),
             _ => {}
         }
     }
@@ -229,7 +277,7 @@ impl Chardevs {
     /// # Errors
     /// [`OpenError`].
     pub fn add(&self, spec: &ChardevSpec) -> Result<Connection, OpenError> {
-        let mut table = self.0.borrow_mut();
+        let mut table = self.0.lock();
         if table.place(&spec.id).is_some() {
             return Err(OpenError::Duplicate(spec.id.clone()));
         }
@@ -250,7 +298,7 @@ impl Chardevs {
     /// # Errors
     /// [`ChangeError`]; then it is as it was.
     pub fn change(&self, spec: &ChardevSpec) -> Result<Connection, ChangeError> {
-        let mut table = self.0.borrow_mut();
+        let mut table = self.0.lock();
         let id = spec.id.clone();
         let at = table.place(&id).ok_or_else(|| ChangeError::NotFound(id.clone()))?;
         let Slot::Here(port) = &table.slots[at] else { return Err(ChangeError::Monitor) };
@@ -274,7 +322,7 @@ impl Chardevs {
     /// # Errors
     /// [`RemoveError`].
     pub fn remove(&self, id: &str) -> Result<(), RemoveError> {
-        let mut table = self.0.borrow_mut();
+        let mut table = self.0.lock();
         let at = table.place(id).ok_or_else(|| RemoveError::NotFound(id.to_owned()))?;
         match &table.slots[at] {
             Slot::Here(port) if !port.has_frontend() => {
@@ -288,7 +336,7 @@ impl Chardevs {
     /// Whether there is one of that name.
     #[must_use]
     pub fn contains(&self, id: &str) -> bool {
-        self.0.borrow().place(id).is_some()
+        self.0.lock().place(id).is_some()
     }
 
     /// All of them. One that is shared is two, as in the reference: what its users see, and with `-base` what that is connected to.
@@ -299,7 +347,7 @@ impl Chardevs {
             Slot::Here(port) => port.infos().to_vec(),
             Slot::Away { infos, .. } => infos.to_vec(),
         };
-        self.0.borrow_mut().slots.iter_mut().flat_map(infos).collect()
+        self.0.lock().slots.iter_mut().flat_map(infos).collect()
     }
 
     /// The memory of a `ringbuf`.

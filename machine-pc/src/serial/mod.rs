@@ -110,6 +110,15 @@ impl SerialPort {
         (self.on_room)();
     }
 
+    /// Takes the console away, and the line goes low: the device is no more. An access that is still under way finds registers at their
+    /// power-on values, and writes to nowhere.
+    pub fn disconnect(&self) -> Box<dyn Write + Send> {
+        let mut port = self.lock();
+        port.uart = Uart::default();
+        self.update(&mut port);
+        std::mem::replace(&mut port.console, Box::new(std::io::sink()))
+    }
+
     fn write_byte(&self, port: &mut Port, offset: u8, value: u8) {
         if port.uart.sends(offset) {
             port.uart.hold();
@@ -208,5 +217,19 @@ mod tests {
         assert_eq!((port.room(), port.read(5, 1) & 1), (1, 0));
         port.write(0, 1, u64::from(b'z'));
         assert_eq!(*console.0.lock().unwrap(), b"z");
+    }
+    /// What a device leaves behind when it goes: nothing on the line, and its console for whoever has it next.
+    #[test]
+    fn a_port_that_is_disconnected_is_low_and_writes_to_nowhere() {
+        let (console, line) = (Console::default(), Arc::new(RecordedLine::default()));
+        let port = SerialPort::new(Box::new(console.clone()), line.clone(), Arc::new(|| {}));
+        port.write(1, 1, 2);
+        assert!(line.is_high(), "it can send");
+        let mut taken = port.disconnect();
+        assert!(!line.is_high());
+        port.write(0, 1, u64::from(b'x'));
+        assert_eq!(*console.0.lock().unwrap(), b"");
+        taken.write_all(b"y").unwrap();
+        assert_eq!(*console.0.lock().unwrap(), b"y");
     }
 }

@@ -1,6 +1,6 @@
 //! How a chardev is shown: by `query-chardev`, and where somebody waits for it.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Port;
 use crate::chardev::Endpoint;
@@ -47,11 +47,11 @@ impl Port {
     }
 
     /// What `query-chardev` shows of it, kept until that changes: it is asked for before each turn of a client.
-    pub(in crate::main_loop) fn infos(&mut self) -> Rc<[ChardevInfo]> {
+    pub(in crate::main_loop) fn infos(&mut self) -> Arc<[ChardevInfo]> {
         if let Some(infos) = &self.infos {
             return infos.clone();
         }
-        let infos: Rc<[ChardevInfo]> = self.make_infos().into();
+        let infos: Arc<[ChardevInfo]> = self.make_infos().into();
         self.infos = Some(infos.clone());
         infos
     }

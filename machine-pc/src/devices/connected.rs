@@ -1,0 +1,81 @@
+//! Devices that are connected to a chardev: their property `chardev`, and the chardev's ends while the device does not work.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use qom::{Field, Property, PropertyValue};
+
+use super::chardev_ends::{ChardevEnds, ConnectError};
+use super::{machine, refused};
+use crate::serial::SerialPort;
+
+/// A device's property `chardev`: its value, and the chardev's ends.
+#[derive(Debug, Default)]
+pub(super) struct Connected {
+    chardev: Field<Option<String>>,
+    ends: Mutex<Option<ChardevEnds>>,
+}
+
+impl Connected {
+    /// The property `chardev` of devices of `O`. Errors name the device's part of type `part`.
+    pub(super) fn property<O: qom::Object>(part: &'static str, of: fn(&O) -> &Self) -> Property {
+        Property::typed::<String>("chardev")
+            .description("ID of a chardev to use as a backend")
+            .get(move |object| {
+                let name = object.downcast_ref::<O>().and_then(|this| of(this).chardev.get());
+                Ok(name.unwrap_or_default().into())
+            })
+            .set(move |object, input| {
+                let name = String::read("chardev", input)?;
+                let Some(this) = object.downcast_ref::<O>().map(of) else { return Ok(()) };
+                if name.is_empty() {
+                    this.chardev.set(None);
+                    *this.ends.lock() = None;
+                    return Ok(());
+                }
+                let taken = machine(object).and_then(|machine| Some(machine.chardevs()?.take(&name)));
+                match taken.unwrap_or(Err(ConnectError::NotFound)) {
+                    Ok(ends) => {
+                        *this.ends.lock() = Some(ends);
+                        this.chardev.set(Some(name));
+                        Ok(())
+                    }
+                    Err(ConnectError::NotFound) => {
+                        Err(refused(format_args!("Property '{part}.chardev' can't find value '{name}'")))
+                    }
+                    Err(ConnectError::InUse) => Err(refused(format_args!(
+                        "Property '{part}.chardev' can't take value '{name}': chardev '{name}' is already in use"
+                    ))),
+                }
+            })
+    }
+
+    /// Whether a chardev was named.
+    pub(super) fn is_connected(&self) -> bool {
+        self.ends.lock().is_some()
+    }
+
+    /// Takes the end that output goes into, for as long as the device works; of no chardev, one that leads nowhere.
+    pub(super) fn take_output(&self) -> Box<dyn Write + Send> {
+        let nowhere: Box<dyn Write + Send> = Box::new(std::io::sink());
+        match &mut *self.ends.lock() {
+            Some(ends) => std::mem::replace(&mut ends.output, nowhere),
+            None => nowhere,
+        }
+    }
+
+    /// Gives it back, so that the device can be put to work again.
+    pub(super) fn give_back(&self, output: Box<dyn Write + Send>) {
+        if let Some(ends) = &mut *self.ends.lock() {
+            ends.output = output;
+        }
+    }
+
+    /// Says which port gets what comes from the chardev.
+    pub(super) fn set_input(&self, port: Option<Arc<SerialPort>>) {
+        if let Some(ends) = &*self.ends.lock() {
+            ends.input.set(port);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Devices of the command line with their chardevs: which they find, what they share, and that they can stop working and begin again.
+
+use std::io::{Read, Write};
+
+use serde_json::{Value, json};
+use tests::{PATIENCE, Program, Qmp, run, wait_for_file};
+
+fn get(qmp: &mut Qmp, path: &str, property: &str) -> Value {
+    qmp.ok("qom-get", &json!({"path": path, "property": property}))
+}
+
+/// What a human monitor answers.
+fn human(qmp: &mut Qmp, line: &str) -> String {
+    let answer = qmp.ok("human-monitor-command", &json!({"command-line": line}));
+    answer.as_str().expect("text").trim_end().to_owned()
+}
+
+/// The reference lets a device be put out of work, leaves its ports answering, and aborts when it is to work again.
+#[test]
+fn a_port_that_does_not_work_is_gone_and_comes_back() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    let files = ["serial", "debug"].map(|name| format!("file,id={name},path={}", at(name).display()));
+    let program = Program::start(&[
+        "-accel",
+        "tcg",
+        "-chardev",
+        &files[0],
+        "-chardev",
+        &files[1],
+        "-device",
+        "isa-serial,id=s,chardev=serial,iobase=0x3e0",
+        "-device",
+        "isa-debugcon,id=d,chardev=debug",
+    ]);
+    let mut qmp = program.qmp();
+    let ports = [("s", "serial", "0x3e0"), ("d", "debug", "0xe9")];
+    for round in 1..=3 {
+        for (id, file, port) in ports {
+            assert_eq!(human(&mut qmp, &format!("o /b {port} 0x61")), "");
+            assert_eq!(wait_for_file(&at(file), round), "a".repeat(round));
+            for _ in 0..2 {
+                let _ = qmp.ok("qom-set", &json!({"path": id, "property": "realized", "value": false}));
+            }
+            assert_eq!(get(&mut qmp, id, "realized"), false);
+            assert_eq!(get(&mut qmp, id, "chardev"), file);
+            assert!(human(&mut qmp, &format!("i /b {port}")).ends_with(" = 0xff"));
+            // Lost.
+            assert_eq!(human(&mut qmp, &format!("o /b {port} 0x62")), "");
+            let _ = qmp.ok("qom-set", &json!({"path": id, "property": "realized", "value": true}));
+            assert_eq!(get(&mut qmp, id, "realized"), true);
+        }
+    }
+    // One that is let go of is nobody's.
+    assert_eq!(qmp.error("chardev-remove", &json!({"id": "debug"})).1, "Chardev 'debug' is busy");
+    let _ = qmp.ok("qom-set", &json!({"path": "d", "property": "realized", "value": false}));
+    let _ = qmp.ok("qom-set", &json!({"path": "d", "property": "chardev", "value": ""}));
+    let _ = qmp.ok("chardev-remove", &json!({"id": "debug"}));
+}
+
+/// Two ports may have one index, as in the reference, and one place only one.
+#[test]
+fn an_index_may_be_given_twice_and_a_place_once() {
+    let program = Program::start(&[
+        "-accel",
+        "tcg",
+        "-device",
+        "isa-serial,id=first,index=1",
+        "-device",
+        "isa-serial,id=second,index=1,iobase=0x3e0",
+    ]);
+    let mut qmp = program.qmp();
+    for (id, base) in [("first", 0x2f8), ("second", 0x3e0)] {
+        let is = ["index", "iobase", "irq"].map(|property| get(&mut qmp, id, property));
+        assert_eq!(is, [json!(1), json!(base), json!(3)]);
+    }
+    let common = ["-accel", "tcg", "-display", "none", "-monitor", "none"];
+    // The board's own, which is there without being asked for, and another one of the command line.
+    for (words, text) in [
+        (&["-device", "isa-serial,index=0"][..], "'serial' at 0x3f8 (length 0x8) overlaps 'serial'\n"),
+        (
+            &["-serial", "none", "-device", "isa-serial,index=2", "-device", "isa-serial,index=2"],
+            "'serial' at 0x3e8 (length 0x8) overlaps 'serial'\n",
+        ),
+    ] {
+        let words = if words.len() == 2 { [&["-serial", "null"], words].concat() } else { words.to_vec() };
+        let finished = run(&[&common[..], &words].concat());
+        assert_eq!(finished.status, Some(1), "{words:?}");
+        assert!(finished.stderr.ends_with(text), "{words:?}: {}", finished.stderr);
+    }
+}
+
+/// However a device comes to its chardev. The texts are the reference's.
+#[test]
+fn any_device_finds_its_chardev() {
+    let users = |qmp: &mut Qmp, label: &str| {
+        let chardevs = qmp.ok("query-chardev", &json!({}));
+        let chardev = chardevs.as_array().expect("a list").iter().find(|chardev| chardev["label"] == label);
+        chardev.expect("the chardev")["frontend-open"].clone()
+    };
+    // By a global property.
+    let words = ["-chardev", "null,id=c", "-global", "isa-serial.chardev=c", "-device", "isa-serial,id=s"];
+    let program = Program::start(&[&["-accel", "tcg", "-serial", "none"][..], &words].concat());
+    let mut qmp = program.qmp();
+    assert_eq!(get(&mut qmp, "s", "chardev"), "c");
+    assert_eq!(users(&mut qmp, "c"), true);
+    // One that is made between the command line and the machine.
+    let words = ["-preconfig", "-chardev", "null,id=gone", "-device", "isa-debugcon,id=d,chardev=late"];
+    let program = Program::start(&[&["-accel", "tcg"][..], &words].concat());
+    let mut qmp = program.qmp();
+    let _ = qmp.ok("chardev-remove", &json!({"id": "gone"}));
+    let _ = qmp.ok("chardev-add", &json!({"id": "late", "backend": {"type": "null", "data": {}}}));
+    assert_eq!(users(&mut qmp, "late"), false);
+    let _ = qmp.ok("x-exit-preconfig", &json!({}));
+    assert_eq!(get(&mut qmp, "d", "chardev"), "late");
+    assert_eq!(users(&mut qmp, "late"), true);
+    for (words, why) in [
+        (
+            &["-global", "isa-serial.chardev=nope", "-device", "isa-serial"][..],
+            "-device isa-serial: can't apply global isa-serial.chardev=nope: Property 'serial.chardev' can't find value 'nope'",
+        ),
+        (
+            &["-chardev", "null,id=c", "-mon", "c", "-device", "isa-serial,chardev=c"],
+            "-device isa-serial,chardev=c: Property 'serial.chardev' can't take value 'c': chardev 'c' is already in use",
+        ),
+    ] {
+        let common = ["-accel", "tcg", "-display", "none", "-monitor", "none", "-serial", "none"];
+        let finished = run(&[&common[..], words].concat());
+        assert_eq!(finished.status, Some(1), "{words:?}");
+        assert!(finished.stderr.ends_with(&format!("{why}\n")), "{words:?}: {}", finished.stderr);
+    }
+}
+
+/// A device that joins a monitor on a shared chardev has the keys, as in the reference; also where that monitor's own command makes it.
+#[test]
+fn a_device_shares_a_monitors_chardev() {
+    for preconfig in [false, true] {
+        let directory = tempfile::TempDir::new().expect("a directory");
+        let socket = directory.path().join("shared");
+        let chardev = format!("socket,id=m,mux=on,server=on,wait=off,path={}", socket.display());
+        let words = [
+            "-accel",
+            "tcg",
+            "-chardev",
+            &chardev,
+            "-mon",
+            "m",
+            "-device",
+            "isa-serial,id=s,chardev=m,iobase=0x3e0",
+        ];
+        let program = Program::start(&[&words[..], if preconfig { &["-preconfig"] } else { &[] }].concat());
+        let mut stream = std::os::unix::net::UnixStream::connect(&socket).expect("the chardev");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let mut until = |send: &[u8], end: &str| {
+            stream.write_all(send).expect("the chardev");
+            let mut text = String::new();
+            while !text.ends_with(end) {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("the chardev");
+                text.push(char::from(byte[0]));
+            }
+        };
+        until(b"", "(qemu) ");
+        if preconfig {
+            until(b"exit_preconfig\n", "(qemu) ");
+        }
+        let mut qmp = program.qmp();
+        // To the port, which has received it when its line status says so.
+        until(b"x\x01h", "sends C-a\r\n");
+        let start = std::time::Instant::now();
+        while human(&mut qmp, "i /b 0x3e5") != "portb[0x03e5] = 0x61" {
+            assert!(start.elapsed() < PATIENCE, "nothing came");
+        }
+        assert_eq!(human(&mut qmp, "i /b 0x3e0"), "portb[0x03e0] = 0x78");
+        until(b"\x01cinfo kvm\n", "kvm support: disabled\r\n(qemu) ");
+    }
+}
