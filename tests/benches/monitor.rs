@@ -8,6 +8,7 @@
 //! * *synchronous*: a request is sent when the reply to the one before has come;
 //! * *pipelined*: all are sent by a thread of their own while replies are read. The bare thread then reads and writes as much at a time
 //!   as there is;
+//! * *the first after a CPU came*: between two requests something changes that the reply shows;
 //! * *walk*: `qom-list` of every object from `/machine` on;
 //! * *plug*: a thousand `device_add`, one after the other;
 //! * *memory*: what a connected monitor adds to resident memory. If the reference sees another root directory (`chroot DIR`),
@@ -30,6 +31,8 @@ const ROUNDS: usize = 25;
 /// CPUs that are plugged, and monitors that are connected, to measure one.
 const PLUGGED: u32 = 1000;
 const MONITORS: usize = 100;
+/// CPUs that come while lists of them are timed.
+const CHANGES: u32 = 100;
 
 /// Where a CPU is on every machine here.
 const CPU: &str = "/machine/unattached/device[0]";
@@ -320,6 +323,29 @@ fn hotpluggable(parties: &[Party]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The time of `query-hotpluggable-cpus` when a CPU has just come, so that no list from before can be given again.
+fn hotpluggable_after_changes(parties: &[Party]) -> Result<(), Failure> {
+    let mut sessions =
+        start_all(parties, &["-M", "q35", "-accel", "qtest", "-smp", "1,maxcpus=255,sockets=255"])?;
+    let request = request("query-hotpluggable-cpus", &json!({}));
+    let mut samples = vec![Vec::new(); sessions.len()];
+    let mut reply = Vec::new();
+    for cpu in 1..=CHANGES {
+        for (session, samples) in sessions.iter_mut().zip(&mut samples) {
+            let place = json!({"driver": "qemu64-x86_64-cpu", "id": format!("c{cpu}"), "socket-id": cpu, "core-id": 0,
+                               "thread-id": 0});
+            session.ask("device_add", &place)?;
+            let start = Instant::now();
+            session.line(&request, &mut reply)?;
+            samples.push(start.elapsed());
+        }
+    }
+    let all: Vec<_> =
+        sessions.iter().map(|session| session.name).zip(samples.into_iter().map(figures)).collect();
+    report("query-hotpluggable-cpus at 255, the first after a CPU came", &all);
+    Ok(())
+}
+
 fn start_all(parties: &[Party], machine: &[&str]) -> Result<Vec<Session>, Failure> {
     parties.iter().map(|party| party.start(machine)).collect()
 }
@@ -342,6 +368,7 @@ fn measure(parties: &[Party], directory: &Path) -> Result<(), Failure> {
     }
     drop(sessions);
     hotpluggable(parties)?;
+    hotpluggable_after_changes(parties)?;
     for cpus in [1, 16, 255] {
         walks(parties, &cpus.to_string())?;
     }
