@@ -2,6 +2,7 @@
 //! is made for it. Forms are the reference's.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use qom::{Class, Device, Instance, OnOffAuto, PropertyEnum, Qom, device::device_class};
 
@@ -42,30 +43,47 @@ pub(crate) fn machine_properties(qom: &Qom, name: &str) -> Option<String> {
     Some(properties(class, |property| !absent::NOT_IN_HELP.contains(&property)))
 }
 
-/// `-device help`.
-pub(crate) fn devices(qom: &Qom) -> String {
-    let mut text = String::new();
-    let all: Vec<_> = qom
-        .type_names(Some(Device::TYPE_NAME), false)
-        .into_iter()
-        .filter_map(|name| qom.class(name).ok())
-        .filter(|class| device_class(class).is_some_and(|class| class.user_creatable))
-        .collect();
-    let category = |class: &Class| match class.data::<DeviceCategory>().copied().unwrap_or_default() {
+/// Which of them a list of devices has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listed {
+    /// Those that a user can make: `-device help`.
+    UserCreatable,
+    /// The board's too, which are marked: `info qdm`.
+    All,
+}
+
+/// The heading under which a class is listed. What no category is known of is a board's, and stands at the end.
+fn category(class: &Arc<Class>) -> &'static str {
+    match (class.name(), class.data::<DeviceCategory>()) {
         _ if class.is_a("cpu") => "CPU",
-        DeviceCategory::Input => "Input",
-        DeviceCategory::Misc => "Misc",
-    };
-    for name in ["Input", "Misc", "CPU"] {
-        let separator = if text.is_empty() { "" } else { "\n" };
-        let _ = writeln!(text, "{separator}{name} devices:");
-        for class in all.iter().filter(|class| category(class) == name) {
-            let device = device_class(class);
-            let bus = device.and_then(|class| class.bus_type);
-            let bus = bus.map(|bus| format!(", bus {bus}")).unwrap_or_default();
-            let description = device.and_then(|class| class.description);
-            let description = description.map(|text| format!(", desc \"{text}\"")).unwrap_or_default();
-            let _ = writeln!(text, "name \"{}\"{bus}{description}", class.name());
+        (_, Some(DeviceCategory::Input)) | ("i8042", _) => "Input",
+        ("ICH9-LPC", _) => "Controller/Bridge/Hub",
+        ("mc146818rtc", _) => "Misc",
+        _ if device_class(class).is_some_and(|class| class.user_creatable) => "Misc",
+        _ => "Uncategorized",
+    }
+}
+
+/// Types of devices under their headings, by name in either case of letters.
+pub(crate) fn devices(qom: &Qom, listed: Listed) -> String {
+    let mut text = String::new();
+    let names = qom.type_names(Some(Device::TYPE_NAME), false);
+    let classes = names.into_iter().filter_map(|name| qom.class(name).ok());
+    let mut all: Vec<_> = classes.filter_map(|class| Some((class, device_class(class)?))).collect();
+    all.retain(|(_, device)| device.user_creatable || listed == Listed::All);
+    all.sort_by_key(|(class, _)| class.name().to_ascii_lowercase());
+    for heading in ["Controller/Bridge/Hub", "Input", "Misc", "CPU", "Uncategorized"] {
+        let mut begun = false;
+        for (class, device) in all.iter().filter(|(class, _)| category(class) == heading) {
+            if !begun {
+                begun = true;
+                let separator = if text.is_empty() { "" } else { "\n" };
+                let _ = writeln!(text, "{separator}{heading} devices:");
+            }
+            let bus = device.bus_type.map(|bus| format!(", bus {bus}")).unwrap_or_default();
+            let description = device.description.map(|text| format!(", desc \"{text}\"")).unwrap_or_default();
+            let user = if device.user_creatable { "" } else { ", no-user" };
+            let _ = writeln!(text, "name \"{}\"{bus}{description}{user}", class.name());
         }
     }
     text

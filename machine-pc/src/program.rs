@@ -186,7 +186,7 @@ fn execute(line: CommandLine) -> Result<(), Failure> {
                 reason: format!("Parameter 'qom-type' does not accept value '{type_name}'"),
             }),
         },
-        Request::DeviceHelp => print(&listings::devices(&qom)),
+        Request::DeviceHelp => print(&listings::devices(&qom, listings::Listed::UserCreatable)),
         Request::DeviceTypeHelp { driver } => match listings::device_properties(&qom, driver) {
             Some(text) => print(&text),
             None => Err(Failure::Option {

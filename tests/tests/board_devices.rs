@@ -334,6 +334,33 @@ fn lists_show_them() {
     let help = run(&["-device", "help"]).stdout;
     assert!(help.contains("Input devices:\nname \"isa-serial\", bus ISA\n"), "{help}");
     assert!(help.contains("name \"isa-debugcon\", bus ISA\n"), "{help}");
+    // All of them, with what a user cannot make. What is here is there too, in these words and this order.
+    let finished = run_with_input(
+        &["-M", "none", "-accel", "tcg", "-display", "none", "-serial", "none", "-monitor", "stdio"],
+        "info qdm\nquit\n",
+    );
+    let lines: Vec<&str> = finished.stdout.lines().skip_while(|line| !line.ends_with(" devices:")).collect();
+    let at =
+        |line: &str| lines.iter().position(|shown| *shown == line).unwrap_or_else(|| panic!("{lines:?}"));
+    let places = [
+        "Controller/Bridge/Hub devices:",
+        "Input devices:",
+        "name \"isa-serial\", bus ISA",
+        "Misc devices:",
+        "name \"isa-debugcon\", bus ISA",
+        "CPU devices:",
+        "name \"486-v1-x86_64-cpu\"",
+        "name \"athlon-x86_64-cpu\"",
+        "name \"base-x86_64-cpu\"",
+        "name \"Broadwell-x86_64-cpu\"",
+        "Uncategorized devices:",
+        "name \"ioapic\", bus System, no-user",
+        "name \"isa-pit\", bus ISA, no-user",
+        "name \"kvm-pit\", bus ISA, no-user",
+        "name \"port92\", bus ISA, no-user",
+    ]
+    .map(at);
+    assert!(places.is_sorted(), "{lines:?}");
     // As the reference prints it, but for the part that is a child there.
     let expected = "isa-serial options:\n  baudbase=<uint32>      -  (default: 115200)\n  chardev=<str>          - ID of a chardev to use as a backend\n  index=<uint32>         -  (default: 4294967295)\n  iobase=<uint32>        -  (default: 4294967295)\n  irq=<uint32>           -  (default: 4294967295)\n  wakeup=<bool>          - on/off (default: off)\n";
     assert_eq!(run(&["-device", "isa-serial,help"]).stdout, expected);

@@ -1,13 +1,16 @@
 //! The human monitor on terminals: keys in, screen out.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::io::{IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use tests::{PATIENCE, Program, binary};
@@ -96,6 +99,13 @@ fn a_pseudo_terminal_edits_lines() {
         assert!(seen.contains(line), "{keys:?}: {seen:?}");
         let _ = user.presses("\x0b", "\x1b[K");
     }
+    // A long line is echoed as it is typed; once it is changed it stands in one row, of which a part is shown.
+    let long = format!("print 1{}", " + 0".repeat(30));
+    assert_eq!(user.presses(&format!("{long}!"), "!"), format!("{long}!"));
+    let seen = user.presses("\x7f\x7f1\x01", "p");
+    assert!(seen.starts_with(&format!("\r\n{PROMPT}<")), "{seen:?}");
+    assert!(user.presses("\r", PROMPT).ends_with("\r\n0x2\r\n(qemu) "));
+    assert_eq!(user.presses("print 1\r", PROMPT), "print 1\r\n0x1\r\n(qemu) ");
     // The line before is changed and run again.
     assert_eq!(user.presses("\x1b[A\x7f2\r", PROMPT), "print 1\x08\x1b[K2\r\n0x2\r\n(qemu) ");
 }
@@ -147,8 +157,38 @@ fn a_socket_shows_the_prompt() {
     let path = directory.path().join("monitor");
     let monitor = format!("unix:{},server=on,wait=off", path.display());
     let _program = Program::start(&["-accel", "tcg", "-monitor", &monitor]);
-    let stream = std::os::unix::net::UnixStream::connect(&path).expect("a socket");
+    let stream = UnixStream::connect(&path).expect("a socket");
     let mut user = User::at(File::from(OwnedFd::from(stream)));
     let _ = user.sees(PROMPT);
     assert_eq!(user.presses("info kvm\n", PROMPT), "info kvm\r\nkvm support: disabled\r\n(qemu) ");
+}
+
+/// A descriptor comes with the line that names it. The answers are those of QEMU 11.1.2.
+#[test]
+fn a_descriptor_comes_over_a_socket() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let path = directory.path().join("monitor");
+    let monitor = format!("unix:{},server=on,wait=off", path.display());
+    let _program = Program::start(&["-accel", "tcg", "-monitor", &monitor]);
+    let stream = UnixStream::connect(&path).expect("a socket");
+    let mut user = User::at(File::from(OwnedFd::from(stream)));
+    let _ = user.sees(PROMPT);
+    let (ours, theirs) = UnixStream::pair().expect("sockets");
+    let none = "Error: No file descriptor supplied via SCM_RIGHTS\r\n(qemu) ";
+    assert_eq!(user.presses("getfd a\n", PROMPT), format!("getfd a\r\n{none}"));
+    let descriptors = [theirs.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    sendmsg(&user.terminal, &[IoSlice::new(b"getfd a\n")], &mut control, SendFlags::empty())
+        .expect("a socket");
+    drop(theirs);
+    assert_eq!(user.sees(PROMPT), "getfd a\r\n(qemu) ");
+    ours.set_nonblocking(true).expect("a socket");
+    let nothing_yet = (&ours).read(&mut [0]).expect_err("it is open");
+    assert_eq!(nothing_yet.kind(), std::io::ErrorKind::WouldBlock);
+    assert_eq!(user.presses("closefd a\n", PROMPT), "closefd a\r\n(qemu) ");
+    assert_eq!((&ours).read(&mut [0]).expect("its end"), 0);
+    let gone = "Error: File descriptor named 'a' not found\r\n(qemu) ";
+    assert_eq!(user.presses("closefd a\n", PROMPT), format!("closefd a\r\n{gone}"));
 }

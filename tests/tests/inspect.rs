@@ -147,8 +147,16 @@ fn without_kvm_there_are_ports_only() {
     let program = Program::start(&["-accel", "tcg", "-S"]);
     let mut qmp = program.qmp();
     let nothing = "no guest code runs with this accelerator, so there is nothing to look at";
-    for command in ["x 0", "xp 0", "sum 0 1", "info registers", "gva2gpa 0", "memsave 0 1 \"/nonexistent/x\""]
-    {
+    for command in [
+        "x 0",
+        "xp 0",
+        "x/i 0",
+        "xp/i 0",
+        "sum 0 1",
+        "info registers",
+        "gva2gpa 0",
+        "memsave 0 1 \"/nonexistent/x\"",
+    ] {
         assert_eq!(line(&mut qmp, command), json!(format!("Error: {nothing}\r\n")), "{command}");
     }
     let arguments = json!({"val": 0, "size": 1, "filename": "/nonexistent/x"});

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use qmp::{Context, Empty, Error, command};
+use qmp::{Context, Empty, Error, command, hmp_command};
 use serde::{Deserialize, Serialize};
 
 use crate::chardev::fd_set;
@@ -100,17 +100,27 @@ struct FdName {
     fdname: String,
 }
 
+fn name_passed(context: &Context, name: &str) -> Result<(), Error> {
+    let fd = passed(context)?;
+    if name.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(Error::generic("Parameter 'fdname' expects a name not starting with a digit"));
+    }
+    context.require::<Descriptors>()?.name(name.to_owned(), fd);
+    Ok(())
+}
+
+fn close_named(context: &Context, name: &str) -> Result<(), Error> {
+    match context.get::<Descriptors>().and_then(|descriptors| descriptors.take_named(name)) {
+        Some(_) => Ok(()),
+        None => Err(Error::generic(format_args!("File descriptor named '{name}' not found"))),
+    }
+}
+
 command! {
     /// Gives the descriptor that was passed a name, for a later command over the same monitor.
     "getfd" (allow_preconfig) =>
     fn getfd(context: &mut Context, arguments: FdName) -> Result<Empty, Error> {
-        let FdName { fdname } = arguments;
-        let fd = passed(context)?;
-        if fdname.starts_with(|first: char| first.is_ascii_digit()) {
-            return Err(Error::generic("Parameter 'fdname' expects a name not starting with a digit"));
-        }
-        context.require::<Descriptors>()?.name(fdname, fd);
-        Ok(Empty)
+        name_passed(context, &arguments.fdname).map(|()| Empty)
     }
 }
 
@@ -118,10 +128,20 @@ command! {
     /// Closes a descriptor that has a name.
     "closefd" (allow_preconfig) =>
     fn closefd(context: &mut Context, arguments: FdName) -> Result<Empty, Error> {
-        let FdName { fdname } = arguments;
-        match context.get::<Descriptors>().and_then(|descriptors| descriptors.take_named(&fdname)) {
-            Some(_) => Ok(Empty),
-            None => Err(Error::generic(format_args!("File descriptor named '{fdname}' not found"))),
-        }
+        close_named(context, &arguments.fdname).map(|()| Empty)
+    }
+}
+
+hmp_command! {
+    "getfd", "fdname:s", "getfd name", "receive a file descriptor via SCM rights and assign it a name" (allow_preconfig) =>
+    fn hmp_getfd(monitor, arguments) {
+        name_passed(monitor.context, arguments.str("fdname").unwrap_or_default())
+    }
+}
+
+hmp_command! {
+    "closefd", "fdname:s", "closefd name", "close a file descriptor previously passed via SCM rights" (allow_preconfig) =>
+    fn hmp_closefd(monitor, arguments) {
+        close_named(monitor.context, arguments.str("fdname").unwrap_or_default())
     }
 }

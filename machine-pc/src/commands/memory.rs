@@ -7,6 +7,8 @@ use qmp::hmp::{Format, Monitor, Notation};
 use qmp::{Context, Empty, Error, command, hmp_command};
 use serde::Deserialize;
 
+use crate::inspect::disassembly::{self, CodeSize};
+use crate::inspect::paging::Paging;
 use crate::inspect::physical::PhysicalMemory;
 use crate::inspect::{Guest, dump, page_walk};
 use crate::os_error;
@@ -174,9 +176,9 @@ hmp_command! {
     }
 }
 
-fn show(monitor: &mut Monitor<'_>, format: Format, at: u64, width: usize, read: &Read<'_>) {
+fn show(monitor: &mut Monitor<'_>, format: Format, at: u64, width: usize, code: CodeSize, read: &Read<'_>) {
     let text = match format.notation {
-        Notation::Instruction => "Asm output not supported on this arch\n".to_owned(),
+        Notation::Instruction => disassembly::lines(code, at, format.count, read),
         _ => dump::lines(format, at, width, read),
     };
     monitor.print(format_args!("{text}"));
@@ -186,9 +188,10 @@ hmp_command! {
     "x", "fmt:/,addr:l", "/fmt addr", "virtual memory dump starting at 'addr'" =>
     fn x(monitor, arguments) {
         let guest = Guest::of(monitor.context)?;
-        let (memory, paging) = (guest.memory()?, guest.paging(guest.current(monitor.state.cpu)?)?);
+        let (memory, cpu) = (guest.memory()?, guest.snapshot(guest.current(monitor.state.cpu)?)?);
+        let (paging, code) = (Paging::of(&cpu.system), CodeSize::of(&cpu));
         let at = address(arguments.int("addr"));
-        show(monitor, arguments.format(), at, 16, &|at, to| paging.read(&memory, at, to));
+        show(monitor, arguments.format(), at, 16, code, &|at, to| paging.read(&memory, at, to));
         Ok(())
     }
 }
@@ -196,9 +199,10 @@ hmp_command! {
 hmp_command! {
     "xp", "fmt:/,addr:l", "/fmt addr", "physical memory dump starting at 'addr'" =>
     fn xp(monitor, arguments) {
-        let memory = Guest::of(monitor.context)?.memory()?;
+        let guest = Guest::of(monitor.context)?;
+        let (memory, cpu) = (guest.memory()?, guest.snapshot(guest.current(monitor.state.cpu)?)?);
         let at = address(arguments.int("addr"));
-        show(monitor, arguments.format(), at, 8, &|at, to| memory.read(at, to));
+        show(monitor, arguments.format(), at, 8, CodeSize::of(&cpu), &|at, to| memory.read(at, to));
         Ok(())
     }
 }

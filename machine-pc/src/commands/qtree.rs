@@ -1,4 +1,4 @@
-//! `info qtree`: buses and the devices on them, as the human monitor draws them.
+//! `info qtree`: buses and the devices on them, as the human monitor draws them; and `info qdm`, the types of devices.
 //!
 //! It begins at the main system bus; what is on no bus, CPUs for example, is not in it. Of each device its properties are
 //! shown that a user can set, those of its class first, then its parent's; what the device only passes on to a part of it is left
@@ -10,6 +10,7 @@ use qom::bus::SYSTEM_BUS_PATH;
 use qom::{Bus, Class, Device, Obj, Property, Value};
 
 use crate::devices::SystemBusClass;
+use crate::listings::{self, Listed};
 
 /// Spaces for each level.
 const INDENT: usize = 2;
@@ -101,6 +102,15 @@ qmp::hmp_command! {
             let text = draw(bus, arguments.flag("brief"));
             monitor.print(format_args!("{text}"));
         }
+        Ok(())
+    }
+}
+
+qmp::hmp_command! {
+    info "qdm", "", "", "show qdev device model list" =>
+    fn info_qdm(monitor, _arguments) {
+        let text = listings::devices(monitor.context.qom(), Listed::All);
+        monitor.print(format_args!("{text}"));
         Ok(())
     }
 }

@@ -9,6 +9,7 @@
 
 pub(crate) mod address_spaces;
 pub(crate) mod cpu;
+pub(crate) mod disassembly;
 pub(crate) mod dump;
 pub(crate) mod irqchip;
 pub(crate) mod lapic;

@@ -96,7 +96,7 @@ impl HmpSession {
     #[must_use]
     pub fn prompt(&self) -> Cow<'static, str> {
         match &self.editor {
-            Some(editor) => format!("{PROMPT}{}", editor.shown()).into(),
+            Some(editor) => format!("{PROMPT}{}", editor.shown(PROMPT)).into(),
             None => PROMPT.into(),
         }
     }

@@ -5,8 +5,13 @@
 //!
 //! The screen is changed as little as possible: what is typed at the end of the line is echoed and nothing else, so that
 //! what a program reads from a pseudo-terminal is what it wrote.
+//!
+//! How wide the terminal is is not known here, and a cursor does not go back over the end of a row. So a line that may not fit into
+//! [`COLUMNS`] is echoed as it is typed, wherever the terminal breaks it; once something else is done with it, it stands in a row of its
+//! own, as a [part](window) around the cursor.
 
 mod keys;
+mod window;
 
 use std::fmt::Write as _;
 
@@ -15,14 +20,17 @@ use rustyline::config::Builder;
 use rustyline::history::{History as _, MemHistory, SearchDirection};
 use rustyline::line_buffer::{ChangeListener, DeleteListener, Direction, LineBuffer};
 use rustyline::{At, Config, Movement, Word};
-use unicode_width::UnicodeWidthStr;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthChar;
 
 use self::keys::{Key, Keys};
+use self::window::{fits, width, window};
 
 /// Lines that are remembered, as many as the reference remembers.
 const HISTORY: usize = 64;
-/// Columns that a list of completions fills, and the least that one takes.
+/// Columns that terminals have at least.
 const COLUMNS: usize = 80;
+/// The least that a completion takes in a list.
 const COLUMN: usize = 10;
 /// Most completions that are listed.
 const LISTED: usize = 1000;
@@ -111,6 +119,8 @@ pub(super) struct Editor {
     killed: Killed,
     /// Which line of the history is shown, and what was typed before going there.
     at: Option<(usize, String)>,
+    /// A line that does not fit stands in one row, of which a part is shown. (Else it ends where the cursor is, some rows down.)
+    in_one_row: bool,
 }
 
 impl Editor {
@@ -121,6 +131,7 @@ impl Editor {
             line: LineBuffer::with_capacity(capacity),
             killed: Killed::default(),
             at: None,
+            in_one_row: false,
         }
     }
 
@@ -134,11 +145,12 @@ impl Editor {
         !self.line.is_empty()
     }
 
-    /// What the terminal has to be sent to show the line behind a new prompt.
-    pub(super) fn shown(&self) -> String {
-        let line = self.line.as_str();
-        let mut shown = line.to_owned();
-        left(&mut shown, line[self.line.pos()..].width());
+    /// What the terminal has to be sent to show the line, or a part of it, behind a new prompt.
+    pub(super) fn shown(&self, prompt: &str) -> String {
+        let (before, after) = self.line.as_str().split_at(self.line.pos());
+        let (before, after) = window(prompt, before, after);
+        let mut shown = format!("{before}{after}");
+        left(&mut shown, width(&after));
         shown
     }
 
@@ -171,17 +183,19 @@ impl Editor {
                 return Some(Request::Prompt);
             }
             Key::Control('L') => {
-                let _ = write!(screen, "\x1b[H\x1b[2J{prompt}{}", self.shown());
+                let _ = write!(screen, "\x1b[H\x1b[2J{prompt}{}", self.shown(prompt));
+                self.in_one_row = !fits(prompt, self.line.as_str());
             }
-            Key::Up | Key::Control('P') => self.change(screen, |this| this.older(lines)),
-            Key::Down | Key::Control('N') => self.change(screen, |this| this.newer(lines)),
-            key => self.change(screen, |this| this.edit(key)),
+            Key::Up | Key::Control('P') => self.change(prompt, screen, |this| this.older(lines)),
+            Key::Down | Key::Control('N') => self.change(prompt, screen, |this| this.newer(lines)),
+            key => self.change(prompt, screen, |this| this.edit(key)),
         }
         None
     }
 
     fn clear(&mut self) {
         self.line.update("", 0, &mut Unheard);
+        self.in_one_row = false;
     }
 
     fn replace(&mut self, text: &str) {
@@ -215,6 +229,8 @@ impl Editor {
     fn edit(&mut self, key: Key) {
         let (line, killed) = (&mut self.line, &mut self.killed);
         match key {
+            // It would combine with the prompt.
+            Key::Char(character) if line.pos() == 0 && character.width() == Some(0) => {}
             Key::Char(character) => {
                 line.insert(character, 1, &mut Unheard);
             }
@@ -264,30 +280,30 @@ impl Editor {
         }
     }
 
-    /// Changes the line and has the screen show the change: from the first character on that is not as it was.
-    fn change(&mut self, screen: &mut String, change: impl FnOnce(&mut Self)) {
+    /// Changes the line and has the screen show the change: from the first character on that is not as it was, where the line
+    /// stands in one row.
+    fn change(&mut self, prompt: &str, screen: &mut String, change: impl FnOnce(&mut Self)) {
         let (old, old_pos) = (self.line.as_str().to_owned(), self.line.pos());
         change(self);
         let (new, pos) = (self.line.as_str(), self.line.pos());
-        if old == new {
-            if pos < old_pos {
-                left(screen, new[pos..old_pos].width());
-            } else {
-                screen.push_str(&new[old_pos..pos]);
-            }
+        if (&old, old_pos) == (&new.to_owned(), pos) {
             return;
         }
-        let pairs = old.char_indices().zip(new.chars());
-        let same =
-            pairs.take_while(|((_, old), new)| old == new).last().map_or(0, |((at, c), _)| at + c.len_utf8());
-        // What combines with the character before is written with it.
-        let same = same.min(old_pos);
-        left(screen, old[same..old_pos].width());
-        screen.push_str(&new[same..]);
-        if old[same..].width() > new[same..].width() {
-            screen.push_str("\x1b[K");
+        let (old_fits, fits) = (fits(prompt, &old), fits(prompt, new));
+        let is_added = old_pos == old.len() && pos == new.len() && new.starts_with(&old);
+        if is_added && (fits || !self.in_one_row) {
+            screen.push_str(&new[old_pos..]);
+        } else if old_fits && fits {
+            redraw(screen, (&old, old_pos), (new, pos));
+        } else {
+            // What stands in several rows stays there.
+            screen.push_str(if old_fits || self.in_one_row { "\r" } else { "\r\n" });
+            let _ = write!(screen, "{prompt}");
+            let (before, after) = window(prompt, &new[..pos], &new[pos..]);
+            let _ = write!(screen, "{before}{after}\x1b[K");
+            left(screen, width(&after));
+            self.in_one_row = !fits;
         }
-        left(screen, new[pos..].width());
     }
 
     /// Puts into the line what is certain of the word before the cursor; lists what it may be, if that is more than one thing.
@@ -303,7 +319,7 @@ impl Editor {
         if words.len() == 1 && !common.ends_with(['/', '=']) {
             certain.push(' ');
         }
-        self.change(screen, |this| {
+        self.change(prompt, screen, |this| {
             this.line.yank(&certain, 1, &mut Unheard);
         });
         if words.len() == 1 {
@@ -311,11 +327,11 @@ impl Editor {
         }
         screen.push_str("\r\n");
         let shown = &words[..words.len().min(LISTED)];
-        let column = shown.iter().map(|word| word.width() + 2).max().unwrap_or(0).clamp(COLUMN, COLUMNS);
+        let column = shown.iter().map(|word| width(word) + 2).max().unwrap_or(0).clamp(COLUMN, COLUMNS);
         for row in shown.chunks((COLUMNS / column).max(1)) {
             let row: String = row
                 .iter()
-                .map(|word| word.clone() + &" ".repeat(column.saturating_sub(word.width())))
+                .map(|word| word.clone() + &" ".repeat(column.saturating_sub(width(word))))
                 .collect();
             let _ = write!(screen, "{}\r\n", row.trim_end());
         }
@@ -323,8 +339,32 @@ impl Editor {
             let _ = write!(screen, "and {} more\r\n", words.len() - shown.len());
         }
         screen.push_str(prompt);
-        screen.push_str(&self.shown());
+        screen.push_str(&self.shown(prompt));
+        self.in_one_row = !fits(prompt, self.line.as_str());
     }
+}
+
+/// Writes what is not as it was in a line that stands in one row, and leaves the cursor where it is to be. A character that combines
+/// with others is written with them.
+fn redraw(screen: &mut String, (old, old_pos): (&str, usize), (new, pos): (&str, usize)) {
+    if old == new {
+        if pos < old_pos {
+            left(screen, width(&new[pos..old_pos]));
+        } else {
+            screen.push_str(&new[old_pos..pos]);
+        }
+        return;
+    }
+    let same = old.grapheme_indices(true).zip(new.graphemes(true)).take_while(|((_, old), new)| old == new);
+    let same = same.last().map_or(0, |((at, cluster), _)| at + cluster.len());
+    // The cursor may stand before that.
+    let same = same.min(old_pos);
+    left(screen, width(&old[same..old_pos]));
+    screen.push_str(&new[same..]);
+    if width(&old[same..]) > width(&new[same..]) {
+        screen.push_str("\x1b[K");
+    }
+    left(screen, width(&new[pos..]));
 }
 
 /// Moves the cursor left.

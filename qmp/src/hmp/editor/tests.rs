@@ -1,38 +1,54 @@
 //! Keys in, screen out. The screen is a terminal of one row, of a few lines of its own: what is right is what a user sees.
 
 use proptest::prelude::*;
-use unicode_width::UnicodeWidthChar;
+use unicode_width::UnicodeWidthChar as _;
 use vte::{Params, Parser, Perform};
 
 use super::*;
 
-/// The row with the cursor, and the rows before it.
+/// The row with the cursor, a character and what combines with it in each column (nothing in the second one of a wide one), and the
+/// rows before it. Rows have [`COLUMNS`], as those of the narrowest terminal that is thought of.
 #[derive(Default)]
 struct Terminal {
     rows: Vec<String>,
-    row: Vec<char>,
+    row: Vec<String>,
     column: usize,
+}
+
+impl Terminal {
+    fn end_row(&mut self) {
+        let row = std::mem::take(&mut self.row);
+        self.rows.push(row.concat());
+    }
 }
 
 impl Perform for Terminal {
     fn print(&mut self, character: char) {
-        assert_eq!(character.width(), Some(1), "these tests write characters of one column");
-        if self.column < self.row.len() {
-            self.row[self.column] = character;
-        } else {
-            self.row.resize(self.column, ' ');
-            self.row.push(character);
+        let columns = character.width().expect("a character that is seen");
+        if columns == 0 {
+            // It belongs to what is left of the cursor, if that is anything.
+            let before = self.row[..self.column].iter_mut().rfind(|cell| !cell.is_empty());
+            if let Some(cell) = before {
+                cell.push(character);
+            }
+            return;
         }
-        self.column += 1;
+        if self.column + columns > COLUMNS {
+            self.end_row();
+            self.column = 0;
+        }
+        let end = self.column + columns;
+        let filled = self.row.len().max(end);
+        self.row.resize(filled, " ".to_owned());
+        self.row[self.column] = character.to_string();
+        self.row[self.column + 1..end].fill(String::new());
+        self.column = end;
     }
 
     fn execute(&mut self, byte: u8) {
         match byte {
             b'\r' => self.column = 0,
-            b'\n' => {
-                let row = std::mem::take(&mut self.row);
-                self.rows.push(row.into_iter().collect());
-            }
+            b'\n' => self.end_row(),
             0x08 => self.column = self.column.saturating_sub(1),
             other => panic!("{other:#x}"),
         }
@@ -42,6 +58,7 @@ impl Perform for Terminal {
         let number = params.iter().next().map_or(0, |parts| usize::from(parts[0]));
         match action {
             'K' => self.row.truncate(self.column),
+            // Not over the start of a row.
             'D' => self.column = self.column.saturating_sub(number.max(1)),
             'H' | 'J' => (self.row, self.column) = (Vec::new(), 0),
             other => panic!("{other}"),
@@ -64,7 +81,7 @@ const PROMPT: &str = "> ";
 impl User {
     fn new() -> Self {
         let mut user = Self {
-            editor: Editor::new(100),
+            editor: Editor::new(1000),
             lines: Lines::default(),
             parser: Parser::new(),
             terminal: Terminal::default(),
@@ -105,9 +122,38 @@ impl User {
 
     /// The line as the user sees it, with the cursor.
     fn sees(&self) -> String {
-        let mut row: String = self.terminal.row.iter().collect();
-        row.insert(row.char_indices().nth(self.terminal.column).map_or(row.len(), |(at, _)| at), '|');
+        let (before, after) = self.terminal.row.split_at(self.terminal.column.min(self.terminal.row.len()));
+        let row = format!("{}|{}", before.concat(), after.concat());
         row.strip_prefix(PROMPT).unwrap_or_else(|| panic!("{row:?}")).to_owned()
+    }
+
+    /// That the user sees the line that will be run, or of a long one what is around the cursor.
+    fn sees_the_line(&self) -> Result<(), TestCaseError> {
+        let (before, after) = self.editor.line.as_str().split_at(self.editor.line.pos());
+        if fits(PROMPT, self.editor.line.as_str()) {
+            prop_assert_eq!(self.sees(), format!("{before}|{after}"));
+            return Ok(());
+        }
+        if !self.editor.in_one_row {
+            // As it was typed, over some rows.
+            let all = self.terminal.rows.concat() + &self.terminal.row.concat();
+            prop_assert!(all.ends_with(before) && after.is_empty(), "{all:?} {before:?} {after:?}");
+            return Ok(());
+        }
+        let seen = self.sees();
+        let (seen_before, seen_after) = seen.split_once('|').expect("a cursor");
+        let (cut_before, cut_after) = (seen_before.starts_with('<'), seen_after.ends_with('>'));
+        let (seen_before, seen_after) =
+            (seen_before.trim_start_matches('<'), seen_after.trim_end_matches('>'));
+        prop_assert!(
+            before.ends_with(seen_before) && cut_before == (before != seen_before),
+            "{seen:?} {before:?}"
+        );
+        prop_assert!(
+            after.starts_with(seen_after) && cut_after == (after != seen_after),
+            "{seen:?} {after:?}"
+        );
+        Ok(())
     }
 }
 
@@ -132,11 +178,52 @@ fn keys_edit_the_line_and_the_screen_shows_it() {
         (b"abc\x03de", "de|"),
         (b"abc\x1b[D\x0c", "ab|c"),
         (b"a\x1b]x\x07b", "ab|"),
+        // Wide characters, and such that combine.
+        ("日本\x1b[Dx".as_bytes(), "日x|本"),
+        ("日本語\x1b[D\x7f".as_bytes(), "日|語"),
+        ("ae\u{301}b\x1b[D\x1b[Dx".as_bytes(), "ax|e\u{301}b"),
+        ("ae\u{301}b\x1b[D\x7f".as_bytes(), "a|b"),
+        ("xe\x1b[D\x1b[C\u{301}y".as_bytes(), "xe\u{301}y|"),
+        ("eb\x1b[D\u{301}".as_bytes(), "e\u{301}|b"),
     ] {
         let mut user = User::new();
         user.press(keys);
         assert_eq!(user.sees(), seen, "{keys:?}");
     }
+}
+
+#[test]
+fn a_line_that_does_not_fit_can_be_edited() {
+    let mut user = User::new();
+    let line: String = (0..60).map(|n| format!("{n:02} ")).collect();
+    user.press(line.as_bytes());
+    // Wherever the terminal breaks it.
+    assert_eq!(user.sent, format!("{PROMPT}{line}"));
+    assert_eq!(user.terminal.rows.len(), 2);
+    user.press(b"\x7f");
+    assert!(user.sees().starts_with("<37 38 ") && user.sees().ends_with(" 58 59|"), "{}", user.sees());
+    let rows = user.terminal.rows.len();
+    user.press(b"\x1b[D\x1b[D!");
+    assert!(user.sees().ends_with(" 58 !|59"), "{}", user.sees());
+    user.press(b"\x01?");
+    assert!(user.sees().starts_with("?|00 01 02 ") && user.sees().ends_with('>'), "{}", user.sees());
+    user.press(b"\x05;");
+    assert!(user.sees().ends_with(" !59;|"), "{}", user.sees());
+    assert_eq!(user.terminal.rows.len(), rows, "it stands in one row from then on");
+    user.press(b"\r");
+    assert_eq!(user.run, [format!("?{}!59;", &line[..line.len() - 3])]);
+    // What was listed or cleared before says nothing of the next line.
+    user.words = vec!["aa", "ab"];
+    user.press(b"a\t\x0c\x15");
+    let (sent, rows) = (user.sent.len(), user.terminal.rows.len());
+    user.press(line.as_bytes());
+    assert_eq!((&user.sent[sent..], user.terminal.rows.len()), (line.as_str(), rows + 2));
+    user.press(b"\x03");
+    // From the history too, and short again.
+    user.press(b"\x1b[A\x7f");
+    assert!(user.sees().starts_with('<') && user.sees().ends_with(" !59|"), "{}", user.sees());
+    user.press(b"\x15ab\x08");
+    assert_eq!(user.sees(), "a|");
 }
 
 #[test]
@@ -192,7 +279,7 @@ fn a_line_has_an_end() {
     user.press(&[b'x'; 10_000]);
     user.press(b"\r");
     let length = user.run[0].len();
-    assert!((100..200).contains(&length), "{length}");
+    assert!((1000..2000).contains(&length), "{length}");
 }
 
 proptest! {
@@ -201,6 +288,7 @@ proptest! {
     fn the_screen_shows_the_line(keys in prop::collection::vec(
         prop::sample::select(vec![
             &b"a"[..], b"b", b" ", b"\xc3\xa4", b"\x7f", b"\x1b[D", b"\x1b[C", b"\x1b[A", b"\x1b[B", b"\x01", b"\x05", b"\x04",
+            "日".as_bytes(), "e\u{301}".as_bytes(), "\u{301}".as_bytes(), "z\u{30a}日 0123456789012345678901234567".as_bytes(),
             b"\x17", b"\x15", b"\x0b", b"\x19", b"\x14", b"\x1bb", b"\x1bf", b"\x1bd", b"\t", b"\x03", b"\r", b"\x0c", b"\x1bx",
         ]), 0..60)
     ) {
@@ -208,9 +296,7 @@ proptest! {
         user.words = vec!["ab", "abb", "ba"];
         for key in keys {
             user.press(key);
-            let mut line = user.editor.line.as_str().to_owned();
-            line.insert(user.editor.line.pos(), '|');
-            prop_assert_eq!(user.sees(), line);
+            user.sees_the_line()?;
         }
     }
 }
