@@ -9,6 +9,7 @@ Arguments and method are those of record_numa_tables.py. Which slots have a CPU 
 import json
 import sys
 
+import version
 from record_numa_tables import record
 
 TABLES = ("FACP", "APIC", "WAET", "DSDT")
@@ -36,7 +37,7 @@ CASES = [
 
 def main():
     directory, program = sys.argv[1], sys.argv[2:]
-    print("# ACPI tables of QEMU 11.1.2 (Debian 1:11.1.2+ds-3), in hexadecimal, one machine a line.")
+    print(f"# ACPI tables of {version.of(program)}, in hexadecimal, one machine a line.")
     print("# Made by tests/differential/record_acpi_tables.py.")
     for arguments in WHOLE + CASES:
         names = TABLES if arguments in WHOLE else TABLES[:-1]

@@ -13,6 +13,8 @@ import re
 import subprocess
 import sys
 
+import version
+
 COMMON = ["-display", "none", "-nodefaults", "-S", "-qmp", "stdio", "-accel", "kvm", "-M"]
 MACHINES = [
     ["pc"],
@@ -25,7 +27,7 @@ PLACES = [0x1000, 0x3FFFFFF, 0x4000000, 0x7FFFFFF, 0x8000000, 0xF0000, 0xFEC0000
 
 
 def main():
-    print("# What QEMU 11.1.2 (Debian 1:11.1.2+ds-3) says of a guest's addresses, recorded by tests/differential/record_addresses.py:")
+    print(f"# What {version.of(sys.argv[1:])} says of a guest's addresses, recorded by tests/differential/record_addresses.py:")
     print("# '=' is a command line, besides", " ".join(COMMON[:4] + COMMON[6:]) + ".")
     for machine in MACHINES:
         words = sys.argv[1:] + COMMON + machine

@@ -13,6 +13,8 @@ import argparse
 import json
 import subprocess
 
+import version
+
 COMMON = ["-display", "none", "-nodefaults", "-S", "-qmp", "stdio"]
 DEVICES = [
     "-chardev", "null,id=c1", "-chardev", "null,id=c2",
@@ -87,7 +89,7 @@ def main():
     arguments = parser.parse_args()
     common = " ".join(word for word in COMMON if word not in ("-qmp", "stdio"))
     if arguments.tree:
-        print("## What QEMU 11.1.2 (Debian 1:11.1.2+ds-3) shows for 'info qtree' and 'info qtree -b', recorded by")
+        print(f"## What {version.of(arguments.program)} shows for 'info qtree' and 'info qtree -b', recorded by")
         print(f"## tests/differential/record_board_devices.py --tree. '# [...]' is a command line, besides {common} -serial null.")
         for machine, accel, *words in TREES:
             session = Session(arguments.program, machine, accel, *words)
@@ -97,7 +99,7 @@ def main():
                 print(answer["return"].replace("\r\n", "\n"), end="")
             session.end()
         return
-    print("# Requests about the devices on a PC's board, each followed by the answer of QEMU 11.1.2 (Debian 1:11.1.2+ds-3),")
+    print(f"# Requests about the devices on a PC's board, each followed by the answer of {version.of(arguments.program)},")
     print("# recorded by tests/differential/record_board_devices.py in one session of")
     print("#  ", " ".join(["qemu-system-x86_64 -M pc -accel tcg", common, "-serial null", *DEVICES]))
     session = Session(arguments.program, "pc", "tcg", *DEVICES)

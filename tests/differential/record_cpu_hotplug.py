@@ -28,6 +28,8 @@ import socket
 import subprocess
 import tempfile
 
+import version
+
 REFERENCE = shlex.split(os.environ.get("REFERENCE", "qemu-system-x86_64"))
 SHARED = os.environ.get("SHARED", "")
 BASES = {"pc": (0xAF00, 0xAFE0), "q35": (0xCD8, None)}
@@ -204,7 +206,7 @@ def record(arguments, slots, steps):
 
 def main():
     """Machines of different sizes."""
-    print("## What the CPU hotplug registers of QEMU 11.1.2 (Debian 1:11.1.2+ds-3, -accel qtest) answered to a random guest and a")
+    print(f"## What the CPU hotplug registers of {version.of(REFERENCE)} with -accel qtest answered to a random guest and a")
     print("## random manager. Made by tests/differential/record_cpu_hotplug.py, which tells the form.")
     for machine, slots, steps in [("pc", 2, 150), ("pc", 4, 400), ("q35", 6, 400), ("q35", 80, 500)]:
         lines = None

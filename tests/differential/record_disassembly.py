@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 
+import version
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ADDRESS = 0xF1000
 
@@ -48,10 +50,6 @@ class Qemu:
     def line(self, text):
         return self.ask({"execute": "human-monitor-command", "arguments": {"command-line": text}})
 
-    def version(self):
-        version = self.ask({"execute": "query-version"})
-        return "{major}.{minor}.{micro}".format(**version["qemu"]) + f" ({version['package']})"
-
     def close(self):
         self.process.kill()
         self.process.wait()
@@ -77,7 +75,7 @@ def main():
             os.chmod(directory, 0o755)
             qemu = Qemu(command + ["-bios", bios[len(root):]])
             if bits == 16:
-                out.write(f"## `x/i` of QEMU {qemu.version()}. record_disassembly.py recorded it, and says how to read it.\n")
+                out.write(f"## `x/i` of {version.words(qemu.greeting['QMP']['version'])}. record_disassembly.py recorded it, and says how to read it.\n")
             while "HLT=1" not in qemu.line("info registers"):
                 time.sleep(0.05)
             out.write(f"# {bits}\n")

@@ -5,7 +5,7 @@
 
 QEMU is the command that starts it, for example `qemu-system-x86_64`. The transcript's lines that begin with `#` start a
 program with those arguments, `>` is a QMP command or, without a brace, a line of the human monitor; the replies are written
-below each anew. `* halted` lets the guest run until its CPU halts, and stops it. BIOS stands for an image whose first bytes
+below each anew, and the version at the head. `* halted` lets the guest run until its CPU halts, and stops it. BIOS stands for an image whose first bytes
 are those of the line with `!`, made from inspect_guest.S (needs `as` and `ld`); `image` says what else is in it.
 Needs /dev/kvm.
 """
@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import version
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TEXT = b"Hello, \"world\"\t\n\0\x7f\x80\xff\\'xyz"
@@ -83,6 +85,8 @@ def main():
         saved = f"{directory}/saved"
         inside = {"BIOS": bios[len(root):], "SAVED": saved[len(root):]}
         for line in lines:
+            if line.startswith("##"):
+                line = version.renewed(line, version.of(command))
             if line.startswith("!"):
                 line = "! " + code.hex()
             out.write(line + "\n")

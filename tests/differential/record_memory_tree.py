@@ -13,6 +13,7 @@ import json
 import sys
 import time
 
+import version
 from record_inspect import Qemu
 
 
@@ -38,6 +39,8 @@ def main():
     for line in lines:
         if line.startswith("< "):
             continue
+        if line.startswith("##"):
+            line = version.renewed(line, version.of(command))
         written.append(line)
         if line.startswith("# "):
             if qemu:

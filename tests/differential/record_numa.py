@@ -15,6 +15,8 @@ import json
 import random
 import subprocess
 
+import version
+
 COMMON = ["-accel", "tcg", "-S", "-display", "none", "-nodefaults", "-qmp", "stdio"]
 QUERIES = ["qmp_capabilities", "query-hotpluggable-cpus", "x-query-numa", "query-cpus-fast", "quit"]
 
@@ -279,7 +281,7 @@ def main():
         made = sum(theirs["status"] == 0 for theirs, _ in cases)
         print(f"{len(differ)} of {len(cases)} cases differ; {made} were machines")
         raise SystemExit(bool(differ))
-    print("# `-numa` as QEMU 11.1.2 (Debian 1:11.1.2+ds-3) answers it, one case a line. Made by tests/differential/record_numa.py, which")
+    print(f"# `-numa` as {version.of(options.qemu)} answers it, one case a line. Made by tests/differential/record_numa.py, which")
     print("# says what the members are.")
     for arguments in list(written_out()) + cases:
         print(json.dumps(run(options.qemu, arguments), separators=(",", ":")))

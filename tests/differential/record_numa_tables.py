@@ -16,6 +16,8 @@ import subprocess
 import sys
 import time
 
+import version
+
 
 def memory(*sizes):
     return [w for n, size in enumerate(sizes) for w in ("-object", f"memory-backend-ram,id=m{n},size={size}")]
@@ -147,7 +149,7 @@ def record(directory, program, arguments, names=("SRAT", "SLIT", "HMAT"), questi
 
 def main():
     directory, program = sys.argv[1], sys.argv[2:]
-    print("# The ACPI tables about NUMA of QEMU 11.1.2 (Debian 1:11.1.2+ds-3), in hexadecimal, one machine a line.")
+    print(f"# The ACPI tables about NUMA of {version.of(program)}, in hexadecimal, one machine a line.")
     print("# Made by tests/differential/record_numa_tables.py.")
     rng = random.Random(5)
     for arguments in CASES + [random_machine(rng) for _ in range(24)]:

@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+import version
+
 DEVICE = "qemu64-x86_64-cpu"
 
 
@@ -95,11 +97,11 @@ def main():
     reference = subprocess.Popen(command + arguments, stderr=subprocess.DEVNULL)
     try:
         monitor = Monitor(f"{directory}/qmp")
-        version = monitor.run("query-version")["qemu"]
+        reference_version = version.words(monitor.run("query-version"))
         qtest = Lines(f"{directory}/qtest")
         configure(qtest, machine)
         result = [
-            f"% The answers of QEMU {version['major']}.{version['minor']}.{version['micro']} to the accesses of the",
+            f"% The answers of {reference_version} to the accesses of the",
             f"% scripted guest on {machine}, and the events of its monitor: tests/differential/record_ospm_guest.py.",
         ]
         monitor.take()

@@ -3,13 +3,14 @@
 
     tests/differential/record_run_state.py > tests/transcripts/run-state.txt
 
-The reference is named by REFERENCE. A line of a session is a direction and JSON: `<` what is sent, `>` what is told, without
+The reference is named by REFERENCE. A line of a session is a direction and JSON: `>` what is sent, `<` what is told, without
 time stamps; each request is followed by a `query-status`, so that what it causes belongs to it. A session begins with its options, and ends with
 the exit status.
 """
 import itertools
 import json
 
+import version
 from differential import REFERENCE
 from sessions import Talk
 
@@ -43,7 +44,7 @@ def bare(message):
 
 def main():
     """Records."""
-    print("# What QEMU 11.1.2 (Debian 1:11.1.2+ds-3) tells of a machine that is stopped, reset and ended.")
+    print(f"# What {version.of(REFERENCE)} tells of a machine that is stopped, reset and ended.")
     print("# Made by tests/differential/record_run_state.py.")
     for options, order in itertools.product(OPTIONS, ORDERS):
         talk = Talk(REFERENCE, ["-M", "none", "-accel", "qtest", *options])
@@ -56,16 +57,16 @@ def main():
             talk.send(json.dumps(request(text)).encode() + b"\n")
             # Twice: what follows a reply may follow the next one's too.
             told = talk.fence(number) + talk.fence(number)
-            print(f"< {json.dumps(request(text))}")
+            print(f"> {json.dumps(request(text))}")
             for message in told[:-1] if not talk.gone else told:
                 if message.get("id") != ["fence", number]:
-                    print(f"> {json.dumps(bare(message))}")
+                    print(f"< {json.dumps(bare(message))}")
             if not talk.gone:
-                print(f"> {json.dumps(bare(told[-1])['return'])}")
+                print(f"< {json.dumps(bare(told[-1])['return'])}")
         rest, said, status = talk.end()
         assert not said, said
         for message in rest:
-            print(f"> {json.dumps(bare(message))}")
+            print(f"< {json.dumps(bare(message))}")
         print(f"$ {status}")
 
 

@@ -4,14 +4,16 @@
 //! shows what is on the wire. [`Client`](::qmp::client::Client) is the one that users have: it executes commands by their types.
 
 mod firmware;
+mod mortal;
 mod program;
 mod qmp;
 mod transcript;
 
 pub use firmware::{firmware, out, wait_for_file};
+pub use mortal::{Mortal, lines};
 pub use program::{Finished, Program, binary, run, run_with_input};
 pub use qmp::Qmp;
-pub use transcript::replay;
+pub use transcript::{replay, replay_on_stdio};
 
 /// How long a test waits for something that happens at once on an idle machine, in seconds.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use qmp::client::{Client, ClientError, Config};
 use tempfile::TempDir;
 
-use crate::{PATIENCE, Qmp};
+use crate::{Mortal, PATIENCE, Qmp};
 
 /// The program: the one that the environment names in `QOM_SYSTEM`, or else built with the profile of the running test or
 /// benchmark.
@@ -46,16 +46,6 @@ pub struct Finished {
     pub status: Option<i32>,
 }
 
-impl From<Output> for Finished {
-    fn from(output: Output) -> Self {
-        Self {
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            status: output.status.code(),
-        }
-    }
-}
-
 /// Runs the program to its end, with nothing on standard input.
 #[must_use]
 pub fn run(arguments: &[&str]) -> Finished {
@@ -76,7 +66,8 @@ pub fn run_with_input(arguments: &[&str], input: &str) -> Finished {
         // A program that ends without reading closes the pipe; that is its right.
         let _ = stdin.write_all(input.as_bytes());
     }
-    child.wait_with_output().unwrap_or_else(|error| panic!("wait: {error}")).into()
+    let (stdout, stderr, status) = Mortal::new(child).output();
+    Finished { stdout, stderr, status }
 }
 
 /// The running program, ended when dropped. Its guest's console and QMP are on sockets.

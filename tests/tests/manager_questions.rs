@@ -1,52 +1,21 @@
 //! What managers ask of every machine before and while they use it, against a recorded session of the reference.
 
 use serde_json::{Value, json};
-use tests::{Program, run_with_input};
-
-/// What a Python bytes literal of a request holds.
-fn request(literal: &str) -> String {
-    let mut text = String::new();
-    let mut letters = literal[2..literal.len() - 1].chars();
-    while let Some(letter) = letters.next() {
-        text.push(match letter {
-            '\\' => match letters.next() {
-                Some('n') => '\n',
-                Some(same @ ('\'' | '\\')) => same,
-                other => panic!("{literal}: {other:?}"),
-            },
-            other => other,
-        });
-    }
-    text
-}
-
-/// Sends what was sent to the reference to a program with these arguments, and compares every byte of the replies.
-fn replay(transcript: &str, at_least: usize, arguments: &[&str]) {
-    let sent: Vec<String> =
-        transcript.lines().filter_map(|line| line.strip_prefix("> ")).map(request).collect();
-    let expected: Vec<&str> = transcript.lines().filter_map(|line| line.strip_prefix("< ")).collect();
-    assert!(sent.len() > at_least && sent.len() == expected.len(), "{} {}", sent.len(), expected.len());
-    let input = format!("{}{{\"execute\":\"quit\"}}\n", sent.concat());
-    let finished = run_with_input(
-        &[arguments, &["-accel", "tcg", "-nodefaults", "-display", "none", "-qmp", "stdio"]].concat(),
-        &input,
-    );
-    let replies: Vec<&str> = finished.stdout.lines().skip(1).collect();
-    for ((request, expected), reply) in sent.iter().zip(&expected).zip(&replies) {
-        assert_eq!(reply, expected, "{request}");
-    }
-    assert!(replies.len() >= expected.len() && finished.status == Some(0), "{finished:?}");
-}
+use tests::{Program, replay_on_stdio};
 
 #[test]
 fn a_recorded_session_gets_the_same_replies() {
     let transcript = include_str!("../transcripts/manager-questions.txt");
-    replay(transcript, 140, &["-M", "q35", "-vga", "none", "-net", "none"]);
+    let machine = ["-M", "q35", "-accel", "tcg", "-vga", "none", "-net", "none"];
+    let compared = replay_on_stdio(transcript, &machine);
+    assert!(compared > 140, "{compared}");
 }
 
 #[test]
 fn a_recorded_session_without_a_machine_gets_the_same_replies() {
-    replay(include_str!("../transcripts/machine-none.txt"), 10, &["-M", "none"]);
+    let transcript = include_str!("../transcripts/machine-none.txt");
+    let compared = replay_on_stdio(transcript, &["-M", "none", "-accel", "tcg"]);
+    assert!(compared > 10, "{compared}");
 }
 
 /// Where the answer is our own.

@@ -1,5 +1,5 @@
 //! Statistics as a kernel had them, against what the reference said of them on the same kernel
-//! (`tests/differential/record_kvm_stats.py`), and files that no kernel makes.
+//! (`tests/differential/record_kvm_stats.py`; `fixtures/stats-source.txt` names both), and files that no kernel makes.
 
 use std::io::Write;
 

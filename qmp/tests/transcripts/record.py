@@ -6,11 +6,13 @@
 COMMAND starts QEMU with QMP on standard input and output, for example
 `qemu-system-x86_64 -machine none -display none -qmp stdio`. The transcript's lines that begin
 with `>` are sent (a Python bytes literal each, with what follows it as one write), the
-replies are written below each as lines that begin with `<`; comments stay.
+replies are written below each as lines that begin with `<`; comments stay, with the version of this QEMU.
 """
 
 import ast
+import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -33,11 +35,14 @@ def replies(seconds):
 
 
 time.sleep(0.5)
-replies(0.5)  # the greeting
+greeting = json.loads(replies(0.5)[0])["QMP"]["version"]
+version = "{major}.{minor}.{micro}".format(**greeting["qemu"]) + f" ({greeting['package']})"
 with open(path, "w") as out:
     for line in lines:
         if line.startswith("<"):
             continue
+        if line.startswith("#"):
+            line = re.sub(r"QEMU \d+\.\d+\.\d+ \([^)]*\)", f"QEMU {version}", line)
         out.write(line + "\n")
         if line.startswith(">"):
             qemu.stdin.write(ast.literal_eval(line[1:].strip()))

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tests::{PATIENCE, binary};
 
-const PROGRAMS: [&str; 4] = ["unshare", "virtlogd", "libvirtd", "virsh"];
+const PROGRAMS: [&str; 5] = ["unshare", "virtlogd", "libvirtd", "virsh", "timeout"];
 
 /// The daemons; they end when it is dropped.
 pub(crate) struct House {
@@ -111,11 +111,12 @@ impl House {
         self.start_libvirtd();
     }
 
-    /// Runs virsh; what it printed, or else what it complained of.
+    /// Runs virsh; what it printed, or else that and what it complained of. One that does not end in time is ended.
     pub(crate) fn virsh(&self, arguments: &[&str]) -> Result<String, String> {
         let socket = format!("qemu+unix:///system?socket={}", self.path("libvirt-sock").display());
-        let output = Command::new("virsh")
-            .args(["--connect", &socket])
+        let patience = PATIENCE.as_secs().to_string();
+        let output = Command::new("timeout")
+            .args(["--kill-after=5", &patience, "virsh", "--connect", &socket])
             .args(arguments)
             .env("HOME", self.directory.path())
             .env("LC_ALL", "C")
@@ -123,7 +124,16 @@ impl House {
             .output()
             .expect("virsh starts");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
-        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+        // What `timeout` and a signal end with.
+        if matches!(output.status.code(), Some(124 | 137) | None) {
+            return Err(format!("virsh {arguments:?} does not end"));
+        }
+        let (said, complained) = (text(output.stdout), text(output.stderr));
+        if output.status.success() {
+            Ok(said)
+        } else {
+            Err(format!("{complained}\n{said}").trim().to_owned())
+        }
     }
 
     /// The same for what must succeed.

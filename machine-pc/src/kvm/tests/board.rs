@@ -23,7 +23,7 @@ use crate::vm_event::VmEvent;
 pub(super) fn skip_reason() -> Option<String> {
     let vm = KvmVm::new(VmOptions::default());
     let reason = vm.err()?;
-    println!("skipped: no usable /dev/kvm: {reason}");
+    println!("SKIPPED: /dev/kvm cannot be used: {reason}");
     Some(reason.to_string())
 }
 
