@@ -280,8 +280,9 @@ impl<'a> Reference<'a> {
             let before = std::mem::take(&mut self.text);
             self.type_section(definition);
             let section = std::mem::replace(&mut self.text, before);
-            // By their whole names, where two end the same.
-            sections.insert((short(definition.rust_name).to_lowercase(), definition.rust_name), section);
+            // Where two end the same, the module in their titles counts.
+            let order = (short(definition.rust_name).to_lowercase(), self.title(definition), number);
+            sections.insert(order, section);
         }
         self.text.extend(sections.into_values());
     }
