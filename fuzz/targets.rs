@@ -207,6 +207,7 @@ pub(crate) fn board_ports(bytes: &[u8]) {
     let config = BoardConfig {
         chipset: if bytes.len().is_multiple_of(2) { Chipset::Q35 } else { Chipset::I440fx },
         kvm: false,
+        idle_threads: "TCG",
         ram: RamConfig { size: 32 << 20, ..RamConfig::default() },
         acpi: true,
         i8042: true,

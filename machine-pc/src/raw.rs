@@ -35,8 +35,16 @@ use vmm_sys_util::errno;
 use vmm_sys_util::ioctl::{ioctl, ioctl_with_mut_ptr, ioctl_with_mut_ref, ioctl_with_ref};
 use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler};
 
-use crate::inspect::irqchip::IoApic;
 use crate::memory::MemorySlot;
+
+/// An I/O APIC's registers (82093AA): what is selected, its id, pending inputs, and the redirection table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IoApic {
+    pub(crate) selected: u32,
+    pub(crate) id: u32,
+    pub(crate) pending: u32,
+    pub(crate) redirections: [u64; 24],
+}
 
 /// A VM's descriptor with the host memory that its guest sees.
 pub(crate) struct GuestVm {

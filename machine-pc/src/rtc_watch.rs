@@ -3,7 +3,7 @@
 //! As in the reference one is told at once and then none for a [time](INTERVAL), after which the last is told that came
 //! meanwhile: a guest that sets its clock without end makes an event a second.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::cell::RefCell;
 use std::time::Duration;
 
 use qmp::{EventSender, EventType};
@@ -67,34 +67,30 @@ impl Lately {
     }
 }
 
-/// Tells clients.
+/// Tells clients, on the main loop's thread.
 #[derive(Debug)]
 pub(crate) struct RtcWatch {
     events: EventSender,
     timers: Handle,
-    lately: Mutex<Lately>,
+    lately: RefCell<Lately>,
 }
 
 impl RtcWatch {
     /// A watch that emits to `events` and posts to the loop of `timers`.
     pub(crate) fn new(events: EventSender, timers: Handle) -> Self {
-        Self { events, timers, lately: Mutex::default() }
-    }
-
-    fn lately(&self) -> MutexGuard<'_, Lately> {
-        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { events, timers, lately: RefCell::default() }
     }
 
     /// The guest set its clock.
     pub(crate) fn changed(&self, change: &RtcChange) {
-        if self.lately().come(change) {
+        if self.lately.borrow_mut().come(change) {
             self.tell(change);
         }
     }
 
     /// An interval is over.
     pub(crate) fn interval_is_over(&self) {
-        let next = self.lately().pass();
+        let next = self.lately.borrow_mut().pass();
         if let Some(change) = next {
             self.tell(&change);
         }

@@ -304,6 +304,7 @@ impl PreparedMachine {
         let board = Board::new(BoardConfig {
             chipset,
             kvm: runs_guests(qom),
+            idle_threads: if qom.accel().class().name() == "qtest-accel" { "DUMMY" } else { "TCG" },
             ram,
             acpi: machine.has_acpi_device(),
             i8042: machine.has_i8042(),

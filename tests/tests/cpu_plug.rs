@@ -1,7 +1,7 @@
 //! Plugging CPUs: every check and message, lists of CPUs, against the reference.
 
 use serde_json::{Value, json};
-use tests::{Program, run};
+use tests::{Program, kvm_or_skip, run};
 
 fn without_thread_ids(mut reply: Value) -> Value {
     for cpu in reply.get_mut("return").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -189,6 +189,24 @@ fn every_cpu_has_a_thread_that_ends_with_it() {
         assert!(start.elapsed() < tests::PATIENCE, "the thread stays");
     }
     assert_eq!(ids(&mut qmp), first[..2]);
+}
+
+/// As the reference names them.
+#[test]
+fn threads_are_named_after_what_runs_on_them() {
+    for (accel, kind) in [("tcg", "TCG"), ("qtest", "DUMMY"), ("kvm", "KVM")] {
+        if accel == "kvm" && !kvm_or_skip("threads_are_named_after_what_runs_on_them under KVM") {
+            continue;
+        }
+        let program = Program::start(&["-accel", accel, "-smp", "2", "-S"]);
+        let cpus = program.qmp().ok("query-cpus-fast", &json!({}));
+        let name = |cpu: &Value| {
+            let task = format!("/proc/{}/task/{}/comm", program.pid(), cpu["thread-id"]);
+            std::fs::read_to_string(task).expect("a thread")
+        };
+        let names: Vec<String> = cpus.as_array().expect("a list").iter().map(name).collect();
+        assert_eq!(names, [0, 1].map(|slot| format!("CPU {slot}/{kind}\n")), "{accel}");
+    }
 }
 
 /// Everything is checked before a device is there, in the reference's order and words.

@@ -9,11 +9,27 @@ fn size(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|about| about.len())
 }
 
-#[test]
-fn a_recorded_session_gets_the_same_replies() {
+/// The directory that sessions were recorded with.
+fn recorded_files() -> tempfile::TempDir {
     let files = tempfile::tempdir().expect("a directory");
     std::fs::write(files.path().join("big"), [b'x'; 8192]).expect("a file");
     std::fs::write(files.path().join("odd"), [b'y'; 5000]).expect("a file");
+    files
+}
+
+#[test]
+fn what_is_wrong_is_told_as_by_the_reference() {
+    let files = recorded_files();
+    let program = Program::start(&["-M", "none", "-accel", "tcg", "-nodefaults"]);
+    let directory = files.path().to_str().expect("a path in ASCII");
+    let transcript = include_str!("../transcripts/memory-files-refused.txt");
+    assert_eq!(replay(transcript, &program, "/tmp/qom-memory-files", directory), 37);
+    assert_eq!(std::fs::read_dir(files.path()).expect("the directory").count(), 2, "nothing is left");
+}
+
+#[test]
+fn a_recorded_session_gets_the_same_replies() {
+    let files = recorded_files();
     let program = Program::start(&["-M", "none", "-accel", "tcg", "-nodefaults"]);
     let directory = files.path().to_str().expect("a path in ASCII");
     let transcript = include_str!("../transcripts/memory-files.txt");
@@ -51,6 +67,33 @@ fn what_has_no_effect_is_refused() {
         // A file that was made for it is gone.
         assert_eq!(size(&path), None, "{member}");
     }
+}
+
+/// Nobody writes to the pipe, and nobody waits for that.
+#[test]
+fn a_pipe_is_no_memory() {
+    let files = tempfile::tempdir().expect("a directory");
+    let path = files.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo");
+    assert!(made.success());
+    let program = Program::start(&["-M", "none", "-accel", "tcg", "-nodefaults"]);
+    let mut qmp = program.qmp();
+    for readonly in [true, false] {
+        let object = json!({
+            "qom-type": "memory-backend-file", "id": "m", "size": 4096, "mem-path": path,
+            "readonly": readonly, "rom": "off",
+        });
+        let why = "unable to map backing store for guest RAM: No such device";
+        assert_eq!(qmp.error("object-add", &object).1, why);
+    }
+    // Longer than a file can be, in words that a person understands.
+    let object =
+        json!({"qom-type": "memory-backend-file", "id": "m", "size": 1_u64 << 63, "mem-path": files.path()});
+    let why = format!(
+        "cannot make backing store {} 0x8000000000000000 bytes long: File too large",
+        files.path().display()
+    );
+    assert_eq!(qmp.error("object-add", &object).1, why);
 }
 
 /// The guest's own writes are in the file, and in no file that it may only read.

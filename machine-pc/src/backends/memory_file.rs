@@ -40,8 +40,8 @@ pub enum FileError {
     Extend {
         /// The file.
         path: PathBuf,
-        /// How long it had to be.
-        bytes: u64,
+        /// How long it had to be; that may be beyond 64 bits.
+        bytes: u128,
         /// What the host said.
         reason: String,
     },
@@ -85,9 +85,11 @@ pub enum FileError {
     },
     /// A file that is too short.
     #[error(
-        "a backing store size {have:#x} is too small for 'size' option {size:#x} plus 'offset' option {offset:#x}"
+        "{name} backing store size {have:#x} is too small for 'size' option {size:#x} plus 'offset' option {offset:#x}"
     )]
     Short {
+        /// The memory.
+        name: String,
         /// Bytes of the file.
         have: u64,
         /// Bytes of the memory.
@@ -252,15 +254,24 @@ impl MemoryBackendFile {
             .map_err(|error| FileError::Open { path: path.clone(), reason: os_error::text(&error) })?;
         let page = page_size(&backing.file);
         let (align, offset) = (self.align.get(), self.offset.get());
-        check_align(align, page)?;
+        // As in the reference, a size so close to 2^64 that no whole pages hold it is none.
         let size = asked.checked_next_multiple_of(page).unwrap_or(0);
-        if size < page {
-            return Err(FileError::Small { size, page });
+        let end = u128::from(offset) + u128::from(size);
+        let have = backing.len().map_err(|error| backing.not_extended(end, &error))?;
+        if have.is_some_and(|have| have > 0 && u128::from(have) < end) {
+            let (name, have) = (self.parent.memory_name(), have.unwrap_or(0));
+            return Err(FileError::Short { name, have, size, offset });
         }
+        check_align(align, page)?;
         if offset % page != 0 {
             return Err(FileError::Offset { offset, page });
         }
-        backing.make_room(size, offset)?;
+        if size < page {
+            return Err(FileError::Small { size, page });
+        }
+        if have == Some(0) {
+            backing.extend(end)?;
+        }
         let not_mapped = |error: &io::Error| FileError::Map(os_error::text(error));
         let too_large = || not_mapped(&io::Error::from_raw_os_error(libc::ENOMEM));
         let sharing = if share { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
@@ -314,7 +325,10 @@ struct Backing {
 impl Backing {
     fn open(path: &Path, readonly: bool) -> io::Result<Self> {
         let open = |options: &mut OpenOptions| options.read(true).write(!readonly).open(path);
-        let (file, made) = match open(&mut OpenOptions::new()) {
+        // A pipe that nobody writes to must not be waited for: it is no memory, which mapping it tells.
+        let (file, made) = match open(OpenOptions::new().custom_flags(libc::O_NONBLOCK)) {
+            // Only what is written to can be a file without a name.
+            Ok(file) if file.metadata()?.is_dir() => return Err(io::Error::from_raw_os_error(libc::EISDIR)),
             Ok(file) => (file, None),
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
                 let mut options = OpenOptions::new();
@@ -329,26 +343,22 @@ impl Backing {
         Ok(Self { file, path: path.to_owned(), made })
     }
 
-    /// Sees that the file is long enough, or makes an empty one so.
-    fn make_room(&mut self, size: u64, offset: u64) -> Result<(), FileError> {
-        let failed = |bytes, error: &io::Error| FileError::Extend {
-            path: self.path.clone(),
-            bytes,
-            reason: os_error::text(error),
-        };
-        let about = self.file.metadata().map_err(|error| failed(size, &error))?;
-        if !about.is_file() {
-            return Ok(());
-        }
-        let have = about.len();
-        let end = offset.checked_add(size);
-        if have > 0 {
-            let fits = end.is_some_and(|end| end <= have);
-            return if fits { Ok(()) } else { Err(FileError::Short { have, size, offset }) };
-        }
-        let too_large = || failed(u64::MAX, &io::Error::from_raw_os_error(libc::EFBIG));
-        let end = end.ok_or_else(too_large)?;
-        self.file.set_len(end).map_err(|error| failed(end, &error))
+    /// How long it is in bytes; what is no regular file has no length.
+    fn len(&self) -> io::Result<Option<u64>> {
+        let about = self.file.metadata()?;
+        Ok(about.is_file().then_some(about.len()))
+    }
+
+    fn not_extended(&self, bytes: u128, error: &io::Error) -> FileError {
+        FileError::Extend { path: self.path.clone(), bytes, reason: os_error::text(error) }
+    }
+
+    /// Makes it so many bytes long.
+    fn extend(&mut self, bytes: u128) -> Result<(), FileError> {
+        let length = i64::try_from(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EFBIG));
+        length
+            .and_then(|length| self.file.set_len(length.cast_unsigned()))
+            .map_err(|error| self.not_extended(bytes, &error))
     }
 }
 

@@ -12,6 +12,7 @@ mod log;
 pub mod object;
 mod open;
 mod passed;
+mod pty;
 mod ring;
 pub mod spec;
 mod stdio;

@@ -14,7 +14,7 @@ use super::endpoint::{Endpoint, Listener, ListeningSocket, SocketFile, Stream, t
 use super::fd_set::{self, Access};
 use super::ring::Ring;
 use super::spec::{ChardevBackend, SocketAddress, SocketSpec};
-use super::{stdio, sys};
+use super::{pty, stdio, sys};
 
 /// Why a chardev cannot be opened. Each text stands alone after the option that asked for it.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +127,7 @@ pub(crate) fn open(backend: &ChardevBackend) -> Result<Endpoint, OpenError> {
             Err(error) => return Err(error),
         },
         ChardevBackend::Pty { path } => {
-            let (control, name) = sys::open_pty().map_err(OpenError::Pty)?;
+            let (control, name) = pty::open_pty().map_err(OpenError::Pty)?;
             if let Some(link) = path {
                 let failed = |source| OpenError::File { path: link.clone(), source };
                 std::os::unix::fs::symlink(&name, link).map_err(failed)?;

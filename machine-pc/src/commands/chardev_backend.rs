@@ -25,72 +25,72 @@ pub(super) enum Backend {
     Memory(RingData),
 }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-pub(super) struct NullData {
-    logfile: Option<PathBuf>,
-    logappend: Option<bool>,
-    logtimestamp: Option<bool>,
+/// Declares what is said of each kind of backend: where its output is logged, which QAPI has of all of them and first (`ChardevCommon`),
+/// and then its own members. One flattened structure would do, but serde tells no member's name in its errors about those.
+macro_rules! backend_data {
+    ($(
+        $(#[$attribute:meta])*
+        $name:ident { $($(#[$member_attribute:meta])* $member:ident: $type:ty,)* }
+    )*) => {$(
+        #[derive(Debug, Deserialize, qmp::QapiType)]
+        $(#[$attribute])*
+        pub(super) struct $name {
+            logfile: Option<PathBuf>,
+            logappend: Option<bool>,
+            logtimestamp: Option<bool>,
+            $($(#[$member_attribute])* $member: $type,)*
+        }
+
+        impl $name {
+            /// Where its output is logged.
+            fn log(&mut self) -> Option<ChardevLog> {
+                let path = self.logfile.take()?;
+                let (append, timestamp) = (self.logappend, self.logtimestamp);
+                Some(ChardevLog { path, append: append.unwrap_or(false), timestamp: timestamp.unwrap_or(false) })
+            }
+        }
+    )*};
 }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-pub(super) struct FileData {
-    logfile: Option<PathBuf>,
-    logappend: Option<bool>,
-    logtimestamp: Option<bool>,
-    #[serde(rename = "in")]
-    input: Option<PathBuf>,
-    out: PathBuf,
-    append: Option<bool>,
-}
+backend_data! {
+    NullData {}
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-pub(super) struct PipeData {
-    logfile: Option<PathBuf>,
-    logappend: Option<bool>,
-    logtimestamp: Option<bool>,
-    device: PathBuf,
-}
+    FileData {
+        #[serde(rename = "in")]
+        input: Option<PathBuf>,
+        out: PathBuf,
+        append: Option<bool>,
+    }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-pub(super) struct PtyData {
-    logfile: Option<PathBuf>,
-    logappend: Option<bool>,
-    logtimestamp: Option<bool>,
-    path: Option<PathBuf>,
-}
+    PipeData {
+        device: PathBuf,
+    }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-pub(super) struct StdioData {
-    logfile: Option<PathBuf>,
-    logappend: Option<bool>,
-    logtimestamp: Option<bool>,
-    signal: Option<bool>,
-}
+    PtyData {
+        path: Option<PathBuf>,
+    }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-pub(super) struct RingData {
-    logfile: Option<PathBuf>,
-    logappend: Option<bool>,
-    logtimestamp: Option<bool>,
-    size: Option<i64>,
-}
+    StdioData {
+        signal: Option<bool>,
+    }
 
-#[derive(Debug, Deserialize, qmp::QapiType)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct SocketData {
-    logfile: Option<PathBuf>,
-    logappend: Option<bool>,
-    logtimestamp: Option<bool>,
-    addr: Address,
-    tls_creds: Option<String>,
-    tls_authz: Option<String>,
-    server: Option<bool>,
-    wait: Option<bool>,
-    nodelay: Option<bool>,
-    telnet: Option<bool>,
-    tn3270: Option<bool>,
-    websocket: Option<bool>,
-    reconnect_ms: Option<i64>,
+    RingData {
+        size: Option<i64>,
+    }
+
+    #[serde(rename_all = "kebab-case")]
+    SocketData {
+        addr: Address,
+        tls_creds: Option<String>,
+        tls_authz: Option<String>,
+        server: Option<bool>,
+        wait: Option<bool>,
+        nodelay: Option<bool>,
+        telnet: Option<bool>,
+        tn3270: Option<bool>,
+        websocket: Option<bool>,
+        reconnect_ms: Option<i64>,
+    }
 }
 
 /// QAPI `SocketAddressLegacy`.
@@ -228,42 +228,26 @@ impl Backend {
             let size = size.map_or(0, |size| u64::try_from(size).unwrap_or(u64::MAX));
             ring(size, memory)
         };
-        let (logfile, logappend, logtimestamp, backend) = match self {
-            Self::File(FileData { logfile, logappend, logtimestamp, input, out, append }) => {
-                let append = append.unwrap_or(false);
-                (logfile, logappend, logtimestamp, ChardevBackend::File { path: out, append, input })
+        let (logfile, backend) = match self {
+            Self::File(mut data) => {
+                let (log, append) = (data.log(), data.append.unwrap_or(false));
+                (log, ChardevBackend::File { path: data.out, append, input: data.input })
             }
-            Self::Pipe(PipeData { logfile, logappend, logtimestamp, device }) => {
-                (logfile, logappend, logtimestamp, ChardevBackend::Pipe { path: device })
-            }
+            Self::Pipe(mut data) => (data.log(), ChardevBackend::Pipe { path: data.device }),
             Self::Socket(mut data) => {
-                let (logfile, logappend, logtimestamp) =
-                    (data.logfile.take(), data.logappend, data.logtimestamp);
+                let log = data.log();
                 let (backend, socket) = data.backend(descriptors)?;
                 passed = socket;
-                (logfile, logappend, logtimestamp, backend)
+                (log, backend)
             }
-            Self::Pty(PtyData { logfile, logappend, logtimestamp, path }) => {
-                (logfile, logappend, logtimestamp, ChardevBackend::Pty { path })
+            Self::Pty(mut data) => (data.log(), ChardevBackend::Pty { path: data.path }),
+            Self::Null(mut data) => (data.log(), ChardevBackend::Null),
+            Self::Stdio(mut data) => {
+                (data.log(), ChardevBackend::Stdio { signal: data.signal.unwrap_or(true) })
             }
-            Self::Null(NullData { logfile, logappend, logtimestamp }) => {
-                (logfile, logappend, logtimestamp, ChardevBackend::Null)
-            }
-            Self::Stdio(StdioData { logfile, logappend, logtimestamp, signal }) => {
-                (logfile, logappend, logtimestamp, ChardevBackend::Stdio { signal: signal.unwrap_or(true) })
-            }
-            Self::Ringbuf(RingData { logfile, logappend, logtimestamp, size }) => {
-                (logfile, logappend, logtimestamp, ring(size, false)?)
-            }
-            Self::Memory(RingData { logfile, logappend, logtimestamp, size }) => {
-                (logfile, logappend, logtimestamp, ring(size, true)?)
-            }
+            Self::Ringbuf(mut data) => (data.log(), ring(data.size, false)?),
+            Self::Memory(mut data) => (data.log(), ring(data.size, true)?),
         };
-        let logfile = logfile.map(|path| ChardevLog {
-            path,
-            append: logappend.unwrap_or(false),
-            timestamp: logtimestamp.unwrap_or(false),
-        });
         let spec = ChardevSpec { id: id.to_owned(), backend, mux: false, logfile };
         Ok((spec, passed))
     }

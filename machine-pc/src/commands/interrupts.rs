@@ -3,7 +3,7 @@
 use qmp::{Context, Empty, Error, command, hmp_command};
 
 use super::numa::HumanReadableText;
-use crate::inspect::{Guest, cpu, irqchip, lapic};
+use crate::inspect::{Guest, irqchip, lapic};
 
 /// The I/O APIC and both 8259s.
 fn controllers(context: &Context) -> Result<String, Error> {
@@ -69,7 +69,7 @@ hmp_command! {
             monitor.print(format_args!("No CPU available\n"));
             return Ok(());
         };
-        let state = cpu::local_apic(&*guest.vcpu(index)?).map_err(Error::generic)?;
+        let state = guest.vcpu(index)?.local_apic().map_err(Error::generic)?;
         let x2apic = guest.cpu(index).and_then(|cpu| cpu.get("x2apic").ok());
         let text = lapic::text(&state, index, x2apic == Some(true.into()));
         monitor.print(format_args!("{text}"));
@@ -83,8 +83,8 @@ fn nmi(context: &Context) -> Result<(), Error> {
     guest.kvm().map_err(|_| Error::generic("machine does not provide NMIs"))?;
     for index in guest.cpus() {
         let vcpu = guest.vcpu(index)?;
-        if lapic::takes_nmi(&cpu::local_apic(&vcpu).map_err(Error::generic)?) {
-            cpu::inject_nmi(&vcpu).map_err(Error::generic)?;
+        if lapic::takes_nmi(&vcpu.local_apic().map_err(Error::generic)?) {
+            vcpu.inject_nmi().map_err(Error::generic)?;
         }
     }
     Ok(())

@@ -1,8 +1,7 @@
 //! A copy of a vCPU's registers.
 
 use kvm_bindings::{
-    KVM_MP_STATE_HALTED, kvm_debugregs, kvm_fpu, kvm_lapic_state, kvm_regs, kvm_segment, kvm_sregs,
-    kvm_vcpu_events,
+    KVM_MP_STATE_HALTED, kvm_debugregs, kvm_fpu, kvm_regs, kvm_segment, kvm_sregs, kvm_vcpu_events,
 };
 
 use crate::kvm::{Vcpu, VcpuError};
@@ -111,22 +110,4 @@ pub(crate) fn attributes(segment: &kvm_segment) -> u32 {
         | bit(segment.l, 21)
         | bit(segment.db, 22)
         | bit(segment.g, 23)
-}
-
-/// Asks a vCPU for the registers of its local APIC.
-///
-/// # Errors
-/// The vCPU has ended, or KVM does not tell.
-pub(crate) fn local_apic(vcpu: &Vcpu) -> Result<kvm_lapic_state, VcpuError> {
-    let id = vcpu.config().id;
-    vcpu.on_thread(move |raw| raw.fd().get_lapic().map_err(VcpuError::ioctl(id, "KVM_GET_LAPIC")))?
-}
-
-/// Gives a vCPU a non-maskable interrupt.
-///
-/// # Errors
-/// The vCPU has ended, or KVM refuses.
-pub(crate) fn inject_nmi(vcpu: &Vcpu) -> Result<(), VcpuError> {
-    let id = vcpu.config().id;
-    vcpu.on_thread(move |raw| raw.fd().nmi().map_err(VcpuError::ioctl(id, "KVM_NMI")))?
 }

@@ -4,14 +4,7 @@ use std::fmt::Write as _;
 
 use kvm_bindings::kvm_pic_state;
 
-/// An I/O APIC's registers (82093AA): what is selected, its id, pending inputs, and the redirection table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct IoApic {
-    pub(crate) selected: u32,
-    pub(crate) id: u32,
-    pub(crate) pending: u32,
-    pub(crate) redirections: [u64; 24],
-}
+use crate::raw::IoApic;
 
 /// The version that KVM's I/O APIC tells.
 const VERSION: u32 = 0x11;

@@ -15,7 +15,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use kvm_bindings::{
-    CpuId, KVM_MP_STATE_UNINITIALIZED, KVM_SYSTEM_EVENT_RESET, KVM_SYSTEM_EVENT_SHUTDOWN, kvm_regs, kvm_sregs,
+    CpuId, KVM_MP_STATE_UNINITIALIZED, KVM_SYSTEM_EVENT_RESET, KVM_SYSTEM_EVENT_SHUTDOWN, kvm_lapic_state,
+    kvm_regs, kvm_sregs,
 };
 use target_i386::realize::VcpuCapability;
 use vmm_sys_util::signal::Killable;
@@ -275,6 +276,18 @@ impl Vcpu {
                 Err(RecvTimeoutError::Disconnected) => return Err(ended()),
             }
         }
+    }
+
+    /// The registers of its local APIC now.
+    pub(crate) fn local_apic(&self) -> Result<kvm_lapic_state, VcpuError> {
+        let id = self.config.id;
+        self.on_thread(move |raw| raw.fd().get_lapic().map_err(VcpuError::ioctl(id, "KVM_GET_LAPIC")))?
+    }
+
+    /// Gives it a non-maskable interrupt.
+    pub(crate) fn inject_nmi(&self) -> Result<(), VcpuError> {
+        let id = self.config.id;
+        self.on_thread(move |raw| raw.fd().nmi().map_err(VcpuError::ioctl(id, "KVM_NMI")))?
     }
 
     /// Its registers now.

@@ -22,11 +22,10 @@ use super::stats::Statistics;
 use super::tsc;
 use super::vcpu::{Vcpu, VcpuConfig, VcpuId};
 use crate::boot::CpuEntry;
-use crate::inspect::irqchip::IoApic;
 use crate::io_bus::IoBus;
 use crate::irq::IrqLine;
 use crate::memory::GuestMemory;
-use crate::raw::{self, GuestVm, RawVcpu};
+use crate::raw::{self, GuestVm, IoApic, RawVcpu};
 use crate::vm_event::EventSink;
 
 /// Three pages for old Intel hosts, and one for the identity map, below the largest firmware.

@@ -90,6 +90,8 @@ pub struct BoardConfig {
     pub chipset: Chipset,
     /// vCPUs run under KVM; else none runs.
     pub kvm: bool,
+    /// How the name of a CPU's thread ends where no vCPU runs on it.
+    pub idle_threads: &'static str,
     /// RAM.
     pub ram: RamConfig,
     /// There are the registers through which the guest learns of CPUs that come and go.
@@ -307,7 +309,7 @@ impl Board {
             kernel,
             memory: guest_memory,
             reset_error: Mutex::new(None),
-            idle_threads: IdleThreads::default(),
+            idle_threads: IdleThreads::new(config.idle_threads),
         })
     }
 

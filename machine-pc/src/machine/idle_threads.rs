@@ -48,17 +48,25 @@ impl Drop for IdleThread {
 }
 
 /// The threads of a board's CPUs, by APIC ID.
-#[derive(Debug, Default)]
-pub(super) struct IdleThreads(Mutex<BTreeMap<u32, IdleThread>>);
+#[derive(Debug)]
+pub(super) struct IdleThreads {
+    threads: Mutex<BTreeMap<u32, IdleThread>>,
+    kind: &'static str,
+}
 
 impl IdleThreads {
+    /// None yet. `kind` ends the name of each: `TCG` or `DUMMY`, as in the reference under `tcg` and `qtest`.
+    pub(super) fn new(kind: &'static str) -> Self {
+        Self { threads: Mutex::default(), kind }
+    }
+
     /// Linux's id of a CPU's thread, which is named after the CPU's slot; none where the host gives no thread.
     pub(super) fn id(&self, apic_id: u32, slot: usize) -> Option<u32> {
-        let mut threads = self.0.lock();
+        let mut threads = self.threads.lock();
         if let Some(thread) = threads.get(&apic_id) {
             return Some(thread.id);
         }
-        match IdleThread::start(format!("CPU {slot}/TCG")) {
+        match IdleThread::start(format!("CPU {slot}/{}", self.kind)) {
             Ok(thread) => Some(threads.entry(apic_id).or_insert(thread).id),
             Err(error) => {
                 tracing::debug!("no thread for CPU {slot}: {error}");
@@ -70,7 +78,7 @@ impl IdleThreads {
     /// The CPU is gone.
     pub(super) fn end(&self, apic_id: u32) {
         // Waited for without the lock.
-        let thread = self.0.lock().remove(&apic_id);
+        let thread = self.threads.lock().remove(&apic_id);
         drop(thread);
     }
 }

@@ -9,6 +9,7 @@
 
 mod builtin;
 mod info;
+mod reference;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use qom::Qom;
 pub use builtin::EnumName;
 pub use info::{SchemaInfo, schema};
 pub use qom_derive::QapiType;
+pub use reference::reference;
 
 /// A type that stands on the wire, as arguments, as what is returned, as an event's data, or within one.
 pub trait QapiType {

@@ -46,6 +46,7 @@ fn dialogue(chipset: Chipset) -> String {
     let board = Board::new(BoardConfig {
         chipset,
         kvm: false,
+        idle_threads: "TCG",
         ram: RamConfig::default(),
         acpi: true,
         i8042: true,
