@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use serde_json::{Value, json};
-use tests::{PATIENCE, Program, Qmp, run, wait_for_file};
+use tests::{PATIENCE, Program, Qmp, firmware, kvm_or_skip, out, run, wait_for_file};
 
 fn get(qmp: &mut Qmp, path: &str, property: &str) -> Value {
     qmp.ok("qom-get", &json!({"path": path, "property": property}))
@@ -174,4 +174,48 @@ fn a_device_shares_a_monitors_chardev() {
         assert_eq!(human(&mut qmp, "i /b 0x3e0"), "portb[0x03e0] = 0x78");
         until(b"\x01cinfo kvm\n", "kvm support: disabled\r\n(qemu) ");
     }
+}
+
+/// A guest that writes to the ports without end, with the port's interrupt enabled, is none the wiser.
+#[test]
+fn a_port_goes_and_comes_while_a_guest_uses_it() {
+    if !kvm_or_skip("a_port_goes_and_comes_while_a_guest_uses_it") {
+        return;
+    }
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    // Interrupts of the holding register; then, without end, a byte to the port and one to the console.
+    let enable = out(0x3e1, 2);
+    let [write, debug] = [out(0x3e0, b'x'), out(0xe9, b'y')];
+    let back = [0xeb, 0_u8.wrapping_sub(20)];
+    std::fs::write(at("image"), firmware(&[&enable[..], &write, &debug, &back].concat())).expect("an image");
+    let files = ["serial", "debug"].map(|name| format!("file,id={name},path={}", at(name)));
+    let program = Program::start(&[
+        "-accel",
+        "kvm",
+        "-bios",
+        &at("image"),
+        "-chardev",
+        &files[0],
+        "-chardev",
+        &files[1],
+        "-device",
+        "isa-serial,id=s,chardev=serial,iobase=0x3e0",
+        "-device",
+        "isa-debugcon,id=d,chardev=debug",
+    ]);
+    let mut qmp = program.qmp();
+    let mut lens = [0; 2];
+    for _ in 0..20 {
+        for (id, file, len) in [("s", "serial", 0), ("d", "debug", 1)] {
+            for on in [false, true] {
+                let _ = qmp.ok("qom-set", &json!({"path": id, "property": "realized", "value": on}));
+            }
+            // What the guest writes from then on arrives.
+            let text = wait_for_file(&directory.path().join(file), lens[len] + 1);
+            assert!(text.len() > lens[len], "{file}");
+            lens[len] = text.len();
+        }
+    }
+    assert_eq!(qmp.ok("query-status", &json!({}))["status"], "running");
 }
