@@ -142,7 +142,7 @@ impl dyn Object {
         if in_tree && names.is_empty() {
             return "/".to_owned();
         }
-        let mut path = String::new();
+        let mut path = String::with_capacity(names.iter().map(|name| 1 + name.len()).sum());
         for name in names.iter().rev() {
             if in_tree || !path.is_empty() {
                 path.push('/');

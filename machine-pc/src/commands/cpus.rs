@@ -33,8 +33,9 @@ pub(super) struct HotpluggableCpu {
 
 /// Every possible CPU, the last slot first, as the reference lists them.
 pub(super) fn hotpluggable_cpus(machine: &PcMachine) -> Vec<HotpluggableCpu> {
+    let Some(possible) = machine.possible_cpus() else { return Vec::new() };
     let cpu_type: Arc<str> = machine.cpu_type().into();
-    let slots = machine.possible_cpus().into_iter().flat_map(|cpus| cpus.iter().rev());
+    let slots = possible.iter().rev();
     slots
         .map(|slot| HotpluggableCpu {
             state: slot.state(),

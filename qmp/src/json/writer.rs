@@ -16,7 +16,6 @@ use serde::ser::{self, Serialize};
 
 use super::format::general;
 use compound::Compound;
-use field_names::FieldNames;
 
 /// Why a value cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,8 +48,6 @@ pub struct Writer {
     unordered: Vec<u8>,
     /// The value written last was an absent optional.
     absent: bool,
-    /// What is known of names of fields.
-    fields: FieldNames,
 }
 
 impl Writer {

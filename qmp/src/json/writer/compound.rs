@@ -4,7 +4,7 @@
 
 use serde::ser::{self, Serialize};
 
-use super::{Member, Writer, WriterError};
+use super::{Member, Writer, WriterError, field_names};
 use crate::json::format::bucket;
 
 /// An array or object that is being written.
@@ -41,7 +41,7 @@ impl<'a> Compound<'a> {
         self.writer.separator(self.first);
         self.first = false;
         let start = self.writer.text.len();
-        let (bucket, written) = self.writer.fields.write(key, &mut self.writer.text);
+        let (bucket, written) = field_names::write(key, &mut self.writer.text);
         self.writer.members.push(Member { bucket, start, end: start });
         if !written {
             self.writer.name(key);

@@ -3,6 +3,8 @@
 //! A name is found by where it lies: names that are in the program itself are never moved or changed. That is why nothing but `'static` names may
 //! be asked for here.
 
+use std::cell::RefCell;
+
 use super::is_plain;
 use crate::json::format::bucket;
 
@@ -14,11 +16,11 @@ const ROOM: usize = 32;
 
 /// What the writer needs to know of a name.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct FieldName {
+struct FieldName {
     address: usize,
     length: usize,
     /// Where the reference's table has it.
-    pub(super) bucket: u32,
+    bucket: u32,
     /// The name in quotes with its colon, if it needs no escapes and has room; how many bytes that are.
     written: Option<([u8; ROOM], usize)>,
 }
@@ -42,12 +44,17 @@ impl FieldName {
 
 /// The names that came lately.
 #[derive(Debug)]
-pub(super) struct FieldNames(Box<[Option<FieldName>; KEPT]>);
+struct FieldNames([Option<FieldName>; KEPT]);
 
-impl Default for FieldNames {
-    fn default() -> Self {
-        Self(Box::new([None; KEPT]))
-    }
+thread_local! {
+    /// One for all texts of a thread: most are short.
+    static NAMES: RefCell<FieldNames> = const { RefCell::new(FieldNames([None; KEPT])) };
+}
+
+/// Puts a name at the end of a text, with quotes and colon. Returns its bucket, and whether it was written: one with escapes, and one that
+/// is very long, is not.
+pub(super) fn write(name: &'static str, to: &mut Vec<u8>) -> (u32, bool) {
+    NAMES.with_borrow_mut(|names| names.write(name, to))
 }
 
 impl FieldNames {
@@ -60,9 +67,7 @@ impl FieldNames {
         place.get_or_insert_with(|| FieldName::of(name))
     }
 
-    /// Puts a name at the end of a text, with quotes and colon. Returns its bucket, and whether it was written: one with escapes, and one that
-    /// is very long, is not.
-    pub(super) fn write(&mut self, name: &'static str, to: &mut Vec<u8>) -> (u32, bool) {
+    fn write(&mut self, name: &'static str, to: &mut Vec<u8>) -> (u32, bool) {
         let known = self.get(name);
         let Some((room, length)) = &known.written else { return (known.bucket, false) };
         let end = to.len() + length;
@@ -80,9 +85,9 @@ mod tests {
     fn a_long_name_is_left_to_others() {
         let mut text = Vec::new();
         let name = "a-name-with-just-twenty-eight";
-        assert!(FieldNames::default().write(&name[..28], &mut text).1);
+        assert!(write(&name[..28], &mut text).1);
         assert_eq!(text.len(), ROOM);
-        assert!(!FieldNames::default().write(name, &mut text).1);
+        assert!(!write(name, &mut text).1);
         assert_eq!(text.len(), ROOM);
     }
 
@@ -91,13 +96,12 @@ mod tests {
         // All lie in one text, so that addresses are near each other and every place is taken more than once.
         const TEXT: &str = "core-id thread-id die-id socket-id module-id node-id qom-path vcpus-count \"type\" cpu-index \
                             qom-type target name description default-value arguments ret-type meta-type";
-        let mut names = FieldNames::default();
         for _ in 0..2 {
             for start in 0..TEXT.len() {
                 for end in start..TEXT.len().min(start + 12) {
                     let name = &TEXT[start..end];
                     let mut text = b"{".to_vec();
-                    let (place, written) = names.write(name, &mut text);
+                    let (place, written) = write(name, &mut text);
                     assert_eq!(place, bucket(name.as_bytes()), "{name}");
                     assert_eq!(written, !name.contains('"'), "{name}");
                     let expected = if written { format!("{{\"{name}\": ") } else { "{".to_owned() };
