@@ -26,7 +26,7 @@ use kvm_bindings::{
     KVM_CAP_HYPERV_SYNIC2, KVM_EXIT_IO_OUT, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER,
     KVM_IRQCHIP_PIC_SLAVE, KVM_MAX_CPUID_ENTRIES, KVM_MEM_READONLY, KVM_X86_XCOMP_GUEST_SUPP, KVMIO, Xsave,
     kvm_cpuid2, kvm_device_attr, kvm_enable_cap, kvm_irqchip, kvm_pic_state, kvm_userspace_memory_region,
-    kvm_xsave,
+    kvm_x86_mce, kvm_xsave,
 };
 use kvm_ioctls::{Cap, Kvm, VcpuExit, VcpuFd, VmFd};
 use target_i386::realize::VcpuCapability;
@@ -193,6 +193,13 @@ impl RawVcpu {
     pub(crate) fn set_up_machine_check(&self, capabilities: u64) -> errno::Result<()> {
         // SAFETY: the kernel reads one 64-bit number.
         let result = unsafe { ioctl_with_ref(&self.fd, KVM_X86_SETUP_MCE(), &capabilities) };
+        if result == 0 { Ok(()) } else { errno::errno_result() }
+    }
+
+    /// `KVM_X86_SET_MCE`: a bank's registers, and an exception if they say so.
+    pub(crate) fn give_machine_check(&self, check: &kvm_x86_mce) -> errno::Result<()> {
+        // SAFETY: the kernel reads the structure and nothing else.
+        let result = unsafe { ioctl_with_ref(&self.fd, KVM_X86_SET_MCE(), check) };
         if result == 0 { Ok(()) } else { errno::errno_result() }
     }
 }
@@ -446,6 +453,7 @@ vmm_sys_util::ioctl_io_nr!(KVM_GET_TSC_KHZ, KVMIO, 0xa3);
 vmm_sys_util::ioctl_io_nr!(KVM_GET_STATS_FD, KVMIO, 0xce);
 vmm_sys_util::ioctl_iow_nr!(KVM_X86_SETUP_MCE, KVMIO, 0x9c, u64);
 vmm_sys_util::ioctl_ior_nr!(KVM_X86_GET_MCE_CAP_SUPPORTED, KVMIO, 0x9d, u64);
+vmm_sys_util::ioctl_iow_nr!(KVM_X86_SET_MCE, KVMIO, 0x9e, kvm_x86_mce);
 vmm_sys_util::ioctl_iow_nr!(KVM_GET_DEVICE_ATTR, KVMIO, 0xe2, kvm_device_attr);
 
 /// A descriptor of the statistics of a VM or vCPU (`KVM_CAP_BINARY_STATS_FD`).

@@ -17,6 +17,7 @@ mod cpus;
 mod descriptors;
 mod human;
 mod interrupts;
+mod machine_check;
 mod machine_facts;
 mod machines;
 mod memory;
