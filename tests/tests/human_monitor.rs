@@ -79,6 +79,10 @@ fn a_pseudo_terminal_edits_lines() {
         "m",
         "-object",
         "rng-builtin,id=dice",
+        "-chardev",
+        "ringbuf,id=memory",
+        "-chardev",
+        "null,id=nothing",
     ]);
     let mut user = User::at(open(&link));
     // The greeting waits in the terminal.
@@ -94,11 +98,30 @@ fn a_pseudo_terminal_edits_lines() {
         ("qom-get /obj\tdi\tty\t", "qom-get /objects/dice type "),
         ("help info regi\t", "help info registers "),
         ("qom-l\t/machine/periph\t", "qom-list /machine/peripheral"),
+        ("chardev-rem\tmem\t", "chardev-remove memory "),
+        ("chardev-send-break no\t", "chardev-send-break nothing "),
+        ("chardev-change no\tfi\t", "chardev-change nothing file "),
+        ("chardev-add nu\t", "chardev-add null "),
+        // The only one that has memory.
+        ("ringbuf_w\t\t", "ringbuf_write memory "),
+        ("ringbuf_r\t\t", "ringbuf_read memory "),
+        ("trace-event qm\tof\t", "trace-event qmp off "),
+        ("info trace-ev\tqm\t", "info trace-events qmp "),
+        ("watchdog_a\tinj\t", "watchdog_action inject-nmi "),
     ] {
         let seen = user.presses(&format!("{keys}\x01"), &format!("\x1b[{}D", line.len()));
         assert!(seen.contains(line), "{keys:?}: {seen:?}");
         let _ = user.presses("\x0b", "\x1b[K");
     }
+    // Several are listed.
+    let listed = user.presses("chardev-remove \t", "chardev-remove ");
+    assert_eq!(listed, "chardev-remove ");
+    let listed = user.sees("chardev-remove ");
+    let ids = ["compat_monitor0", "m", "memory", "nothing", "serial0"].map(|id| format!("{id:<17}"));
+    let all =
+        format!("\r\n{}\r\n{}\r\n{PROMPT}chardev-remove ", ids[..4].concat().trim_end(), ids[4].trim_end());
+    assert_eq!(listed, all);
+    let _ = user.presses("\x15", "\x1b[K");
     // A long line is echoed as it is typed; once it is changed it stands in one row, of which a part is shown.
     let long = format!("print 1{}", " + 0".repeat(30));
     assert_eq!(user.presses(&format!("{long}!"), "!"), format!("{long}!"));

@@ -10,6 +10,7 @@ mod boot_order;
 mod chardev_backend;
 mod chardevs;
 mod command_line;
+mod completions;
 mod cpu_add;
 mod cpu_models;
 mod cpuid;
