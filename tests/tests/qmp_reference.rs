@@ -9,7 +9,7 @@ use std::sync::Arc;
 use machine_pc::accel::AccelChoice;
 use machine_pc::startup;
 use qmp::Commands;
-use qmp::schema::{Definition, Members, Shape, TypeRef, Types, reference};
+use qmp::schema::{Builtin, Definition, EnumValue, Member, Members, Shape, TypeRef, Types, reference};
 use qom::Qom;
 
 const HEAD: &str = "\
@@ -152,6 +152,39 @@ fn everything_is_documented() {
     }
     assert!(missing.seen.len() > 150, "{} types", missing.seen.len());
     assert!(missing.found.is_empty(), "{:#?}", missing.found);
+}
+
+#[test]
+fn what_is_not_documented_is_found() {
+    let mut types = Types::default();
+    let member = |name, doc, ty| Member { name, doc, ty, optional: false };
+    let thing = types.define("a::Thing", " ", |types| {
+        let values = [("one", ""), ("two", "Two.")].map(|(name, doc)| EnumValue { name: name.into(), doc });
+        let names = types.enumeration(values.clone());
+        let level = types.define("a::Level", "A level.", |_| Shape::Enum(values.to_vec()));
+        let kind = types.enumeration(values);
+        let inner = types.object(Members {
+            members: vec![member("deep", "", TypeRef::Builtin(Builtin::Str))],
+            variants: None,
+        });
+        let variants = vec![("one".into(), types.empty()), ("two".into(), inner)];
+        let mut members = Members::union("kind", kind, variants);
+        members.members.push(member("names", "Some.", TypeRef::Array(Box::new(names))));
+        members.members.push(member("level", "Its level.", level));
+        members.members.push(member("bare", "", TypeRef::Builtin(Builtin::Int)));
+        Shape::Object(members)
+    });
+    let mut missing = Undocumented::default();
+    missing.named(&types, "query-things", &TypeRef::Array(Box::new(thing)));
+    let found: Vec<&str> = missing.found.iter().map(String::as_str).collect();
+    let expected = [
+        "a::Level: value one",
+        "a::Thing",
+        "a::Thing: kind one",
+        "a::Thing: kind two: member deep",
+        "a::Thing: member bare",
+    ];
+    assert_eq!(found, expected);
 }
 
 /// The anchor that a heading has on the pages that show Markdown: letters, digits, `-` and `_`, and hyphens for spaces.

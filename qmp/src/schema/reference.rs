@@ -117,14 +117,18 @@ impl<'a> Reference<'a> {
     /// The text with names of other commands and events made links to them.
     fn linked(&self, text: &str) -> String {
         let mut linked = String::new();
-        // Between backticks stands every second part.
-        for (number, part) in text.split('`').enumerate() {
-            match self.anchors.get(part).filter(|_| number % 2 == 1 && part != self.at) {
-                Some(anchor) => linked.push_str(&format!("[`{part}`](#{anchor})")),
-                None if number % 2 == 1 => linked.push_str(&format!("`{part}`")),
-                None => linked.push_str(part),
-            }
+        let mut rest = text;
+        while let Some((before, (name, behind))) =
+            rest.split_once('`').and_then(|(before, rest)| Some((before, rest.split_once('`')?)))
+        {
+            linked.push_str(before);
+            linked.push_str(&match self.anchors.get(name).filter(|_| name != self.at) {
+                Some(anchor) => format!("[`{name}`](#{anchor})"),
+                None => format!("`{name}`"),
+            });
+            rest = behind;
         }
+        linked.push_str(rest);
         linked
     }
 
@@ -385,7 +389,7 @@ mod tests {
     }
 
     crate::__command_type! {
-        /// Tells how high it is.
+        /// Tells how high it is (`land`, `fly).
         "x-query-heights" (deprecated) => fn heights(_: &mut Context, (): ()) -> Result<Vec<Heights>, Error> { Ok(Vec::new()) }
     }
 
@@ -431,7 +435,7 @@ Returns: empty list
 
 ### `x-query-heights`
 
-Tells how high it is.
+Tells how high it is ([`land`](#land), `fly).
 
 It is deprecated. It may change.
 
