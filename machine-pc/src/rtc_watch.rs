@@ -15,11 +15,11 @@ use crate::vm::Vm;
 /// The least time between two events.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The guest set its clock.
+/// The guest set its clock (QAPI `RTC_CHANGE`). At most one a second is told, and the last one always.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct RtcChange {
-    /// By how many seconds the clock is off from what it would show.
+    /// By how many seconds the clock is ahead of what it would show if nobody had set it (`-rtc base=`).
     pub(crate) offset: i64,
     /// The clock's path.
     pub(crate) qom_path: String,

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// What a reset by the guest does.
+/// What is done on a reset (QAPI `RebootAction`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum RebootAction {
@@ -13,7 +13,7 @@ pub enum RebootAction {
     Shutdown,
 }
 
-/// What a power-off by the guest does.
+/// What is done on a power-off by the guest (QAPI `ShutdownAction`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShutdownAction {
@@ -24,7 +24,7 @@ pub enum ShutdownAction {
     Pause,
 }
 
-/// What a panic that the guest reports does. No device takes such a report yet.
+/// What is done on a panic that the guest reports (QAPI `PanicAction`). No device takes such a report yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum PanicAction {
@@ -39,7 +39,7 @@ pub enum PanicAction {
     ExitFailure,
 }
 
-/// What a watchdog that runs out does. There is no watchdog yet.
+/// What is done when a watchdog runs out (QAPI `WatchdogAction`). There is no watchdog yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum WatchdogAction {

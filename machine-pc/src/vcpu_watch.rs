@@ -17,17 +17,22 @@ use crate::machine::vcpu_lives::{LifeChange, LifeWatcher};
 use crate::main_loop::{Handle, Timer};
 use crate::vm::Vm;
 
-/// A vCPU's state changed.
+/// A vCPU has come into another state. Only sessions that have enabled the capability `x-events` get it. (Not in QEMU.)
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct VcpuStateChanged<'a> {
+    /// The CPU's id; absent if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<&'a str>,
+    /// The CPU's path.
     qom_path: &'a str,
+    /// Its slot's number, 0 to maxcpus - 1.
     slot: u32,
+    /// The state before; absent for a CPU that has just come.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[qapi(as = VcpuState)]
     old: Option<&'static str>,
+    /// The state now.
     #[qapi(as = VcpuState)]
     new: &'static str,
 }

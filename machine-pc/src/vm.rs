@@ -38,9 +38,11 @@ struct Inner {
 #[derive(Debug, Clone)]
 pub struct Vm(Rc<Inner>);
 
-/// The guest's report on a CPU (QAPI `ACPI_DEVICE_OST`).
+/// The guest's operating system has reported on a CPU that was plugged or is to go: it has executed the method `_OST` of its slot
+/// (QAPI `ACPI_DEVICE_OST`). At most 1,000 a second are told.
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct AcpiDeviceOst {
+    /// What it has reported.
     info: OstInfo,
 }
 
@@ -49,19 +51,19 @@ impl EventType for AcpiDeviceOst {
 }
 qmp::register_event!(AcpiDeviceOst);
 
-/// One slot's last report (QAPI `ACPIOSTInfo`).
+/// What the guest reported last on a slot (QAPI `ACPIOSTInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 pub struct OstInfo {
-    /// The id of the device in the slot, if it has one.
+    /// The id of the CPU in the slot; absent if there is none or it has no id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// ACPI's source event, 0 if there was no report.
+    /// What it reports on: ACPI's source event (ACPI 6.5, 6.3.5), 0 if it has reported nothing.
     pub source: u32,
-    /// ACPI's status code.
+    /// How that went: ACPI's status code, 0 for success or if it has reported nothing.
     pub status: u32,
-    /// The slot's number.
+    /// The slot's number, as text.
     pub slot: String,
-    /// Always `CPU`.
+    /// What stands in the slot: always `CPU`.
     #[serde(rename = "slot-type")]
     pub slot_type: AcpiSlotType,
 }
@@ -69,7 +71,7 @@ pub struct OstInfo {
 /// What stands in a slot (QAPI `ACPISlotType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 pub enum AcpiSlotType {
-    /// Memory; there is none that could be added.
+    /// Memory; no machine here has such slots.
     #[serde(rename = "DIMM")]
     Dimm,
     /// A CPU.

@@ -26,29 +26,30 @@ macro_rules! event {
 }
 
 event! {
-    /// The machine was paused.
+    /// The machine was paused: by `stop`, or by what `set-action` says of something that happened. None is told where the machine
+    /// did not run (QAPI `STOP`).
     "STOP" Stop;
 }
 
 event! {
-    /// The machine goes on, or starts.
+    /// The machine goes on, or starts (QAPI `RESUME`).
     "RESUME" Resume;
 }
 
 event! {
-    /// The guest was asked to power itself off.
+    /// The guest was asked to power itself off, by `system_powerdown`. Whether it does `SHUTDOWN` tells (QAPI `POWERDOWN`).
     "POWERDOWN" Powerdown;
 }
 
 event! {
-    /// The guest put its memory on its disk, and is about to power itself off.
+    /// The guest put its memory on its disk, and is about to power itself off (QAPI `SUSPEND_DISK`).
     "SUSPEND_DISK" SuspendDisk;
 }
 
 event! {
-    /// The machine was reset.
+    /// The machine was reset (QAPI `RESET`).
     "RESET" Reset {
-        /// The guest caused it.
+        /// Whether the guest caused it.
         guest: bool,
         /// What caused it.
         reason: ShutdownCause,
@@ -56,9 +57,10 @@ event! {
 }
 
 event! {
-    /// The machine has shut down, or the program is about to end.
+    /// The machine has shut down, or the program is about to end (QAPI `SHUTDOWN`). With `-no-shutdown` a guest's power-off stops
+    /// the machine, and the program stays.
     "SHUTDOWN" Shutdown {
-        /// The guest caused it.
+        /// Whether the guest caused it.
         guest: bool,
         /// What caused it.
         reason: ShutdownCause,
@@ -82,7 +84,7 @@ impl Shutdown {
 }
 
 event! {
-    /// A device was removed; its id can be used again.
+    /// A device was removed, and its id can be used again (QAPI `DEVICE_DELETED`). It is how a `device_del` ends that succeeds.
     "DEVICE_DELETED" DeviceDeleted {
         /// The user's id, if it had one.
         device: Option<String>,
@@ -92,7 +94,8 @@ event! {
 }
 
 event! {
-    /// The guest refused to let go of a device.
+    /// The guest refused to let go of a device, or has not answered in time (QAPI `DEVICE_UNPLUG_GUEST_ERROR`). It is how a
+    /// `device_del` ends that fails after its reply; the device is as it was, and it can be asked for again.
     "DEVICE_UNPLUG_GUEST_ERROR" DeviceUnplugGuestError {
         /// The user's id, if it has one.
         device: Option<String>,

@@ -2,28 +2,28 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The machine's state as `query-status` names it (QAPI's `RunState`), as far as a machine without
-/// migration and snapshots can be in it.
+/// The machine's state as `query-status` names it (QAPI `RunState`), as far as a machine without migration and snapshots can be in
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
-    /// Stopped by a debugger.
+    /// Stopped by a debugger. No machine here has one.
     Debug,
     /// An error of the accelerator or of this program; the guest cannot go on.
     InternalError,
     /// Stopped by `stop`.
     Paused,
-    /// Built, and not started yet (`-S`).
+    /// Built, and not started yet (`-S`), or reset while it did not run.
     Prelaunch,
     /// The guest runs.
     Running,
     /// The guest powered itself off, and the program stays (`-no-shutdown`).
     Shutdown,
-    /// The guest sleeps (ACPI S3).
+    /// The guest sleeps (ACPI S3). None can here.
     Suspended,
-    /// The guest reported that it panicked.
+    /// The guest reported that it panicked. No device here takes such a report.
     GuestPanicked,
-    /// A watchdog ran out, and the action is to pause.
+    /// A watchdog ran out, and the action is to pause. No machine here has one.
     Watchdog,
 }
 
@@ -45,11 +45,11 @@ impl RunState {
     }
 }
 
-/// Why the machine is reset or the program ends (QAPI's `ShutdownCause`).
+/// Why the machine is reset or shut down (QAPI `ShutdownCause`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShutdownCause {
-    /// An error of the host.
+    /// An error of the host, such as a machine that could not be built (`x-exit-preconfig`).
     HostError,
     /// The command `quit`.
     HostQmpQuit,
@@ -57,15 +57,15 @@ pub enum ShutdownCause {
     HostQmpSystemReset,
     /// A signal such as SIGTERM.
     HostSignal,
-    /// The user interface.
+    /// A person at the console, by the keys that end the program.
     HostUi,
     /// The guest powered itself off.
     GuestShutdown,
     /// The guest reset itself.
     GuestReset,
-    /// The guest panicked.
+    /// The guest panicked. No device here takes a report of it.
     GuestPanic,
-    /// A device asks for a reset of the machine.
+    /// A device asked for a reset of the machine. None does here.
     SubsystemReset,
 }
 
@@ -77,12 +77,12 @@ impl ShutdownCause {
     }
 }
 
-/// Whether KVM is there and in use.
+/// Whether KVM is there and in use (QAPI `KvmInfo`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 pub struct KvmInfo {
-    /// The machine runs under KVM.
+    /// Whether the machine runs under KVM.
     pub enabled: bool,
-    /// The program knows KVM.
+    /// Whether the program knows KVM, whatever the host has: always true.
     pub present: bool,
 }
 

@@ -106,9 +106,12 @@ impl EventLoopBase {
             },
         ));
         class.data_mut::<UserCreatableClass>().members.extend([
-            Member::optional("aio-max-batch", MemberType::Int),
-            Member::optional("thread-pool-min", MemberType::Int),
-            Member::optional("thread-pool-max", MemberType::Int),
+            Member::optional("aio-max-batch", MemberType::Int)
+                .doc("The most requests that are given to the host at once, at least 0; 0, the default: as many as the program finds best."),
+            Member::optional("thread-pool-min", MemberType::Int)
+                .doc("How many threads of its pool are kept at least; 0 by default, and at most `thread-pool-max`."),
+            Member::optional("thread-pool-max", MemberType::Int)
+                .doc("How many threads its pool has at most, 1 to 2147483647; 64 by default."),
         ]);
     }
 

@@ -192,11 +192,17 @@ impl IoThread {
             |this| this.poll_weight.get(),
             Self::set_weight,
         ));
-        class.data_mut::<UserCreatableClass>().members.extend([
-            Member::optional("poll-max-ns", MemberType::Int),
-            Member::optional("poll-grow", MemberType::Int),
-            Member::optional("poll-shrink", MemberType::Int),
-            Member::optional("poll-weight", MemberType::Int),
+        let user_creatable = class.data_mut::<UserCreatableClass>();
+        user_creatable.doc = "A thread with an event loop, for the work of devices.";
+        user_creatable.members.extend([
+            Member::optional("poll-max-ns", MemberType::Int)
+                .doc("The longest time that it polls before it sleeps, in nanoseconds; 32768 by default, and 0 for never."),
+            Member::optional("poll-grow", MemberType::Int)
+                .doc("By what the polling time is multiplied when it was too short; 2 by default, for which 0 stands too."),
+            Member::optional("poll-shrink", MemberType::Int)
+                .doc("By what the polling time is divided when it was too long; 2 by default, for which 0 stands too."),
+            Member::optional("poll-weight", MemberType::Int)
+                .doc("How much a new measurement counts: 1 to 2 to the power of this, at most 63; 3 by default, for which 0 stands too."),
         ]);
     }
 

@@ -67,11 +67,11 @@ pub enum MemoryBackendError {
 }
 
 qom::property_enum! {
-    /// From which of the host's NUMA nodes memory comes.
+    /// From which of the host's NUMA nodes memory comes (QAPI `HostMemPolicy`).
     pub enum HostMemPolicy("HostMemPolicy") {
-        /// From where the host likes.
+        /// From where the host's own policy has it.
         Default = "default",
-        /// From a node as long as it has some.
+        /// From these nodes as long as they have some, then from others.
         Preferred = "preferred",
         /// From these nodes only.
         Bind = "bind",
@@ -247,17 +247,28 @@ impl MemoryBackend {
         Self::add_advice(class);
         Self::add_mapping(class);
         class.data_mut::<UserCreatableClass>().members.extend([
-            Member::optional("dump", MemberType::Bool),
-            Member::optional("host-nodes", MemberType::Uint16List),
-            Member::optional("merge", MemberType::Bool),
-            Member::optional("policy", MemberType::Enum(&["default", "preferred", "bind", "interleave"])),
-            Member::optional("prealloc", MemberType::Bool),
-            Member::optional("prealloc-threads", MemberType::Uint32),
-            Member::optional("prealloc-context", MemberType::Text),
-            Member::optional("share", MemberType::Bool),
-            Member::optional("reserve", MemberType::Bool),
-            Member::required("size", MemberType::Size),
-            Member::optional("x-use-canonical-path-for-ramblock-id", MemberType::Bool),
+            Member::optional("dump", MemberType::Bool)
+                .doc("Whether it is part of a core dump of the program; true by default."),
+            Member::optional("host-nodes", MemberType::Uint16List)
+                .doc("NUMA nodes of the host that it comes from, each below 128; none by default. Needed with any `policy` but `default`, and refused with that."),
+            Member::optional("merge", MemberType::Bool)
+                .doc("Whether the host may merge pages of the same content; true by default, which the machine can change (`mem-merge`)."),
+            Member::optional("policy", MemberType::Enum(&["default", "preferred", "bind", "interleave"]))
+                .doc("How `host-nodes` are used: `default` (the host decides), `preferred` (as long as they have some), `bind` (these only), `interleave` (in turn); `default` by default."),
+            Member::optional("prealloc", MemberType::Bool)
+                .doc("Whether all of its pages are made to be there at the start; false by default. Refused with `reserve` off."),
+            Member::optional("prealloc-threads", MemberType::Uint32)
+                .doc("How many threads do that, at least 1; 1 by default, and 16 or as many as the host has processors at most."),
+            Member::optional("prealloc-context", MemberType::Text)
+                .doc("The path of an object with the threads that do that; none by default. No object can be named: there is no such type here."),
+            Member::optional("share", MemberType::Bool)
+                .doc("Whether other processes that map it see what is written to it; false by default."),
+            Member::optional("reserve", MemberType::Bool)
+                .doc("Whether the host sets swap space or huge pages aside for all of it; true by default."),
+            Member::required("size", MemberType::Size)
+                .doc("Its size in bytes, at least 1. A file's is a multiple of the size of its pages; other memory is rounded up to whole pages."),
+            Member::optional("x-use-canonical-path-for-ramblock-id", MemberType::Bool)
+                .doc("Whether messages name it by its path and not by its id; false by default."),
         ]);
     }
 

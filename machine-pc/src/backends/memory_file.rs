@@ -146,14 +146,23 @@ impl MemoryBackendFile {
             Ok(this.map(mapping)?)
         };
         Self::add_properties(class);
-        class.data_mut::<UserCreatableClass>().members.extend([
-            Member::optional("align", MemberType::Size),
-            Member::optional("offset", MemberType::Size),
-            Member::optional("discard-data", MemberType::Bool),
-            Member::required("mem-path", MemberType::Text),
-            Member::optional("pmem", MemberType::Bool),
-            Member::optional("readonly", MemberType::Bool),
-            Member::optional("rom", MemberType::Enum(&["auto", "on", "off"])),
+        let user_creatable = class.data_mut::<UserCreatableClass>();
+        user_creatable.doc = "Memory that is a file: huge pages, or memory that other processes have too.";
+        user_creatable.members.extend([
+            Member::optional("align", MemberType::Size)
+                .doc("What its address is a multiple of, in bytes: at most the size of its pages; 0, the default, means that."),
+            Member::optional("offset", MemberType::Size)
+                .doc("Where it begins in the file, in bytes: a multiple of the size of its pages; 0 by default."),
+            Member::optional("discard-data", MemberType::Bool)
+                .doc("Whether what was written need not be kept when it goes. Refused if true: a file keeps it."),
+            Member::required("mem-path", MemberType::Text)
+                .doc("The file, which is made or made longer if it is empty, or a directory for a file without a name that goes with the memory."),
+            Member::optional("pmem", MemberType::Bool)
+                .doc("Whether the file is persistent memory. Refused if true."),
+            Member::optional("readonly", MemberType::Bool)
+                .doc("Whether the file is opened for reading only, so that writes stay in this process; false by default. Needs `rom` off."),
+            Member::optional("rom", MemberType::Enum(&["auto", "on", "off"]))
+                .doc("Whether the guest cannot write to it; `auto`, the default, means as `readonly` says. Refused where the answer is yes."),
         ]);
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use qom::user_creatable::UserCreatableClass;
 use qom::{Instance, TypeInfo};
 use vm_memory::MmapRegion;
 use vm_memory::mmap::MmapRegionError;
@@ -12,6 +13,7 @@ use super::memory::{Mapping, MemoryBackend, MemoryBackendClass, PAGE_BYTES};
 fn type_info() -> TypeInfo {
     TypeInfo::new("memory-backend-ram", MemoryBackend::TYPE_NAME, qom::site!()).class_init(|class| {
         class.data_mut::<MemoryBackendClass>().map = |_, mapping| Ok(map(mapping)?);
+        class.data_mut::<UserCreatableClass>().doc = "Memory of this program that is no file.";
     })
 }
 

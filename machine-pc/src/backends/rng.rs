@@ -42,7 +42,10 @@ impl RngBackend {
         class.add_property(Property::of::<Self, bool>("opened", |this| this.opened.get()));
         // The reference lets a user say it and then refuses to set it.
         let members = &mut class.data_mut::<UserCreatableClass>().members;
-        members.push(Member::optional("opened", MemberType::Bool));
+        members.push(
+            Member::optional("opened", MemberType::Bool)
+                .doc("Refused, whatever it is: an object opens itself."),
+        );
     }
 
     /// Fills a buffer with random bytes; may wait for the host to have them.
@@ -69,6 +72,7 @@ fn builtin() -> TypeInfo {
     TypeInfo::new("rng-builtin", RngBackend::TYPE_NAME, qom::site!()).class_init(|class| {
         class.data_mut::<RngClass>().fill =
             |_, bytes| getrandom::fill(bytes).map_err(|error| Error::new(RngError(error)));
+        class.data_mut::<UserCreatableClass>().doc = "Random bytes from the host's generator.";
     })
 }
 

@@ -210,9 +210,12 @@ impl SecretCommon {
             |this, value| this.set(&this.iv, value),
         ));
         class.data_mut::<UserCreatableClass>().members.extend([
-            Member::optional("format", MemberType::Enum(&["raw", "base64"])),
-            Member::optional("keyid", MemberType::Text),
-            Member::optional("iv", MemberType::Text),
+            Member::optional("format", MemberType::Enum(&["raw", "base64"]))
+                .doc("How the secret is written: `raw` (as it is) or `base64`; `raw` by default."),
+            Member::optional("keyid", MemberType::Text)
+                .doc("The name of another secret, of 32 bytes, that this one is encrypted with (AES-256 in CBC mode); by default it is not."),
+            Member::optional("iv", MemberType::Text)
+                .doc("The initial vector of the encryption: 16 bytes in base64. Needed with `keyid`."),
         ]);
     }
 
@@ -301,10 +304,13 @@ impl Secret {
             |this| this.file.get(),
             |this, value| this.parent.set(&this.file, value),
         ));
-        class
-            .data_mut::<UserCreatableClass>()
-            .members
-            .extend([Member::optional("data", MemberType::Text), Member::optional("file", MemberType::Text)]);
+        let user_creatable = class.data_mut::<UserCreatableClass>();
+        user_creatable.doc = "A password or a key, which is in no reply but of `qom-get` for its `data`.";
+        user_creatable.members.extend([
+            Member::optional("data", MemberType::Text)
+                .doc("The secret itself, as text. Either this or `file` is needed."),
+            Member::optional("file", MemberType::Text).doc("A file with the secret, of at most 1 MiB."),
+        ]);
     }
 
     /// The secret as it is written.

@@ -33,54 +33,65 @@ impl Identity {
     }
 }
 
-/// QAPI `NameInfo`.
+/// What the machine is called (QAPI `NameInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct NameInfo {
+    /// The name given by `-name` or `-name guest=`; absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
 }
 
-/// QAPI `UuidInfo`.
+/// The machine's UUID (QAPI `UuidInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct UuidInfo {
+    /// 32 hexadecimal digits in lower case, grouped by hyphens as RFC 9562 has it; all zero where nobody gave one.
     #[serde(rename = "UUID")]
     uuid: String,
 }
 
-/// QAPI `TargetInfo`.
+/// The architecture (QAPI `TargetInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct TargetInfo {
+    /// What the program emulates: always `x86_64`.
     arch: SysEmuTarget,
 }
 
-/// QAPI `CurrentMachineParams`.
+/// What the machine can do beyond running (QAPI `CurrentMachineParams`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct CurrentMachineParams {
+    /// Whether a suspended guest can be woken; always false, as no guest can be suspended to RAM.
     wakeup_suspend_support: bool,
 }
 
-/// QAPI `MemoryInfo`.
+/// How much RAM the machine has (QAPI `MemoryInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct MemoryInfo {
+    /// RAM from the start (`-m`), in bytes; 0 on a machine without any.
     base_memory: u64,
+    /// RAM added since, in bytes: always 0, as none can be added.
     plugged_memory: u64,
 }
 
-/// QAPI `Accelerator`, of those that there are.
+/// An accelerator (QAPI `Accelerator`), of those that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum Accelerator {
+    /// The guest runs under Linux's KVM.
     Kvm,
+    /// For tests: no guest code runs.
     Qtest,
+    /// Stands for QEMU's translator: CPUs have what that one emulates, and no guest code runs.
     Tcg,
 }
 
-/// QAPI `AcceleratorInfo`.
+/// The accelerators (QAPI `AcceleratorInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct AcceleratorInfo {
+    /// The one in use.
     enabled: Accelerator,
+    /// All that the program has, whether or not the host can run them.
     present: Vec<Accelerator>,
 }
 
@@ -110,21 +121,21 @@ command! {
 }
 
 command! {
-    /// Returns the machine's UUID (`-uuid`), all zero where it was given none.
+    /// Returns the machine's UUID (`-uuid`).
     "query-uuid" (allow_preconfig) => fn query_uuid(context: &mut Context, (): ()) -> Result<UuidInfo, Error> {
         Ok(UuidInfo { uuid: identity(context)?.uuid_text() })
     }
 }
 
 command! {
-    /// Returns which architecture's machines these are.
+    /// Returns which architecture's machines these are: always `x86_64`.
     "query-target" => fn query_target(_context: &mut Context, (): ()) -> Result<TargetInfo, Error> {
         Ok(TargetInfo { arch: SysEmuTarget::X86_64 })
     }
 }
 
 command! {
-    /// Returns what the machine can do: a guest cannot be suspended to RAM, so it cannot be woken either.
+    /// Returns what the machine can do. The answer never changes: a guest cannot be suspended to RAM, so it cannot be woken either.
     "query-current-machine" =>
     fn query_current_machine(_context: &mut Context, (): ()) -> Result<CurrentMachineParams, Error> {
         Ok(CurrentMachineParams { wakeup_suspend_support: false })
@@ -132,7 +143,7 @@ command! {
 }
 
 command! {
-    /// Returns how much RAM the machine has, in bytes: from the start, and added since, which cannot be.
+    /// Returns how much RAM the machine has, in bytes.
     "query-memory-size-summary" =>
     fn query_memory_size_summary(context: &mut Context, (): ()) -> Result<MemoryInfo, Error> {
         Ok(MemoryInfo { base_memory: ram_size(context), plugged_memory: 0 })
@@ -140,7 +151,8 @@ command! {
 }
 
 command! {
-    /// Returns the accelerator in use, and those that there are.
+    /// Returns the accelerator in use, and those that there are. Whether KVM works on this host is not told by `present` but by
+    /// starting with it.
     "query-accelerators" =>
     fn query_accelerators(context: &mut Context, (): ()) -> Result<AcceleratorInfo, Error> {
         let (_, enabled) =

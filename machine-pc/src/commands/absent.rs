@@ -25,35 +25,40 @@ impl QapiType for Nothing {
     }
 }
 
-/// What `query-blockstats` and `query-named-block-nodes` may be told; it makes no difference here.
+/// What `query-blockstats` may be told; it makes no difference here.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct QueryBlockstats {
+    /// Whether to go by nodes instead of by devices; accepted, and makes no difference as there are neither.
     #[expect(dead_code, reason = "accepted as the reference does")]
     query_nodes: Option<bool>,
 }
 
+/// What `query-block` may be told; it makes no difference here.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct QueryBlock {
+    /// Whether to leave out what nodes are made from; accepted, and makes no difference as there are no nodes.
     #[expect(dead_code, reason = "accepted as the reference does")]
     flat: Option<bool>,
 }
 
+/// What `query-named-block-nodes` may be told; it makes no difference here.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct QueryNamedBlockNodes {
+    /// Whether to leave out what nodes are made from; accepted, and makes no difference as there are no nodes.
     #[expect(dead_code, reason = "accepted as the reference does")]
     flat: Option<bool>,
 }
 
 command! {
-    /// Returns the block devices: none.
+    /// Returns the block devices. Always empty: a machine has none.
     "query-block" (allow_preconfig) => fn query_block(_context: &mut Context, _: QueryBlock) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
     }
 }
 
 command! {
-    /// Returns what was read from and written to block devices: there are none.
+    /// Returns what was read from and written to block devices. Always empty: a machine has none.
     "query-blockstats" (allow_preconfig) =>
     fn query_blockstats(_context: &mut Context, _: QueryBlockstats) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
@@ -61,7 +66,7 @@ command! {
 }
 
 command! {
-    /// Returns the nodes of block devices: none.
+    /// Returns the nodes that block devices are made from. Always empty: a machine has no block devices.
     "query-named-block-nodes" (allow_preconfig) =>
     fn query_named_block_nodes(_context: &mut Context, _: QueryNamedBlockNodes) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
@@ -69,7 +74,7 @@ command! {
 }
 
 command! {
-    /// Returns the jobs about block devices: none.
+    /// Returns the jobs about block devices. Always empty: there are no block devices.
     "query-block-jobs" (allow_preconfig) =>
     fn query_block_jobs(_context: &mut Context, (): ()) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
@@ -77,14 +82,14 @@ command! {
 }
 
 command! {
-    /// Returns the jobs: none.
+    /// Returns the jobs that run in the background. Always empty: no command starts one.
     "query-jobs" => fn query_jobs(_context: &mut Context, (): ()) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
     }
 }
 
 command! {
-    /// Returns the memory that was added while the machine runs: none.
+    /// Returns the memory that was added as devices. Always empty: there are no such devices.
     "query-memory-devices" =>
     fn query_memory_devices(_context: &mut Context, (): ()) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
@@ -92,48 +97,50 @@ command! {
 }
 
 command! {
-    /// Returns the TPMs: none.
+    /// Returns the machine's TPMs. Always empty: there is no such device.
     "query-tpm" => fn query_tpm(_context: &mut Context, (): ()) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
     }
 }
 
 command! {
-    /// Returns the models of TPMs: none.
+    /// Returns the models of TPMs that the program has. Always empty: it has none.
     "query-tpm-models" => fn query_tpm_models(_context: &mut Context, (): ()) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
     }
 }
 
 command! {
-    /// Returns the types of TPMs: none.
+    /// Returns the backends for TPMs that the program has. Always empty: it has none.
     "query-tpm-types" => fn query_tpm_types(_context: &mut Context, (): ()) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
     }
 }
 
 command! {
-    /// Returns the PCI buses with their devices: none.
+    /// Returns the PCI buses with their devices. Always empty: the machines have no PCI.
     "query-pci" => fn query_pci(_context: &mut Context, (): ()) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
     }
 }
 
 command! {
-    /// Returns the mice and tablets: none.
+    /// Returns the pointing devices of the guest. Always empty: there are none.
     "query-mice" => fn query_mice(_context: &mut Context, (): ()) -> Result<Vec<Nothing>, Error> {
         Ok(Vec::new())
     }
 }
 
-/// QAPI `BalloonInfo`.
+/// How large the guest's memory is (QAPI `BalloonInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct BalloonInfo {
+    /// Bytes of RAM that the balloon has left to the guest.
     actual: u64,
 }
 
 command! {
-    /// Returns how much memory a balloon has left to the guest: there is no balloon.
+    /// Returns how much memory a balloon has left to the guest. Always fails, with class `DeviceNotActive`: there is no balloon
+    /// (`No balloon device has been activated`).
     "query-balloon" => fn query_balloon(_context: &mut Context, (): ()) -> Result<BalloonInfo, Error> {
         Err(Error::new(ErrorClass::DeviceNotActive, "No balloon device has been activated"))
     }
@@ -144,7 +151,8 @@ fn no_suspension() -> Error {
 }
 
 command! {
-    /// Wakes a guest that is suspended, which none can be.
+    /// Wakes a suspended guest. Always fails: no guest can be suspended to RAM (`wake-up from suspend is not supported by this
+    /// guest`). `query-current-machine` tells the same.
     "system_wakeup" => fn system_wakeup(_context: &mut Context, (): ()) -> Result<Empty, Error> {
         Err(no_suspension())
     }
@@ -158,28 +166,30 @@ hmp_command! {
 }
 
 command! {
-    /// Forgets the ticks of the clock that the guest missed. They are not counted, so it is done.
+    /// Forgets ticks of the clock that the guest has missed. Always succeeds and does nothing: missed ticks are not kept.
     "rtc-reset-reinjection" => fn rtc_reset_reinjection(_context: &mut Context, (): ()) -> Result<Empty, Error> {
         Ok(Empty)
     }
 }
 
-/// QAPI `DisplayType`, of those that there are.
+/// A kind of display (QAPI `DisplayType`), of those that there are.
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum DisplayType {
+    /// No display: a guest is seen over its serial ports.
     None,
 }
 
-/// QAPI `DisplayOptions`.
+/// How the guest's display is shown (QAPI `DisplayOptions`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct DisplayOptions {
+    /// The kind of display: always `none`.
     #[serde(rename = "type")]
     kind: DisplayType,
 }
 
 command! {
-    /// Returns which display there is: none.
+    /// Returns how the guest's display is shown. The answer never changes: there is no display.
     "query-display-options" =>
     fn query_display_options(_context: &mut Context, (): ()) -> Result<DisplayOptions, Error> {
         Ok(DisplayOptions { kind: DisplayType::None })

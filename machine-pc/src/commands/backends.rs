@@ -15,16 +15,23 @@ fn infos<T: Object, I>(context: &Context, info: fn(&T) -> Option<I>) -> Vec<I> {
     children.iter().filter_map(|(_, object)| info(object.downcast_ref::<T>()?)).collect()
 }
 
-/// A thread (QAPI `IOThreadInfo`).
+/// A thread for the work of devices, made as an object of the type `iothread` (QAPI `IOThreadInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct IoThreadReply {
+    /// By what the polling time is divided when it was too long.
     poll_shrink: i64,
+    /// The host's number of the thread (TID), by which a manager pins it.
     thread_id: u32,
+    /// How much a new measurement counts: its weight is 1 to 2 to the power of this.
     poll_weight: i64,
+    /// The most requests that are given to the host at once; 0: as many as the program finds best.
     aio_max_batch: i64,
+    /// By what the polling time is multiplied when it was too short.
     poll_grow: i64,
+    /// The longest time that the thread polls before it sleeps, in nanoseconds; 0: it never polls.
     poll_max_ns: i64,
+    /// The object's name.
     id: String,
 }
 
@@ -37,7 +44,8 @@ impl From<IoThreadInfo> for IoThreadReply {
 }
 
 command! {
-    /// Returns the threads that were made as objects, and how each polls.
+    /// Returns the threads that were made as objects of the type `iothread`, in the order in which they were made. The figures
+    /// about polling are those that were set: nothing here is polled, and a thread without work sleeps at once.
     "query-iothreads" (allow_preconfig) =>
     fn query_iothreads(context: &mut Context, (): ()) -> Result<Vec<IoThreadReply>, Error> {
         Ok(infos(context, IoThread::info).into_iter().map(IoThreadReply::from).collect())
@@ -63,19 +71,28 @@ hmp_command! {
     }
 }
 
-/// Memory (QAPI `Memdev`).
+/// Memory that was made as an object (QAPI `Memdev`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct Memdev {
+    /// Whether other processes that map it see what is written to it.
     share: bool,
+    /// Whether the host sets swap space or huge pages aside for all of it.
     reserve: bool,
+    /// Whether all of its pages were made to be there at the start.
     prealloc: bool,
+    /// The NUMA nodes of the host that it comes from, ascending; empty with the policy `default`.
     host_nodes: Vec<u16>,
+    /// Its size in bytes.
     size: u64,
+    /// Whether the host may merge pages of the same content.
     merge: bool,
+    /// Whether it is part of a core dump of the program.
     dump: bool,
+    /// How `host-nodes` are used.
     #[qapi(as = qmp::schema::EnumName<crate::backends::memory::HostMemPolicy>)]
     policy: &'static str,
+    /// The object's name.
     id: String,
 }
 
@@ -96,7 +113,8 @@ impl From<MemoryBackendInfo> for Memdev {
 }
 
 command! {
-    /// Returns the memory backends that were made as objects.
+    /// Returns the memory backends that were made as objects, in the order in which they were made. RAM that the machine made
+    /// itself is not among them.
     "query-memdev" (allow_preconfig) =>
     fn query_memdev(context: &mut Context, (): ()) -> Result<Vec<Memdev>, Error> {
         Ok(infos(context, MemoryBackend::info).into_iter().map(Memdev::from).collect())

@@ -11,17 +11,25 @@ use crate::chardev::spec::{ChardevBackend, ChardevLog, ChardevSpec, SocketAddres
 use crate::cmdline::chardev::{ChardevError, ring};
 use crate::main_loop::Descriptors;
 
-/// The backend and its settings.
+/// What a chardev is connected to, with the settings of that kind of backend (QAPI `ChardevBackend`).
 #[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(tag = "type", content = "data", rename_all = "kebab-case")]
 pub(super) enum Backend {
+    /// Output to a file, input from another one if there is one.
     File(FileData),
+    /// Two named pipes, or one for both directions.
     Pipe(PipeData),
+    /// A stream socket that listens or connects.
     Socket(SocketData),
+    /// A new pseudo-terminal.
     Pty(PtyData),
+    /// Output goes nowhere, and there is no input.
     Null(NullData),
+    /// Standard input and output of the program; one chardev at most can have them.
     Stdio(StdioData),
+    /// Memory that keeps the latest output, for `ringbuf-read`.
     Ringbuf(RingData),
+    /// The older name of `ringbuf`.
     Memory(RingData),
 }
 
@@ -35,8 +43,11 @@ macro_rules! backend_data {
         #[derive(Debug, Deserialize, qmp::QapiType)]
         $(#[$attribute])*
         pub(super) struct $name {
+            /// A file that gets a copy of all output; none by default.
             logfile: Option<PathBuf>,
+            /// Whether `logfile` keeps what it had, and the copy goes behind it; false by default.
             logappend: Option<bool>,
+            /// Whether lines in `logfile` begin with the time; false by default.
             logtimestamp: Option<bool>,
             $($(#[$member_attribute])* $member: $type,)*
         }
@@ -53,75 +64,114 @@ macro_rules! backend_data {
 }
 
 backend_data! {
+    /// A backend that is nothing (QAPI `ChardevCommon`).
     NullData {}
 
+    /// Files for a chardev (QAPI `ChardevFile`).
     FileData {
+        /// The file that input comes from; without one there is no input.
         #[serde(rename = "in")]
         input: Option<PathBuf>,
+        /// The file that output goes to. It is made if it is not there.
         out: PathBuf,
+        /// Whether `out` keeps what it had, and output goes behind it; false by default.
         append: Option<bool>,
     }
 
+    /// Named pipes for a chardev (QAPI `ChardevHostdev`).
     PipeData {
+        /// What their paths begin with: `.in` and `.out` behind it are the two pipes, or it is itself one for both directions.
         device: PathBuf,
     }
 
+    /// A pseudo-terminal for a chardev (QAPI `ChardevPty`).
     PtyData {
+        /// Where a symbolic link to its other end is made; none by default.
         path: Option<PathBuf>,
     }
 
+    /// Standard input and output for a chardev (QAPI `ChardevStdio`).
     StdioData {
+        /// Whether keys such as Ctrl-C raise their signals and are no input; true by default.
         signal: Option<bool>,
     }
 
+    /// Memory for a chardev (QAPI `ChardevRingbuf`).
     RingData {
+        /// Its size in bytes, a power of two; 65536 by default.
         size: Option<i64>,
     }
 
+    /// A socket for a chardev (QAPI `ChardevSocket`).
     #[serde(rename_all = "kebab-case")]
     SocketData {
+        /// Where it listens or connects to.
         addr: Address,
+        /// Credentials for TLS. Refused: there is no TLS (`No TLS credentials with id 'ID'`).
         tls_creds: Option<String>,
+        /// Who may connect by TLS. Refused without `tls-creds`, and so always.
         tls_authz: Option<String>,
+        /// Whether it listens; true by default. One that does not connects.
         server: Option<bool>,
+        /// Whether to wait for the first client. Here nobody waits. Refused for a socket that connects.
         wait: Option<bool>,
+        /// Whether small pieces of output are sent at once over TCP; false by default.
         nodelay: Option<bool>,
+        /// Whether clients of a listening socket speak telnet; false by default.
         telnet: Option<bool>,
+        /// Whether clients speak TN3270. Refused if true.
         tn3270: Option<bool>,
+        /// Whether clients speak WebSocket. Refused if true.
         websocket: Option<bool>,
+        /// Milliseconds after which a socket that connects tries again to; 0, the default, for never. Refused for one that listens and
+        /// for a passed one.
         reconnect_ms: Option<i64>,
     }
 }
 
-/// QAPI `SocketAddressLegacy`.
+/// Where a socket listens or connects to (QAPI `SocketAddressLegacy`).
 #[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(tag = "type", content = "data", rename_all = "kebab-case")]
 enum Address {
+    /// TCP over IPv4 or IPv6.
     Inet(InetAddress),
+    /// A unix socket.
     Unix(UnixAddress),
+    /// A socket that a client has passed over the same monitor.
     Fd(FdAddress),
 }
 
+/// An address of TCP (QAPI `InetSocketAddress`).
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct InetAddress {
+    /// A host name or an address; empty means every address for a server, the local host for a client.
     host: String,
+    /// A port number or a service's name; `0` has the host choose a port for a server.
     port: String,
+    /// The last port that a server tries, from `port` on; by default it tries `port` alone.
     to: Option<u16>,
+    /// Whether IPv4 may be used; by default what the name resolves to.
     ipv4: Option<bool>,
+    /// Whether IPv6 may be used; by default what the name resolves to.
     ipv6: Option<bool>,
 }
 
+/// An address of a unix socket (QAPI `UnixSocketAddress`).
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct UnixAddress {
+    /// Its path in the file system, or its abstract name without the NUL in front. An empty one is refused.
     path: PathBuf,
+    /// Whether `path` is an abstract name, as Linux has them; false by default.
     #[serde(rename = "abstract")]
     is_abstract: Option<bool>,
+    /// Whether an abstract name ends where its text ends, not filled up with NULs to its largest length; true by default.
     tight: Option<bool>,
 }
 
-/// A descriptor that was passed over the monitor, by its name.
+/// A passed descriptor (QAPI `String`).
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct FdAddress {
+    /// The name that `getfd` gave it over the same monitor. The chardev takes it over, and the name is free again.
     str: String,
 }
 

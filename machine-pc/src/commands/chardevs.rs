@@ -16,8 +16,12 @@ use crate::main_loop::{ChangeError, ChardevInfo, Chardevs};
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct ChardevReply {
+    /// Whether somebody uses it: a monitor, or a device of the guest.
     frontend_open: bool,
+    /// What it is connected to, for people: a socket with its addresses (`disconnected:unix:/run/vm.sock,server=on`), a
+    /// pseudo-terminal with its path (`pty:/dev/pts/3`), another by its kind.
     filename: String,
+    /// Its name. One that several users share is there twice, the second time with `-base` behind its name.
     label: String,
 }
 
@@ -33,7 +37,7 @@ fn chardevs(context: &Context) -> Result<Chardevs, Error> {
 }
 
 command! {
-    /// Returns the chardevs and what each is connected to.
+    /// Returns the chardevs and what each is connected to, those that monitors speak over among them.
     "query-chardev" (allow_preconfig) =>
     fn query_chardev(context: &mut Context, (): ()) -> Result<Vec<ChardevReply>, Error> {
         Ok(chardevs(context)?.infos().into_iter().map(ChardevReply::from).collect())
@@ -50,14 +54,15 @@ hmp_command! {
     }
 }
 
-/// What a chardev can be connected to (QAPI `ChardevBackendInfo`).
+/// A kind of backend for chardevs (QAPI `ChardevBackendInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct BackendInfo {
+    /// Its name, as `chardev-add` and `-chardev` take it.
     name: &'static str,
 }
 
 command! {
-    /// Returns what a chardev can be connected to.
+    /// Returns the kinds of backends that a chardev can be connected to.
     "query-chardev-backends" (allow_preconfig) =>
     fn query_chardev_backends(_context: &mut Context, (): ()) -> Result<Vec<BackendInfo>, Error> {
         Ok(BACKENDS.iter().map(|&name| BackendInfo { name }).collect())
@@ -65,7 +70,7 @@ command! {
 }
 
 /// Opens a chardev and shows it.
-fn add(context: &Context, spec: &ChardevSpec) -> Result<Added, Error> {
+fn add(context: &Context, spec: &ChardevSpec) -> Result<ChardevReturn, Error> {
     let chardevs = chardevs(context)?;
     let connection = chardevs.add(spec).map_err(Error::generic)?;
     if let Err(error) = show(context.qom(), spec, connection) {
@@ -73,42 +78,50 @@ fn add(context: &Context, spec: &ChardevSpec) -> Result<Added, Error> {
         let _ = chardevs.remove(&spec.id);
         return Err(Error::generic(error));
     }
-    Ok(Added::of(&chardevs, &spec.id))
+    Ok(ChardevReturn::of(&chardevs, &spec.id))
 }
 
-fn change(context: &Context, spec: &ChardevSpec) -> Result<Added, Error> {
+fn change(context: &Context, spec: &ChardevSpec) -> Result<ChardevReturn, Error> {
     let chardevs = chardevs(context)?;
     let connection = chardevs.change(spec).map_err(Error::generic)?;
     hide(context.qom(), &spec.id);
     show(context.qom(), spec, connection).map_err(Error::generic)?;
-    Ok(Added::of(&chardevs, &spec.id))
+    Ok(ChardevReturn::of(&chardevs, &spec.id))
 }
 
-/// What is to be known of a new chardev (QAPI `ChardevReturn`).
+/// What is to be known of a chardev that was made (QAPI `ChardevReturn`).
 #[derive(Debug, Serialize, qmp::QapiType)]
-struct Added {
-    /// The other end of its pseudo-terminal.
+struct ChardevReturn {
+    /// The path of the other end of its pseudo-terminal; absent for other backends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pty: Option<String>,
 }
 
-impl Added {
+impl ChardevReturn {
     fn of(chardevs: &Chardevs, id: &str) -> Self {
         let info = chardevs.infos().into_iter().find(|info| info.label == id);
         Self { pty: info.and_then(|info| info.filename.strip_prefix("pty:").map(str::to_owned)) }
     }
 }
 
+/// What `chardev-add` and `chardev-change` take.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct ChardevAdd {
+    /// Its name.
     id: String,
+    /// What it is to be connected to.
     backend: Backend,
 }
 
 command! {
-    /// Makes a chardev.
+    /// Makes a chardev: opens the backend and keeps it under a name, for `device_add` and others to refer to. A listening socket
+    /// does not wait for a client, whatever `wait` says.
+    ///
+    /// Fails if the name is taken (`Chardev with id 'ID' already exists`), or if the backend is not to be had (`Failed to add
+    /// chardev 'ID': ` and the reason); then nothing is left of it. `udp`, `mux` and other backends that QEMU has and this program
+    /// has not are no values of `type`.
     "chardev-add" (allow_preconfig) =>
-    fn chardev_add(context: &mut Context, arguments: ChardevAdd) -> Result<Added, Error> {
+    fn chardev_add(context: &mut Context, arguments: ChardevAdd) -> Result<ChardevReturn, Error> {
         let ChardevAdd { id, backend } = arguments;
         if chardevs(context)?.contains(&id) {
             return Err(Error::generic(format_args!("Chardev with id '{id}' already exists")));
@@ -120,9 +133,12 @@ command! {
 }
 
 command! {
-    /// Connects a chardev to something else. What a monitor speaks over cannot be changed.
+    /// Connects a chardev to something else; its user stays.
+    ///
+    /// Fails if there is none of that name (`Chardev 'ID' does not exist`), if several users share it, if a monitor uses it
+    /// (`Chardev user does not support chardev hotswap`), or if the new backend cannot be opened; then the chardev is as it was.
     "chardev-change" (allow_preconfig) =>
-    fn chardev_change(context: &mut Context, arguments: ChardevAdd) -> Result<Added, Error> {
+    fn chardev_change(context: &mut Context, arguments: ChardevAdd) -> Result<ChardevReturn, Error> {
         let ChardevAdd { id, backend } = arguments;
         if !chardevs(context)?.contains(&id) {
             return Err(Error::generic(ChangeError::NotFound(id)));
@@ -134,8 +150,10 @@ command! {
     }
 }
 
+/// What `chardev-remove` and `chardev-send-break` take.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct ChardevId {
+    /// The chardev's name.
     id: String,
 }
 
@@ -155,7 +173,9 @@ fn send_break(context: &Context, id: &str) -> Result<(), Error> {
 }
 
 command! {
-    /// Removes a chardev that nobody uses.
+    /// Closes a chardev and forgets it.
+    ///
+    /// Fails if there is none of that name (`Chardev 'ID' not found`) or somebody uses it (`Chardev 'ID' is busy`).
     "chardev-remove" (allow_preconfig) =>
     fn chardev_remove(context: &mut Context, arguments: ChardevId) -> Result<Empty, Error> {
         remove(context, &arguments.id)?;
@@ -164,7 +184,8 @@ command! {
 }
 
 command! {
-    /// Sends a break to the user of a chardev.
+    /// Sends a break to the user of a chardev. Nothing comes of it: no device here takes breaks. Fails if there is no chardev of
+    /// that name (`Chardev 'ID' not found`).
     "chardev-send-break" (allow_preconfig) =>
     fn chardev_send_break(context: &mut Context, arguments: ChardevId) -> Result<Empty, Error> {
         send_break(context, &arguments.id)?;
@@ -176,27 +197,40 @@ command! {
 #[derive(Debug, Clone, Copy, Default, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum DataFormat {
+    /// As they are, as text in UTF-8.
     #[default]
     Utf8,
+    /// In base64 (RFC 4648).
     Base64,
 }
 
+/// What `ringbuf-write` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct RingbufWrite {
+    /// The name of the chardev.
     device: String,
+    /// The bytes, written in `format`.
     data: String,
+    /// How `data` is written; `utf8` by default.
     format: Option<DataFormat>,
 }
 
+/// What `ringbuf-read` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct RingbufRead {
+    /// The name of the chardev.
     device: String,
+    /// The most bytes to take, at least 1.
     size: i64,
+    /// How the bytes are returned; `utf8` by default, where bytes that are no UTF-8 come as U+FFFD.
     format: Option<DataFormat>,
 }
 
 command! {
-    /// Writes to the memory of a `ringbuf`.
+    /// Writes to the memory of a chardev whose backend is `ringbuf`. Where it is full the oldest bytes are lost.
+    ///
+    /// Fails if there is no chardev of that name (`Device 'ID' not found`, of class `GenericError`), if it is of another kind, or
+    /// if base64 has other characters.
     "ringbuf-write" =>
     fn ringbuf_write(context: &mut Context, arguments: RingbufWrite) -> Result<Empty, Error> {
         let ring = chardevs(context)?.ring(&arguments.device).map_err(Error::generic)?;
@@ -212,7 +246,11 @@ command! {
 }
 
 command! {
-    /// Takes bytes from the memory of a `ringbuf`.
+    /// Takes the oldest bytes out of the memory of a chardev whose backend is `ringbuf` and returns them as text; the text is empty
+    /// if there are none.
+    ///
+    /// Fails if there is no chardev of that name (`Device 'ID' not found`, of class `GenericError`), if it is of another kind, or
+    /// if `size` is below 1.
     "ringbuf-read" =>
     fn ringbuf_read(context: &mut Context, arguments: RingbufRead) -> Result<String, Error> {
         let ring = chardevs(context)?.ring(&arguments.device).map_err(Error::generic)?;

@@ -10,35 +10,46 @@ use serde::{Deserialize, Serialize};
 use crate::cmdline::groups::{OptionGroup, Parameters, groups};
 use crate::machine::{TYPE_SUFFIX, absent, machine_classes};
 
-/// QAPI `CommandLineParameterType`.
+/// What a parameter of an option takes (QAPI `CommandLineParameterType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum ParameterType {
+    /// Any text.
     String,
+    /// `on` or `off`.
     Boolean,
+    /// A number.
     Number,
+    /// A number of bytes, which may have a suffix such as `K`, `M` or `G`.
     Size,
 }
 
-/// QAPI `CommandLineParameterInfo`.
+/// A parameter of an option (QAPI `CommandLineParameterInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct CommandLineParameterInfo {
+    /// Its name.
     name: String,
+    /// What it is for, for people; absent where nobody wrote it.
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<String>,
+    /// What it takes.
     #[serde(rename = "type")]
     kind: ParameterType,
 }
 
-/// QAPI `CommandLineOptionInfo`.
+/// An option of the command line (QAPI `CommandLineOptionInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct CommandLineOptionInfo {
+    /// Its parameters. Empty where they depend on a type, as those of `-device` do.
     parameters: Vec<CommandLineParameterInfo>,
+    /// The name of its group, which is the option's without the hyphen but for some old ones (`smp-opts`, `boot-opts`).
     option: &'static str,
 }
 
+/// What `query-command-line-options` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct QueryCommandLineOptions {
+    /// The one to tell of; all of them by default.
     option: Option<String>,
 }
 
@@ -89,8 +100,10 @@ fn info(qom: &Qom, group: &OptionGroup) -> CommandLineOptionInfo {
 }
 
 command! {
-    /// Returns the options of the command line that are provided, each with its parameters, or one of them. An option whose
-    /// parameters depend on a type has none here.
+    /// Returns the options of the command line that take parameters, each with these, or one of them. Options that the program
+    /// refuses are not listed.
+    ///
+    /// Fails if there is no such option (`invalid option name: NAME`).
     "query-command-line-options" (allow_preconfig) =>
     fn query_command_line_options(context: &mut Context, arguments: QueryCommandLineOptions)
         -> Result<Vec<CommandLineOptionInfo>, Error>

@@ -30,14 +30,20 @@ fn cpu_add(context: &Context, id: i64) -> Result<(), Error> {
     Ok(())
 }
 
+/// What `cpu-add` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct CpuAdd {
+    /// The slot's number, 0 to maxcpus - 1.
     id: i64,
 }
 
 command! {
-    /// Plugs the CPU of slot `id` (0 to maxcpus - 1). It is `device_add` with the machine's CPU type and the
-    /// properties of that slot from `query-hotpluggable-cpus`; slots may be filled in any order.
+    /// Plugs the CPU of a slot. It is `device_add` with the machine's CPU type and the properties of that slot from
+    /// `query-hotpluggable-cpus`, without an id; slots may be filled in any order.
+    ///
+    /// Fails if there is no such slot (`Unable to add CPU: ID, max allowed: LAST`), if there is a CPU in it (`Unable to add CPU:
+    /// ID, it already exists`), if the machine has no CPUs (`Not supported`), and as `device_add` does. QEMU had this command until
+    /// its version 5.1.
     "cpu-add" => fn cpu_add_command(context: &mut Context, arguments: CpuAdd) -> Result<Empty, Error> {
         cpu_add(context, arguments.id)?;
         Ok(Empty)

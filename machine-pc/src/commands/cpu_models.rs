@@ -13,7 +13,7 @@ use target_i386::model::{ExpansionType as Extent, ModelExpansion};
 property_enum! {
     /// How an expansion is written down (QAPI `CpuModelExpansionType`).
     enum ExpansionType("CpuModelExpansionType") {
-        /// As `base` and what it takes to be the model, the same for ever.
+        /// As `base` and the properties that it takes to be the model, which mean the same on every host and version.
         Static = "static",
         /// As the model with the values of all its properties.
         Full = "full",
@@ -23,21 +23,28 @@ property_enum! {
 /// A CPU model and properties (QAPI `CpuModelInfo`).
 #[derive(Debug, Serialize, Deserialize, qmp::QapiType)]
 pub(super) struct CpuModelInfo {
+    /// The model's name, as `query-cpu-definitions` lists it.
     pub(super) name: String,
+    /// Properties of the CPU with their values, as an object; those that are not named are the model's. Absent means none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) props: Option<Map<String, Value>>,
 }
 
+/// What `query-cpu-model-expansion` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct QueryCpuModelExpansion {
+    /// How to write the answer.
     #[serde(rename = "type")]
     #[qapi(as = qmp::schema::EnumName<ExpansionType>)]
     kind: String,
+    /// The model with what is changed of it.
     model: CpuModelInfo,
 }
 
+/// What a model comes to (QAPI `CpuModelExpansionInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct CpuModelExpansionInfo {
+    /// The same CPU, written out.
     model: CpuModelInfo,
 }
 
@@ -94,8 +101,10 @@ fn expansion(qom: &Qom, kind: ExpansionType, model: CpuModelInfo) -> Result<CpuM
 }
 
 command! {
-    /// Returns what a CPU model with properties comes to under this accelerator: as `base` and properties that mean the
-    /// same on every host and version (`static`), or with the values of all its properties (`full`).
+    /// Returns what a CPU model with properties comes to under this accelerator. Features that the accelerator lacks are still on
+    /// in the answer. Nothing is left of the CPU that is made for it.
+    ///
+    /// Fails if there is no such model (`CPU model 'NAME' not found`), or if a property is unknown or does not take its value.
     "query-cpu-model-expansion" =>
     fn query_cpu_model_expansion(context: &mut Context, arguments: QueryCpuModelExpansion)
         -> Result<CpuModelExpansionInfo, Error>

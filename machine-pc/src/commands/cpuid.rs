@@ -20,79 +20,97 @@ use super::cpu_models::{CpuModelInfo, make};
 #[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct QueryCpuid {
-    /// A CPU that is there and realized.
+    /// The path of a CPU that is there and realized. Either this or `model` is needed.
     qom_path: Option<String>,
-    /// A CPU that would be.
+    /// The model and properties of a CPU that is not there, made as any CPU of this machine is.
     model: Option<CpuModelInfo>,
-    /// Where it would be; one thread in one core by default.
+    /// Where that CPU would be; one thread in one core by default. Only with `model`.
     topology: Option<Topology>,
-    /// Its APIC ID; 0 by default.
+    /// That CPU's APIC ID, which the topology must have; 0 by default. Only with `model`.
     apic_id: Option<u32>,
-    /// Features to explain.
+    /// Names of features to explain; none by default.
     explain: Option<Vec<String>>,
 }
 
-/// How many of each level the next one holds; 1 by default.
+/// How many of each level the next one holds.
 #[derive(Debug, Default, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct Topology {
+    /// Dies in a socket; 1 by default.
     dies: Option<u32>,
+    /// Modules in a die; 1 by default.
     modules: Option<u32>,
+    /// Cores in a module; 1 by default.
     cores: Option<u32>,
+    /// Threads in a core; 1 by default.
     threads: Option<u32>,
 }
 
-/// One answer of CPUID.
+/// What CPUID answers on one leaf.
 #[derive(Debug, Serialize, qmp::QapiType)]
-struct Row {
+struct CpuidRow {
+    /// EAX at the instruction.
     leaf: u32,
-    /// Absent for a leaf that does not look at ECX.
+    /// ECX at the instruction; absent for a leaf that does not look at it.
     #[serde(skip_serializing_if = "Option::is_none")]
     subleaf: Option<u32>,
+    /// EAX after it, of 32 bits.
     eax: u32,
+    /// EBX after it, of 32 bits.
     ebx: u32,
+    /// ECX after it, of 32 bits.
     ecx: u32,
+    /// EDX after it, of 32 bits.
     edx: u32,
 }
 
 /// One change of a feature.
 #[derive(Debug, Serialize, qmp::QapiType)]
-struct Change {
+struct FeatureChange {
+    /// Whether the feature was on after it.
     enabled: bool,
+    /// What it came from, for people: the model, a property, a feature that this one depends on, the accelerator.
     cause: String,
 }
 
 /// Why a feature is as it is.
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct FeatureExplanation {
+    /// The feature, by the name of its property.
     name: String,
+    /// Whether the guest has it.
     enabled: bool,
-    /// It was asked for and is missing.
+    /// Whether it was asked for and is missing, as the accelerator cannot give it.
     filtered: bool,
     /// The changes, in order; the last one decided.
-    chain: Vec<Change>,
+    chain: Vec<FeatureChange>,
 }
 
-/// The table.
+/// What CPUID answers on one CPU.
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct CpuidInfo {
+    /// The CPU's APIC ID.
     apic_id: u32,
-    cpuid: Vec<Row>,
+    /// The answers, by leaf; those that are not listed are zero.
+    cpuid: Vec<CpuidRow>,
+    /// Names of features that were asked for and that the accelerator cannot give.
     unavailable_features: Vec<&'static str>,
-    /// What realizing the CPU would warn of.
+    /// What the program would warn of in making the CPU, for people; absent where there is nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    /// Why the features that were named in `explain` are as they are, in that order; absent without `explain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     explanations: Option<Vec<FeatureExplanation>>,
 }
 
 command! {
-    /// Returns what CPUID answers on a CPU: of one that is there by its `qom-path`, or of one that a `model`
-    /// (`name` and `props`) would make with an `apic-id` in a `topology` (`dies`, `modules`, `cores` and
-    /// `threads`, each in the one before). A row has `leaf`, `subleaf` where the leaf looks at ECX, and the
-    /// registers as numbers; leaves that are not listed are zero. For each feature named in `explain` the answer
-    /// tells what switched it on or off, in order.
+    /// Returns all that CPUID answers on a CPU: of one that is there (`qom-path`), or of one that a `model` would make in a place.
+    /// On request it tells what switched features on or off. (Not in QEMU.)
+    ///
+    /// Fails if not exactly one of `qom-path` and `model` is given, if the CPU at the path is not realized, if there is no such
+    /// model or feature, if a property does not take its value, if the topology has no CPU with that APIC ID, or if a CPU like that
+    /// could not be made.
     "x-query-cpuid" => fn x_query_cpuid(context: &mut Context, arguments: QueryCpuid) -> Result<CpuidInfo, Error> {
         let mut warnings = Vec::new();
         let cpu = match (&arguments.qom_path, &arguments.model) {
@@ -116,10 +134,10 @@ command! {
     }
 }
 
-fn rows(cpu: &RealizedCpu) -> Vec<Row> {
+fn rows(cpu: &RealizedCpu) -> Vec<CpuidRow> {
     cpu.table
         .rows()
-        .map(|(leaf, subleaf, regs)| Row {
+        .map(|(leaf, subleaf, regs)| CpuidRow {
             leaf,
             subleaf,
             eax: regs.eax,
@@ -164,7 +182,7 @@ fn explain(cpu: &RealizedCpu, names: Vec<String>) -> Result<Vec<FeatureExplanati
         let Explanation { on, filtered, links } = cpu.explain(f);
         let chain = links
             .into_iter()
-            .map(|link| Change { enabled: link.on, cause: link.cause.to_string() })
+            .map(|link| FeatureChange { enabled: link.on, cause: link.cause.to_string() })
             .collect();
         Ok(FeatureExplanation { name, enabled: on, filtered, chain })
     };

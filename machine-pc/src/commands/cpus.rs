@@ -16,17 +16,21 @@ pub(super) fn pc(context: &Context) -> Result<Option<Obj<PcMachine>>, Error> {
     Ok(context.require::<Vm>()?.machine().cloned())
 }
 
-/// A CPU that could be plugged or is (QAPI `HotpluggableCPU`).
+/// A slot for a CPU, empty or taken (QAPI `HotpluggableCPU`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct HotpluggableCpu {
     /// For people; clients read the CPU's property.
     #[serde(skip)]
     pub(super) state: Option<VcpuState>,
+    /// Where the slot is: the properties to give to `device_add` besides `driver`.
     pub(super) props: CpuInstanceProperties,
+    /// How many vCPUs plugging it adds: always 1.
     pub(super) vcpus_count: u32,
+    /// The path of the CPU in it; absent while the slot is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) qom_path: Option<String>,
+    /// The `driver` to give to `device_add`: the machine's CPU type.
     #[serde(rename = "type")]
     pub(super) cpu_type: Arc<str>,
 }
@@ -53,8 +57,9 @@ fn slots_stay(context: &Context) -> Option<u64> {
 }
 
 command! {
-    /// Returns the CPUs that can be plugged: for each the properties to give to `device_add`, and where it is
-    /// if it is plugged.
+    /// Returns the slots for CPUs, the last one first: what to give to `device_add` to fill each, and which CPU is in it.
+    ///
+    /// Fails on a machine without CPUs (`machine does not support hot-plugging CPUs`).
     "query-hotpluggable-cpus" (allow_preconfig) kept while slots_stay =>
     fn query_hotpluggable_cpus(context: &mut Context, (): ()) -> Result<Vec<HotpluggableCpu>, Error> {
         match pc(context)? {
@@ -68,18 +73,24 @@ command! {
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct CpuInfoFast {
+    /// The host's number of the CPU's thread (TID), by which a manager pins it; that of the program where the CPU has none.
     pub(super) thread_id: u32,
+    /// Its class.
     pub(super) qom_type: String,
+    /// Its place.
     pub(super) props: CpuInstanceProperties,
+    /// Its path.
     qom_path: String,
+    /// Its slot's number, 0 to maxcpus - 1.
     pub(super) cpu_index: usize,
+    /// What it is a CPU of: always `x86_64`.
     target: SysEmuTarget,
 }
 
-/// What is emulated (QAPI `SysEmuTarget`).
+/// An architecture (QAPI `SysEmuTarget`), of those that are emulated.
 #[derive(Debug, Serialize, qmp::QapiType)]
 pub(super) enum SysEmuTarget {
-    /// A PC of 64 bits.
+    /// PCs of 64 bits.
     #[serde(rename = "x86_64")]
     X86_64,
 }
@@ -108,14 +119,18 @@ pub(super) fn cpus(machine: &PcMachine) -> Vec<CpuInfoFast> {
 }
 
 command! {
-    /// Returns the CPUs that are there, without stopping any.
+    /// Returns the CPUs that are there, in the order in which they were plugged, without stopping any. Empty on a machine without
+    /// CPUs.
     "query-cpus-fast" => fn query_cpus_fast(context: &mut Context, (): ()) -> Result<Vec<CpuInfoFast>, Error> {
         Ok(pc(context)?.map(|machine| cpus(&machine)).unwrap_or_default())
     }
 }
 
 command! {
-    /// Returns for each CPU slot what the guest's operating system reported last on a hotplug event.
+    /// Returns for each slot what the guest's operating system reported last about it (`_OST`). Each report was also told by the
+    /// event `ACPI_DEVICE_OST`.
+    ///
+    /// Fails on a machine without CPUs or without ACPI (`command is not supported, missing ACPI device`).
     "query-acpi-ospm-status" =>
     fn query_acpi_ospm_status(context: &mut Context, (): ()) -> Result<Vec<OstInfo>, Error> {
         let vm = context.require::<Vm>()?.clone();

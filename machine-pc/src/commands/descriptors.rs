@@ -14,42 +14,56 @@ fn passed(context: &Context) -> Result<OwnedFd, Error> {
     passed.ok_or_else(|| Error::generic("No file descriptor supplied via SCM_RIGHTS"))
 }
 
+/// What `add-fd` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct AddFd {
+    /// The set's number, at least 0; the first that is free by default. A set that is not there is made.
     fdset_id: Option<i64>,
+    /// Any text, which `query-fdsets` shows; none by default.
     opaque: Option<String>,
 }
 
-/// Where a descriptor is now (QAPI `AddfdInfo`).
+/// Where a passed descriptor is now (QAPI `AddfdInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
-struct Added {
+struct AddfdInfo {
+    /// The descriptor's number in this program.
     fd: i32,
+    /// The set's number: `/dev/fdset/` and this number opens it where a file is named.
     fdset_id: u32,
 }
 
 command! {
-    /// Puts the descriptor that was passed into a set: into a new one if none is named.
+    /// Puts the descriptor that was passed into a set. A file that is named `/dev/fdset/N` is then a duplicate of the descriptor in
+    /// set N that was opened for the same access.
+    ///
+    /// The descriptor is passed with the command over a unix socket (`SCM_RIGHTS`); without one the command fails: `No file
+    /// descriptor supplied via SCM_RIGHTS`.
     "add-fd" (allow_preconfig) =>
-    fn add_fd(context: &mut Context, arguments: AddFd) -> Result<Added, Error> {
+    fn add_fd(context: &mut Context, arguments: AddFd) -> Result<AddfdInfo, Error> {
         let fd = passed(context)?;
         let negative = "Parameter 'fdset-id' expects a non-negative value";
         let set = arguments.fdset_id.map(u32::try_from).transpose().map_err(|_| Error::generic(negative))?;
         let (fdset_id, fd) = fd_set::add_passed(fd, set, arguments.opaque);
-        Ok(Added { fd, fdset_id })
+        Ok(AddfdInfo { fd, fdset_id })
     }
 }
 
+/// What `remove-fd` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct RemoveFd {
+    /// The set's number.
     fdset_id: i64,
+    /// The descriptor's number in this program; all of the set by default.
     fd: Option<i64>,
 }
 
 command! {
-    /// Closes a descriptor of a set, or all of them. Files that were opened through it stay open.
+    /// Closes a descriptor of a set, or all of them and with them the set. Files that were opened through it stay open.
+    ///
+    /// Fails if it is not there (`File descriptor named 'fdset-id:N, fd:M' not found`).
     "remove-fd" (allow_preconfig) =>
     fn remove_fd(_context: &mut Context, arguments: RemoveFd) -> Result<Empty, Error> {
         let RemoveFd { fdset_id, fd } = arguments;
@@ -66,28 +80,32 @@ command! {
     }
 }
 
-/// A descriptor of a set (QAPI `FdsetFdInfo`).
+/// A descriptor in a set (QAPI `FdsetFdInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
-struct Member {
+struct FdsetFdInfo {
+    /// Its number in this program.
     fd: i32,
+    /// The text that was given with it; absent where there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     opaque: Option<String>,
 }
 
-/// A set (QAPI `FdsetInfo`).
+/// A set of descriptors (QAPI `FdsetInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
-struct Set {
-    fds: Vec<Member>,
+struct FdsetInfo {
+    /// The descriptors in it, in the order in which they came.
+    fds: Vec<FdsetFdInfo>,
+    /// Its number.
     fdset_id: u32,
 }
 
 command! {
-    /// Returns the sets of descriptors.
+    /// Returns the sets of descriptors, the highest number first: those of `add-fd` and those of the command line.
     "query-fdsets" (allow_preconfig) =>
-    fn query_fdsets(_context: &mut Context, (): ()) -> Result<Vec<Set>, Error> {
-        let set = |(fdset_id, members): (u32, Vec<fd_set::MemberInfo>)| Set {
-            fds: members.into_iter().map(|fd_set::MemberInfo { fd, opaque }| Member { fd, opaque }).collect(),
+    fn query_fdsets(_context: &mut Context, (): ()) -> Result<Vec<FdsetInfo>, Error> {
+        let set = |(fdset_id, members): (u32, Vec<fd_set::MemberInfo>)| FdsetInfo {
+            fds: members.into_iter().map(|fd_set::MemberInfo { fd, opaque }| FdsetFdInfo { fd, opaque }).collect(),
             fdset_id,
         };
         // As the reference lists them, from the last one down.
@@ -95,8 +113,10 @@ command! {
     }
 }
 
+/// What `getfd` and `closefd` take.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct FdName {
+    /// The descriptor's name, which does not begin with a digit.
     fdname: String,
 }
 
@@ -117,7 +137,11 @@ fn close_named(context: &Context, name: &str) -> Result<(), Error> {
 }
 
 command! {
-    /// Gives the descriptor that was passed a name, for a later command over the same monitor.
+    /// Gives the descriptor that was passed a name, for a later command over the same monitor. One that had the name before is
+    /// closed.
+    ///
+    /// Fails if none was passed with the command over a unix socket (`No file descriptor supplied via SCM_RIGHTS`) or if the name
+    /// begins with a digit.
     "getfd" (allow_preconfig) =>
     fn getfd(context: &mut Context, arguments: FdName) -> Result<Empty, Error> {
         name_passed(context, &arguments.fdname).map(|()| Empty)
@@ -125,7 +149,9 @@ command! {
 }
 
 command! {
-    /// Closes a descriptor that has a name.
+    /// Closes a descriptor that `getfd` gave a name over the same monitor.
+    ///
+    /// Fails if there is none of that name (`File descriptor named 'NAME' not found`).
     "closefd" (allow_preconfig) =>
     fn closefd(context: &mut Context, arguments: FdName) -> Result<Empty, Error> {
         close_named(context, &arguments.fdname).map(|()| Empty)

@@ -18,7 +18,9 @@ fn controllers(context: &Context) -> Result<String, Error> {
 }
 
 command! {
-    /// Returns the state of the board's interrupt controllers, for a person to read.
+    /// Returns the state of the I/O APIC and of both 8259s, for a person to read.
+    ///
+    /// Fails on a machine without CPUs (`No CPU available`), and where no guest code runs, under any accelerator but KVM.
     "x-query-interrupt-controllers" =>
     fn x_query_interrupt_controllers(context: &mut Context, (): ()) -> Result<HumanReadableText, Error> {
         Ok(HumanReadableText { human_readable_text: controllers(context)? })
@@ -41,7 +43,10 @@ fn statistics(context: &Context) -> Result<String, Error> {
 }
 
 command! {
-    /// Returns how often each interrupt came, of those controllers that count, for a person to read.
+    /// Returns how often each interrupt came, for a person to read: the controllers are named without figures, as KVM counts
+    /// nothing.
+    ///
+    /// Fails on a machine without CPUs (`No CPU available`), and where no guest code runs, under any accelerator but KVM.
     "x-query-irq" => fn x_query_irq(context: &mut Context, (): ()) -> Result<HumanReadableText, Error> {
         Ok(HumanReadableText { human_readable_text: statistics(context)? })
     }
@@ -91,7 +96,10 @@ fn nmi(context: &Context) -> Result<(), Error> {
 }
 
 command! {
-    /// Gives the guest a non-maskable interrupt: to every CPU whose local APIC takes one from the board.
+    /// Gives the guest a non-maskable interrupt: to every CPU whose local APIC takes one from the board (LINT1).
+    ///
+    /// Fails where no guest code runs: on a machine without CPUs, and with any accelerator but KVM (`machine does not provide
+    /// NMIs`).
     "inject-nmi" => fn inject_nmi(context: &mut Context, (): ()) -> Result<Empty, Error> {
         nmi(context)?;
         Ok(Empty)

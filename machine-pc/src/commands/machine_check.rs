@@ -11,33 +11,39 @@ use crate::kvm::{MachineCheck, MachineCheckOutcome, Vcpu};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum MemoryFailureRecipient {
+    /// The guest's operating system.
     Guest,
 }
 
-/// What was done (QAPI `MemoryFailureAction`).
+/// What was done about a failure of memory (QAPI `MemoryFailureAction`), of what can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum MemoryFailureAction {
+    /// The guest got a machine check.
     Inject,
+    /// The guest could not be told, and the machine is reset.
     Reset,
 }
 
-/// What it was like (QAPI `MemoryFailureFlags`).
+/// What a failure of memory was like (QAPI `MemoryFailureFlags`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct MemoryFailureFlags {
-    /// Software has to act.
+    /// Whether the guest has to act before it goes on.
     action_required: bool,
-    /// The guest was handling another one.
+    /// Whether the guest was handling another one.
     recursive: bool,
 }
 
-/// A failure of memory was told.
+/// A CPU of the guest was given a machine check, by `mce` of the human monitor (QAPI `MEMORY_FAILURE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct MemoryFailure {
+    /// Whom it was told: always `guest`.
     recipient: MemoryFailureRecipient,
+    /// What was done.
     action: MemoryFailureAction,
+    /// What it was like.
     flags: MemoryFailureFlags,
 }
 

@@ -16,7 +16,7 @@ fn roms(context: &Context) -> Result<String, Error> {
 }
 
 command! {
-    /// Returns the ROM images that the guest sees, for a person to read.
+    /// Returns the ROM images that the guest sees with their addresses, for a person to read. Empty where there are none.
     "x-query-roms" => fn x_query_roms(context: &mut Context, (): ()) -> Result<HumanReadableText, Error> {
         Ok(HumanReadableText { human_readable_text: roms(context)? })
     }
@@ -37,7 +37,8 @@ fn no_translation() -> Error {
 }
 
 command! {
-    /// Refused: no accelerator here translates code.
+    /// Returns figures about translated code. Always fails (`JIT information is only available with accel=tcg`): no accelerator
+    /// here translates code, whatever its name.
     "x-query-jit" => fn x_query_jit(_context: &mut Context, (): ()) -> Result<HumanReadableText, Error> {
         Err(no_translation())
     }

@@ -57,12 +57,17 @@ fn save_linear(address: u64, size: u64, path: &str, read: &Read<'_>) -> Result<(
     Ok(())
 }
 
+/// What `memsave` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct Memsave {
+    /// The first linear address.
     val: u64,
+    /// How many bytes. More than there are addresses up to the last memory, but at least 4 GiB, is refused.
     size: u64,
+    /// The file on the host; what it had is lost.
     filename: String,
+    /// The number of the CPU whose page tables count (`query-cpus-fast`); the first that is there by default.
     cpu_index: Option<i64>,
 }
 
@@ -79,7 +84,11 @@ fn memsave(context: &Context, cpu: Option<usize>, address: u64, size: u64, path:
 }
 
 command! {
-    /// Writes guest memory to a file, by a CPU's linear addresses: the first CPU's where none is named.
+    /// Writes guest memory to a file, by a CPU's linear addresses.
+    ///
+    /// Fails where no guest code runs, under any accelerator but KVM (`no guest code runs with this accelerator, so there is
+    /// nothing to look at`), if there is no such CPU (`Parameter 'cpu-index' expects a CPU number`), if an address is not mapped
+    /// (`Invalid addr 0xADDRESS/size SIZE specified`; the file then has what comes before), or if the file cannot be written.
     "memsave" => fn qmp_memsave(context: &mut Context, arguments: Memsave) -> Result<Empty, Error> {
         let Memsave { val, size, filename, cpu_index } = arguments;
         let cpu = cpu_index.map(|index| usize::try_from(index).ok()).map(|index| {
@@ -94,10 +103,14 @@ command! {
     }
 }
 
+/// What `pmemsave` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct Pmemsave {
+    /// The first physical address.
     val: u64,
+    /// How many bytes. What ends beyond the last memory and beyond 4 GiB is refused.
     size: u64,
+    /// The file on the host; what it had is lost.
     filename: String,
 }
 
@@ -145,8 +158,11 @@ fn pmemsave(context: &Context, address: u64, size: u64, path: &str) -> Result<()
 }
 
 command! {
-    /// Writes guest memory to a file, by physical addresses. Where there is no memory the file has zeroes; nothing can be saved
-    /// from beyond the last memory that there is.
+    /// Writes guest memory to a file, by physical addresses. Where there is no memory the file has zeroes.
+    ///
+    /// Fails where no guest code runs, under any accelerator but KVM (`no guest code runs with this accelerator, so there is
+    /// nothing to look at`), if it goes beyond the last memory (`Invalid addr 0xADDRESS/size SIZE specified`), or if the file
+    /// cannot be written.
     "pmemsave" => fn qmp_pmemsave(context: &mut Context, arguments: Pmemsave) -> Result<Empty, Error> {
         pmemsave(context, arguments.val, arguments.size, &arguments.filename)?;
         Ok(Empty)

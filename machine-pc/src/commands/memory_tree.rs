@@ -45,7 +45,8 @@ fn blocks(context: &Context) -> Result<String, Error> {
 }
 
 command! {
-    /// Returns the blocks of memory that the program holds for a guest, for a person to read.
+    /// Returns the blocks of memory that the program holds for a guest (RAM, firmware, memory backends) with their sizes, for a
+    /// person to read.
     "x-query-ramblock" =>
     fn x_query_ramblock(context: &mut Context, (): ()) -> Result<HumanReadableText, Error> {
         Ok(HumanReadableText { human_readable_text: blocks(context)? })

@@ -4,30 +4,37 @@
 use qmp::{Context, Empty, Error, command, hmp_command};
 use serde::{Deserialize, Serialize};
 
-/// QAPI `MigrationCapability`, of those that there are.
+/// Something that can be switched on for migrations (QAPI `MigrationCapability`), of what there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum MigrationCapability {
-    /// Changes of a migration are told as events: there are none to tell.
+    /// Events tell how a migration goes. There are none to tell.
     Events,
 }
 
-/// QAPI `MigrationCapabilityStatus`.
+/// Whether something is switched on for migrations (QAPI `MigrationCapabilityStatus`).
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, qmp::QapiType)]
 struct MigrationCapabilityStatus {
+    /// Whether it is on.
     state: bool,
+    /// What it is about.
     capability: MigrationCapability,
 }
 
-/// As a client gives it: errors come in QAPI's order of members.
+// Errors come in QAPI's order of members, which is not that in which they are sent.
+/// What to switch on or off for migrations (QAPI `MigrationCapabilityStatus`).
 #[derive(Debug, Clone, Copy, Deserialize, qmp::QapiType)]
 struct GivenCapability {
+    /// What it is about.
     capability: MigrationCapability,
+    /// Whether it is to be on.
     state: bool,
 }
 
+/// What `migrate-set-capabilities` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct MigrateSetCapabilities {
+    /// What to switch, in order; all that is not named stays as it is.
     capabilities: Vec<GivenCapability>,
 }
 
@@ -37,44 +44,56 @@ struct Capabilities {
     events: bool,
 }
 
-/// QAPI `TimeUnit`.
+/// A unit of time (QAPI `TimeUnit`).
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum TimeUnit {
+    /// Seconds.
     #[default]
     Second,
+    /// Milliseconds.
     Millisecond,
 }
 
-/// QAPI `DirtyRateStatus`, of what can be.
+/// How far a measurement is (QAPI `DirtyRateStatus`), of what can be.
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum DirtyRateStatus {
+    /// None was begun.
     Unstarted,
 }
 
-/// QAPI `DirtyRateMeasureMode`, of what can be.
+/// How it is measured (QAPI `DirtyRateMeasureMode`), of what can be.
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum DirtyRateMeasureMode {
+    /// By looking at some pages again.
     PageSampling,
 }
 
+/// What `query-dirty-rate` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct QueryDirtyRate {
+    /// The unit in which `calc-time` is told; `second` by default.
     calc_time_unit: Option<TimeUnit>,
 }
 
-/// QAPI `DirtyRateInfo`.
+/// How fast the guest was found to write to its memory (QAPI `DirtyRateInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct DirtyRateInfo {
+    /// How far the measurement is: always `unstarted`.
     status: DirtyRateStatus,
+    /// How many pages of each GiB were looked at: always 0.
     sample_pages: u64,
+    /// How it was measured: always `page-sampling`.
     mode: DirtyRateMeasureMode,
+    /// The unit of `calc-time`: the one that was asked for.
     calc_time_unit: TimeUnit,
+    /// When the measurement began, in seconds of the host's clock: always 0.
     start_time: i64,
+    /// How long it took: always 0.
     calc_time: i64,
 }
 
@@ -83,7 +102,8 @@ struct DirtyRateInfo {
 struct MigrationInfo {}
 
 command! {
-    /// Returns what can be switched on for migrations, and whether it is.
+    /// Returns what can be switched on for migrations, and whether it is. A machine cannot be migrated: there is one capability,
+    /// which nothing follows from, so that managers that switch it on can go on.
     "query-migrate-capabilities" =>
     fn query_migrate_capabilities(context: &mut Context, (): ()) -> Result<Vec<MigrationCapabilityStatus>, Error> {
         let state = context.get::<Capabilities>().is_some_and(|capabilities| capabilities.events);
@@ -92,7 +112,9 @@ command! {
 }
 
 command! {
-    /// Switches on and off what there is for migrations.
+    /// Switches on or off what `query-migrate-capabilities` lists. It is kept, and nothing follows from it.
+    ///
+    /// Fails for a capability that there is not (`Parameter 'capability' does not accept value 'NAME'`); then nothing has changed.
     "migrate-set-capabilities" =>
     fn migrate_set_capabilities(context: &mut Context, arguments: MigrateSetCapabilities) -> Result<Empty, Error> {
         for GivenCapability { capability: MigrationCapability::Events, state } in arguments.capabilities {
@@ -103,14 +125,15 @@ command! {
 }
 
 command! {
-    /// Returns how the last migration went: nothing, as there was none.
+    /// Returns how the last migration went. Always an empty object: a machine cannot be migrated, and `migrate` does not exist.
     "query-migrate" => fn query_migrate(_context: &mut Context, (): ()) -> Result<MigrationInfo, Error> {
         Ok(MigrationInfo {})
     }
 }
 
 command! {
-    /// Returns how fast the guest was found to write to its memory: nobody has measured it.
+    /// Returns how fast the guest was found to write to its memory. The answer never changes but for the unit: nothing here
+    /// measures it.
     "query-dirty-rate" =>
     fn query_dirty_rate(_context: &mut Context, arguments: QueryDirtyRate) -> Result<DirtyRateInfo, Error> {
         Ok(DirtyRateInfo {

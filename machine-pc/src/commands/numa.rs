@@ -15,8 +15,11 @@ use crate::numa::NumaOptions;
 struct SetNumaNode(#[qapi(as = NumaOptions)] Map<String, Value>);
 
 command! {
-    /// Adds a NUMA node, or says what belongs to one: as `-numa`, before the machine is made. Takes the members of
-    /// QAPI's `NumaOptions`.
+    /// Adds a NUMA node, or says what belongs to one: as `-numa`, before the machine is built. It takes what QAPI's `NumaOptions`
+    /// has.
+    ///
+    /// Fails once the machine is built (`The command is permitted only before the machine has been created`), and as `-numa` does,
+    /// for example for a node that is there (`Duplicate NUMA nodeid: N`); then nothing has changed.
     "set-numa-node" (allow_preconfig) =>
     fn set_numa_node(context: &mut Context, members: SetNumaNode) -> Result<Empty, Error> {
         let options = NumaOptions::from_json(members.0).map_err(Error::generic)?;
@@ -49,15 +52,16 @@ fn text(context: &Context) -> Result<String, Error> {
     Ok(text)
 }
 
-/// QAPI's `HumanReadableText`.
+/// Text for a person (QAPI `HumanReadableText`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct HumanReadableText {
+    /// The text, of any number of lines; how it is laid out may change. It is what the command of the human monitor prints.
     pub(super) human_readable_text: String,
 }
 
 command! {
-    /// Returns the NUMA nodes, for a person to read.
+    /// Returns the NUMA nodes with their CPUs and their memory, for a person to read: `0 nodes` on a machine without them.
     "x-query-numa" => fn x_query_numa(context: &mut Context, (): ()) -> Result<HumanReadableText, Error> {
         Ok(HumanReadableText { human_readable_text: text(context)? })
     }

@@ -37,8 +37,11 @@ fn exit_preconfig(context: &mut Context) -> Result<(), Error> {
 }
 
 command! {
-    /// Leaves the state that `-preconfig` asks for: the machine is built, and started unless `-S` was given. If it cannot
-    /// be built the program ends.
+    /// Leaves the state that `-preconfig` asks for: the machine is built, and started unless `-S` was given, which the event
+    /// `RESUME` tells.
+    ///
+    /// Fails once the machine is built (`The command is permitted only before machine initialization`). If it cannot be built the
+    /// client is told why, and the program ends.
     "x-exit-preconfig" (allow_preconfig) =>
     fn x_exit_preconfig(context: &mut Context, (): ()) -> Result<Empty, Error> {
         exit_preconfig(context)?;

@@ -12,26 +12,30 @@ use crate::inspect::Guest;
 use crate::kvm::{KvmVm, Statistic, StatisticKind, StatisticUnit, Statistics, Vcpu, VcpuId};
 use crate::machine::PcMachine;
 
-/// Who keeps statistics (QAPI `StatsProvider`).
+/// Who keeps statistics (QAPI `StatsProvider`), of those that do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum StatsProvider {
+    /// The host's KVM, since Linux 5.14.
     Kvm,
 }
 
-/// What they are of (QAPI `StatsTarget`).
+/// What statistics are of (QAPI `StatsTarget`), of what has any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum StatsTarget {
+    /// The whole machine.
     Vm,
+    /// A vCPU.
     Vcpu,
 }
 
 /// Some of a provider's statistics (QAPI `StatsRequest`).
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct StatsRequest {
+    /// Whose statistics.
     provider: StatsProvider,
-    /// All if it is left out.
+    /// Their names, of which those that do not exist are passed over; all of them by default.
     names: Option<Vec<String>>,
 }
 
@@ -51,96 +55,134 @@ impl QapiType for StatsFilter {
             let tag = StatsTarget::describe(types);
             let vcpu = types.define(concat!(module_path!(), "::StatsFilter::vcpu"), "", |types| {
                 let mut members = Members::default();
-                members.add::<Vec<String>>(types, "vcpus", true, "Paths of CPUs; all if it is left out.");
+                members.add::<Vec<String>>(
+                    types,
+                    "vcpus",
+                    true,
+                    "Paths of the CPUs; all of them by default.",
+                );
                 Shape::Object(members)
             });
             let variants = vec![("vm".into(), types.empty()), ("vcpu".into(), vcpu)];
             let mut members = Members::union("target", tag, variants);
-            members.add::<Vec<StatsRequest>>(types, "providers", true, "All if it is left out.");
+            members.members[0].doc = "What the statistics are of; the other members depend on it.";
+            members.add::<Vec<StatsRequest>>(
+                types,
+                "providers",
+                true,
+                "Whose statistics, and which; all of them by default.",
+            );
             Shape::Object(members)
         })
     }
 }
 
-/// QAPI `StatsValue`.
+/// A value of a statistic (QAPI `StatsValue`): a number, whether something is so, or for a histogram how often each range was met.
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(untagged)]
 enum StatsValue {
+    /// A number.
     Scalar(u64),
+    /// Whether it is so.
     Boolean(bool),
+    /// A histogram's numbers.
     List(Vec<u64>),
 }
 
-/// QAPI `Stats`.
+/// A statistic (QAPI `Stats`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct Stats {
+    /// Its name.
     name: String,
+    /// Its value now; `query-stats-schemas` tells its unit.
     value: StatsValue,
 }
 
-/// QAPI `StatsResult`.
+/// Statistics of one machine or vCPU (QAPI `StatsResult`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct StatsResult {
+    /// Whose statistics.
     provider: StatsProvider,
+    /// The statistics.
     stats: Vec<Stats>,
+    /// The path of the CPU; absent where they are of the whole machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     qom_path: Option<String>,
 }
 
-/// QAPI `StatsUnit`.
+/// What a statistic counts (QAPI `StatsUnit`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum StatsUnit {
+    /// Bytes.
     Bytes,
+    /// Seconds.
     Seconds,
+    /// Cycles of the CPU's clock.
     Cycles,
+    /// Nothing: it says whether something is so.
     Boolean,
 }
 
-/// QAPI `StatsType`.
+/// What a statistic's number says (QAPI `StatsType`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 enum StatsType {
+    /// A sum, which only grows.
     #[serde(rename = "cumulative")]
     Cumulative,
+    /// How it is at this moment.
     #[serde(rename = "instant")]
     Instant,
+    /// The highest so far.
     #[serde(rename = "peak")]
     Peak,
+    /// How often a value lay in each range of the width `bucket-size`; the last range has no end.
     #[serde(rename = "linear-histogram")]
     LinearHistogram,
+    /// How often a value lay in each range; from the second one on each is twice as wide as the one before, and the last one has no
+    /// end.
     #[serde(rename = "log2-histogram")]
     Log2Histogram,
 }
 
-/// QAPI `StatsSchemaValue`.
+/// What a statistic is (QAPI `StatsSchemaValue`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct StatsSchemaValue {
+    /// Its name.
     name: String,
+    /// What it counts; absent if that is things of some kind, such as exits.
     #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<StatsUnit>,
+    /// 2 or 10: values are to be multiplied by this to the power of `exponent`; absent where `exponent` is 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     base: Option<u8>,
+    /// See `base`: 10 and -9 with the unit `seconds` are nanoseconds.
     exponent: i16,
+    /// The width of a range; absent if it is no linear histogram.
     #[serde(skip_serializing_if = "Option::is_none")]
     bucket_size: Option<u32>,
+    /// What its number says.
     #[serde(rename = "type")]
     kind: StatsType,
 }
 
-/// QAPI `StatsSchema`.
+/// The statistics that there are of one kind of thing (QAPI `StatsSchema`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct StatsSchema {
+    /// Who keeps them.
     provider: StatsProvider,
+    /// Which there are.
     stats: Vec<StatsSchemaValue>,
+    /// What they are of.
     target: StatsTarget,
 }
 
 /// What `query-stats-schemas` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct QueryStatsSchemas {
-    /// All if it is left out; there is one.
+    /// Whose statistics; all by default. There is one provider.
     #[expect(dead_code, reason = "there is one provider, and another is refused by its name")]
     provider: Option<StatsProvider>,
 }
@@ -238,7 +280,10 @@ fn result(qom_path: Option<&str>, stats: Vec<Stats>) -> Option<StatsResult> {
 }
 
 command! {
-    /// Returns statistics of the machine or of its vCPUs, by their names or all of them. Nothing where nobody keeps any.
+    /// Returns statistics of the machine or of its vCPUs, by their names or all of them. Empty where nobody keeps any: without KVM,
+    /// or on a kernel before Linux 5.14.
+    ///
+    /// Fails for vCPUs where the target is the machine (`Parameter 'vcpus' is unexpected`), and for more than 16 requests.
     "query-stats" => fn query_stats(context: &mut Context, filter: StatsFilter) -> Result<Vec<StatsResult>, Error> {
         let StatsFilter { target, providers, vcpus } = filter;
         if target == StatsTarget::Vm && vcpus.is_some() {
@@ -271,7 +316,8 @@ command! {
 }
 
 command! {
-    /// Returns which statistics there are of vCPUs and of the machine. None where nobody keeps any.
+    /// Returns which statistics there are of vCPUs and of the machine. Empty where nobody keeps any: without KVM, or on a kernel
+    /// before Linux 5.14.
     "query-stats-schemas" =>
     fn query_stats_schemas(context: &mut Context, _: QueryStatsSchemas) -> Result<Vec<StatsSchema>, Error> {
         kept(context, |_, vm| {

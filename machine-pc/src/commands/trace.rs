@@ -8,39 +8,50 @@ use serde::{Deserialize, Serialize};
 use crate::cmdline::log_items_help;
 use crate::trace;
 
-/// QAPI `TraceEventState`, of those that there are: every event can be had.
+/// Whether a trace event is on (QAPI `TraceEventState`), of what can be: every event can be had.
 #[derive(Debug, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum TraceEventState {
+    /// Nothing of it is logged.
     Disabled,
+    /// It is logged.
     Enabled,
 }
 
-/// QAPI `TraceEventInfo`.
+/// A trace event (QAPI `TraceEventInfo`).
 #[derive(Debug, Serialize, qmp::QapiType)]
 struct TraceEventInfo {
+    /// Its name.
     name: String,
+    /// Whether it is on.
     state: TraceEventState,
 }
 
+/// What `trace-event-get-state` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct TraceEventGetState {
-    /// A name, or a pattern with `*`.
+    /// An event's name, or a pattern: one with a `*`, which stands for any text; a `?` in it stands for one character.
     name: String,
 }
 
+/// What `trace-event-set-state` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 struct TraceEventSetState {
-    /// A name, or a pattern with `*`.
+    /// An event's name, or a pattern: one with a `*`, which stands for any text; a `?` in it stands for one character.
     name: String,
+    /// Whether they are to be on.
     enable: bool,
+    /// Whether events that this program was built without are passed over; accepted, and makes no difference as there are none.
     #[expect(dead_code, reason = "no event is unavailable")]
     ignore_unavailable: Option<bool>,
 }
 
 command! {
-    /// Returns which trace events of a name or pattern are on.
+    /// Returns which trace events of a name or pattern are on. One event is all that one part of the program logs (`-trace help`
+    /// lists them).
+    ///
+    /// Fails for a name of none (`unknown event "NAME"`); a pattern may fit none.
     "trace-event-get-state" =>
     fn trace_event_get_state(_context: &mut Context, arguments: TraceEventGetState) -> Result<Vec<TraceEventInfo>, Error> {
         let states = trace::states(&arguments.name).map_err(Error::generic)?;
@@ -50,7 +61,9 @@ command! {
 }
 
 command! {
-    /// Switches trace events of a name or pattern on or off.
+    /// Switches trace events of a name or pattern on or off. Lines go to standard error, or where `-D` or `-trace file=` say.
+    ///
+    /// Fails for a name of none (`unknown event "NAME"`); a pattern may fit none.
     "trace-event-set-state" =>
     fn trace_event_set_state(_context: &mut Context, arguments: TraceEventSetState) -> Result<Empty, Error> {
         trace::set(&arguments.name, arguments.enable).map_err(Error::generic)?;

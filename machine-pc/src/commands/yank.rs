@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::main_loop::Chardevs;
 
-/// QAPI `YankInstanceType`, of those that there are.
+/// A kind of connection (QAPI `YankInstanceType`), of those that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 enum YankInstanceType {
+    /// A chardev that is a socket.
     Chardev,
 }
 
-/// A connection (QAPI `YankInstance`).
+/// A connection that can be ended (QAPI `YankInstance`).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 struct YankInstance {
     #[serde(rename = "type")]
@@ -25,11 +26,12 @@ struct YankInstance {
 /// As a union, which it is.
 impl QapiType for YankInstance {
     fn describe(types: &mut Types) -> TypeRef {
-        types.define(concat!(module_path!(), "::YankInstance"), "", |types| {
+        let doc = "A connection that can be ended (QAPI `YankInstance`).";
+        types.define(concat!(module_path!(), "::YankInstance"), doc, |types| {
             let tag = YankInstanceType::describe(types);
             let chardev = types.define(concat!(module_path!(), "::YankInstance::chardev"), "", |types| {
                 let mut members = Members::default();
-                members.add::<String>(types, "id", false, "The chardev's name.");
+                members.add::<String>(types, "id", false, "The name of the chardev.");
                 Shape::Object(members)
             });
             Shape::Object(Members::union("type", tag, vec![("chardev".into(), chardev)]))
@@ -37,8 +39,10 @@ impl QapiType for YankInstance {
     }
 }
 
+/// What `yank` takes.
 #[derive(Debug, Deserialize, qmp::QapiType)]
 struct Yank {
+    /// The connections to end, as `query-yank` lists them.
     instances: Vec<YankInstance>,
 }
 
@@ -48,14 +52,18 @@ fn instances(context: &Context) -> Result<Vec<YankInstance>, Error> {
 }
 
 command! {
-    /// Returns the connections that can be ended: chardevs that are sockets, monitors among them.
+    /// Returns the connections that `yank` can end: the chardevs that are sockets, those of monitors among them, whether or not
+    /// somebody is connected.
     "query-yank" (allow_oob) => fn query_yank(context: &mut Context, (): ()) -> Result<Vec<YankInstance>, Error> {
         instances(context)
     }
 }
 
 command! {
-    /// Ends connections without waiting for anything. If one of them is not there, none is ended.
+    /// Ends connections without waiting for anything. A listening socket then takes the next client; one that connects does so
+    /// again if it was told to (`reconnect-ms`).
+    ///
+    /// Fails with class `DeviceNotFound` if one of them is not there (`Instance not found`); then none is ended.
     "yank" (allow_oob) => fn yank(context: &mut Context, arguments: Yank) -> Result<Empty, Error> {
         let there = instances(context)?;
         if !arguments.instances.iter().all(|instance| there.contains(instance)) {

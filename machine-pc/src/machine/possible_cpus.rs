@@ -14,24 +14,24 @@ use target_i386::topology::{ApicId, CacheSharing, CpuIds, CpuTopology, TopologyE
 use super::vcpu_life::VcpuState;
 use crate::numa::CpuSlot;
 
-/// A CPU's place as `query-hotpluggable-cpus` and `query-cpus-fast` show it (QAPI `CpuInstanceProperties`). Levels
-/// that the machine's topology has only one of and that older clients do not know (dies, modules) are left out.
+/// A CPU's place as `query-hotpluggable-cpus` and `query-cpus-fast` show it (QAPI `CpuInstanceProperties`). Levels that the
+/// machine's topology has only one of and that older clients do not know (dies, modules) are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub struct CpuInstanceProperties {
-    /// Core in the module.
+    /// The core in its module, from 0.
     pub core_id: u32,
-    /// Thread in the core.
+    /// The thread in its core, from 0.
     pub thread_id: u32,
-    /// NUMA node.
+    /// The NUMA node; absent if it is in none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_id: Option<u16>,
-    /// Die in the socket.
+    /// The die in its socket, from 0; absent where sockets have one die.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub die_id: Option<u32>,
-    /// Socket in the machine.
+    /// The socket in the machine, from 0.
     pub socket_id: u32,
-    /// Module in the die.
+    /// The module in its die, from 0; absent where dies have one module.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module_id: Option<u32>,
 }

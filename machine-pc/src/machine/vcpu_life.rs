@@ -13,7 +13,7 @@
 
 use std::fmt;
 
-/// What a vCPU is to those who look at it.
+/// How far a vCPU has come. (Not in QEMU.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum VcpuState {

@@ -18,7 +18,7 @@ const MIB: u64 = 1 << 20;
 /// Names on the command line and in QMP, and what they mean, in the order of the ACPI numbers.
 type Names<T> = &'static [(&'static str, T)];
 
-/// What is accessed.
+/// What answers an access (QAPI `HmatLBMemoryHierarchy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hierarchy {
@@ -41,7 +41,7 @@ impl Hierarchy {
     ];
 }
 
-/// What is measured.
+/// What is measured (QAPI `HmatLBDataType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataType {
@@ -78,13 +78,13 @@ impl DataType {
     }
 }
 
-/// How a cache places lines.
+/// In how many places of a cache a line of memory can be (QAPI `HmatCacheAssociativity`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum Associativity {
     /// Not told.
     None,
-    /// Each in one place.
+    /// In one place.
     Direct,
     /// In one of several.
     Complex,
@@ -95,13 +95,13 @@ impl Associativity {
         &[("none", Self::None), ("direct", Self::Direct), ("complex", Self::Complex)];
 }
 
-/// When memory gets what is written to its cache.
+/// When memory gets what is written to its cache (QAPI `HmatCacheWritePolicy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub enum WritePolicy {
     /// Not told.
     None,
-    /// When the line leaves.
+    /// When the line leaves the cache.
     WriteBack,
     /// At once.
     WriteThrough,

@@ -4,7 +4,7 @@ use qmp::QapiType;
 
 use super::hmat::{Associativity, DataType, Hierarchy, WritePolicy};
 
-/// What one option says.
+/// What one option says of NUMA nodes (QAPI `NumaOptions`).
 #[derive(Debug, Clone, PartialEq, Eq, QapiType)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum NumaOptions {
@@ -13,11 +13,11 @@ pub enum NumaOptions {
     /// How far one node is from another.
     #[serde(rename = "dist")]
     Distance(DistanceOptions),
-    /// These CPUs are in a node.
+    /// CPUs are in a node: those whose place agrees with each coordinate that is given.
     Cpu(CpuOptions),
-    /// How fast a node's CPUs reach a node's memory.
+    /// How fast a node's CPUs reach a node's memory (ACPI's HMAT). Needs `-machine hmat=on`.
     HmatLb(HmatLbOptions),
-    /// A cache that stands before a node's memory.
+    /// A cache that stands before a node's memory (ACPI's HMAT). Needs `-machine hmat=on`.
     HmatCache(HmatCacheOptions),
 }
 
@@ -25,16 +25,16 @@ pub enum NumaOptions {
 #[derive(Debug, Clone, Default, PartialEq, Eq, QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub struct NodeOptions {
-    /// Its number; none for the next.
+    /// The node's number, 0 to 127; the next one by default.
     pub nodeid: Option<u16>,
-    /// CPUs in it, by number.
+    /// Slots of CPUs in it, by their numbers (0 to maxcpus - 1); none by default.
     #[serde(default)]
     pub cpus: Vec<u16>,
-    /// Its memory in bytes.
+    /// Its memory in bytes. Newer machines refuse it: they take `memdev` alone.
     pub mem: Option<u64>,
-    /// The object that is its memory.
+    /// The name of the memory backend that is its memory; by default it has none.
     pub memdev: Option<String>,
-    /// The node whose CPUs are nearest to its memory.
+    /// The node whose CPUs are nearest to its memory, 0 to 127; needs `-machine hmat=on`.
     pub initiator: Option<u16>,
 }
 
@@ -42,11 +42,11 @@ pub struct NodeOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub struct DistanceOptions {
-    /// From this node.
+    /// The node that accesses.
     pub src: u16,
-    /// To this one.
+    /// The node whose memory is accessed.
     pub dst: u16,
-    /// ACPI's measure: 10 is a node's distance from itself, 255 out of reach.
+    /// How far that is in ACPI's measure: 10 is a node's distance from itself, and 255 means that it is out of reach.
     pub val: u8,
 }
 
@@ -54,23 +54,23 @@ pub struct DistanceOptions {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub struct CpuOptions {
-    /// The node.
+    /// The node, which was added before. It must be given.
     pub node_id: Option<i64>,
-    /// No x86 CPU has one.
+    /// Refused: no x86 CPU has a drawer.
     pub drawer_id: Option<i64>,
-    /// No x86 CPU has one.
+    /// Refused: no x86 CPU has a book.
     pub book_id: Option<i64>,
-    /// Socket in the machine.
+    /// The socket in the machine; any by default.
     pub socket_id: Option<i64>,
-    /// Die in the socket.
+    /// The die in the socket; any by default. Refused where sockets have one die.
     pub die_id: Option<i64>,
-    /// No x86 CPU has one.
+    /// Refused: no x86 CPU has a cluster.
     pub cluster_id: Option<i64>,
-    /// Module in the die.
+    /// The module in the die; any by default. Refused where dies have one module.
     pub module_id: Option<i64>,
-    /// Core in the module.
+    /// The core in the module; any by default.
     pub core_id: Option<i64>,
-    /// Thread in the core.
+    /// The thread in the core; any by default.
     pub thread_id: Option<i64>,
 }
 
@@ -78,17 +78,17 @@ pub struct CpuOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub struct HmatLbOptions {
-    /// The node that accesses.
+    /// The node whose CPUs access.
     pub initiator: u16,
     /// The node whose memory is accessed.
     pub target: u16,
-    /// The memory, or a cache before it.
+    /// What answers: the memory, or a cache before it.
     pub hierarchy: Hierarchy,
     /// What is measured.
     pub data_type: DataType,
-    /// Nanoseconds.
+    /// How long an access takes, in nanoseconds. Given exactly where `data-type` is a latency.
     pub latency: Option<u64>,
-    /// Bytes a second.
+    /// Bytes a second, a multiple of 1 MiB. Given exactly where `data-type` is a bandwidth.
     pub bandwidth: Option<u64>,
 }
 
@@ -96,16 +96,16 @@ pub struct HmatLbOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub struct HmatCacheOptions {
-    /// The node.
+    /// The node with the memory.
     pub node_id: u32,
-    /// Bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// 1 to 3, from the memory on.
+    /// Its level, 1 to 3.
     pub level: u8,
-    /// How lines are placed.
+    /// In how many places a line of memory can be in it.
     pub associativity: Associativity,
-    /// When memory gets what is written.
+    /// When the memory gets what is written to it.
     pub policy: WritePolicy,
-    /// Bytes of a line.
+    /// The size of a line in bytes.
     pub line: u16,
 }

@@ -10,10 +10,10 @@ use crate::session::Negotiation;
 use crate::version::{VERSION, VersionInfo};
 use crate::{Context, Error};
 
-/// A command that there is.
+/// A command that there is (QAPI `CommandInfo`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, qmp::QapiType)]
 pub struct CommandInfo {
-    /// Its name.
+    /// Its name, as `execute` takes it.
     pub name: Cow<'static, str>,
 }
 
@@ -21,14 +21,14 @@ pub struct CommandInfo {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub struct HumanMonitorCommand {
-    /// The line, without its end.
+    /// The line, without a line end.
     pub command_line: String,
-    /// The CPU that the command looks at.
+    /// The number of the CPU that the command looks at (`query-cpus-fast`); the first that is there by default.
     pub cpu_index: Option<i64>,
 }
 
 commands! {
-    /// Returns the version of the protocol and of the program.
+    /// Returns the version of the protocol and of the program, as the greeting does.
     "query-version" (allow_preconfig) =>
     fn query_version(_: &mut Context, (): ()) -> Result<VersionInfo, Error> {
         Ok(VERSION)
@@ -40,21 +40,27 @@ commands! {
         Ok(context.commands().qmp().iter().map(|entry| CommandInfo { name: entry.name.into() }).collect())
     }
 
-    /// Returns the commands, the events and their types.
+    /// Returns the commands, the events and their types for programs: what this text tells people. The answer is the same as long
+    /// as the program runs. Names of types are numbers and mean nothing from one version to another.
     "query-qmp-schema" (allow_preconfig) kept while crate::forever =>
     fn query_qmp_schema(context: &mut Context, (): ()) -> Result<Vec<SchemaInfo>, Error> {
         Ok(crate::schema::schema(context.commands(), context.qom().clone()))
     }
 
-    /// Enables the protocol's optional capabilities and ends negotiation. The session answers it, and a
-    /// second one is refused there.
+    /// Enables optional capabilities of the protocol and ends negotiation. It has to be the first command of a session.
+    ///
+    /// Any other command before it fails with class `CommandNotFound` (`Expecting capabilities negotiation with
+    /// 'qmp_capabilities'`), and so does a second one of it (`Capabilities negotiation is already complete, command ignored`).
     "qmp_capabilities" (allow_preconfig) =>
     fn qmp_capabilities(_: &mut Context, _: Negotiation) -> Result<crate::Empty, Error> {
         let desc = "Capabilities negotiation is already complete, command ignored";
         Err(Error::new(::qom::ErrorClass::CommandNotFound, desc))
     }
 
-    /// Runs a line of the human monitor and returns what it prints. Errors are part of that text.
+    /// Runs a line of the human monitor and returns what it prints. What goes wrong in the line is a part of that text and no
+    /// error. Each line starts anew: `cpu` in one means nothing to the next.
+    ///
+    /// Fails if there is no such CPU (`Parameter 'cpu-index' expects a CPU number`).
     "human-monitor-command" =>
     fn human_monitor_command(context: &mut Context, arguments: HumanMonitorCommand) -> Result<String, Error> {
         let mut state = MonitorState::default();

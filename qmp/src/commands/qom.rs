@@ -9,17 +9,17 @@ use serde_json::Value;
 
 use crate::{Context, Empty, Error};
 
-/// A property of an object or class.
+/// A property that a class declares (QAPI `ObjectPropertyInfo`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
 pub struct ObjectPropertyInfo {
-    /// What it is where nobody sets it.
+    /// What it is where nobody sets it; absent where the class does not say.
     pub default_value: Option<Value>,
     /// Its name.
     pub name: String,
-    /// For people.
+    /// What it is for, for people; absent where nobody wrote it.
     pub description: Option<String>,
-    /// Its type: QOM's name for it.
+    /// The type of its values, by QOM's name: `bool`, `uint32`, `str`, the name of an enumeration.
     #[serde(rename = "type")]
     pub type_name: String,
 }
@@ -46,16 +46,16 @@ pub(crate) fn resolve(qom: &::qom::Qom, path: &str) -> Result<Arc<dyn Object>, E
 /// What `qom-list` and `qom-tree-get` take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct QomList {
-    /// The path of the object.
+    /// The object's path from the root (`/machine`), or a part of it that fits one object.
     pub path: String,
 }
 
-/// A property of an object.
+/// A property of an object (QAPI `ObjectPropertyInfo`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct PropertyEntry {
-    /// Its name.
+    /// Its name: for a child or a link also the next step of a path.
     pub name: Cow<'static, str>,
-    /// Its type: QOM's name for it.
+    /// The type of its value, by QOM's name; `child<TYPE>` for an object below, `link<TYPE>` for one elsewhere.
     #[serde(rename = "type")]
     pub type_name: Cow<'static, str>,
 }
@@ -63,61 +63,62 @@ pub struct PropertyEntry {
 /// What `qom-list-get` takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct QomListGet {
-    /// The paths of the objects.
+    /// The objects' paths, at most as many as one request holds.
     pub paths: Vec<String>,
 }
 
-/// A property of an object with its value.
+/// A property of an object with its value (QAPI `ObjectPropertyValue`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct PropertyValue {
     /// Its name.
     pub name: Cow<'static, str>,
-    /// Absent where the property cannot be read.
+    /// Its value in JSON: the path for a child or a link; absent where the property cannot be read.
     pub value: Option<Value>,
-    /// Its type: QOM's name for it.
+    /// The type of its value, by QOM's name.
     #[serde(rename = "type")]
     pub type_name: Cow<'static, str>,
 }
 
-/// The properties of one object.
+/// The properties of one object (QAPI `ObjectPropertiesValues`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct PropertiesValues {
-    /// The properties.
+    /// Each with its value.
     pub properties: Vec<PropertyValue>,
 }
 
 /// An object with all that is below it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct ObjectTree {
-    /// Its name.
+    /// Its name below its parent; `/` for the root.
     pub name: String,
-    /// Its type: QOM's name for it.
+    /// Its class.
     #[serde(rename = "type")]
     pub type_name: String,
-    /// The properties.
+    /// Its properties but for its children.
     pub properties: Vec<PropertyValue>,
-    /// What is below it.
+    /// The objects below it.
     pub children: Vec<ObjectTree>,
 }
 
 /// One setting of a property, or the class's default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct SettingInfo {
-    /// Who set it.
+    /// Who set it: `default` (nobody: it is the class's), `machine-compat` (the machine's version), `global` (`-global`), `cpu`
+    /// (`-cpu`), `command-line` (other options), `machine` (the machine's code) or `monitor` (a command).
     pub origin: Cow<'static, str>,
-    /// The value.
+    /// The value as it was given.
     pub value: Value,
-    /// The type that a global property was given for.
+    /// The class that `-global`, or the machine's version, gives it for; absent for other origins.
     pub driver: Option<String>,
 }
 
 /// Where the value of a property came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct PropertyExplanation {
-    /// Its type: QOM's name for it.
+    /// The type of the value, by QOM's name.
     #[serde(rename = "type")]
     pub type_name: String,
-    /// The value.
+    /// The value now; absent where the property cannot be read.
     pub value: Option<Value>,
     /// The setting that counts.
     pub setting: SettingInfo,
@@ -156,7 +157,7 @@ fn tree(name: &str, object: &dyn Object) -> ObjectTree {
 /// What `qom-get` and `x-qom-explain` take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct QomGet {
-    /// The path of the object.
+    /// The object's path from the root (`/machine`), or a part of it that fits one object.
     pub path: String,
     /// The name of the property.
     pub property: String,
@@ -165,33 +166,33 @@ pub struct QomGet {
 /// What `qom-set` takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct QomSet {
-    /// The path of the object.
+    /// The object's path from the root (`/machine`), or a part of it that fits one object.
     pub path: String,
     /// The name of the property.
     pub property: String,
-    /// The value.
+    /// The value, in JSON, of the property's type.
     pub value: Value,
 }
 
 /// What `qom-list-types` takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct QomListTypes {
-    /// A type that they are, or an interface that they have.
+    /// A class or an interface: only those are listed that are it or come from it. All by default.
     pub implements: Option<String>,
-    /// Whether to name abstract types too; false by default.
+    /// Whether to list abstract types too; false by default.
     #[serde(rename = "abstract")]
     pub include_abstract: Option<bool>,
 }
 
-/// A type that there is.
+/// A type of objects (QAPI `ObjectTypeInfo`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, qmp::QapiType)]
 pub struct ObjectTypeInfo {
     /// Its name.
     pub name: String,
-    /// That no object can be of it.
+    /// True for a type that no object can be of; absent for others.
     #[serde(rename = "abstract")]
     pub is_abstract: Option<bool>,
-    /// The type that it is made from.
+    /// The type that it is made from; absent for one that is made from none.
     pub parent: Option<String>,
 }
 
@@ -204,6 +205,9 @@ pub struct QomListProperties {
 
 commands! {
     /// Returns the properties of an object, its children among them.
+    ///
+    /// Fails with class `DeviceNotFound` if there is no object at the path (`Device 'PATH' not found`), and with `GenericError` if
+    /// several objects fit it (`Path 'PATH' is ambiguous`).
     "qom-list" (allow_preconfig) =>
     fn qom_list(context: &mut Context, arguments: QomList) -> Result<Vec<PropertyEntry>, Error> {
         let object = context.qom().resolve(&arguments.path)?;
@@ -211,8 +215,9 @@ commands! {
         Ok(entries.map(|entry| PropertyEntry { name: entry.name, type_name: entry.type_name }).collect())
     }
 
-    /// Returns the properties of several objects with their values, in the order of the paths. A property that cannot
-    /// be read has no value.
+    /// Returns the properties of several objects with their values, in the order of the paths.
+    ///
+    /// Fails as `qom-list` does if one of the paths fits no object or several.
     "qom-list-get" (allow_preconfig) =>
     fn qom_list_get(context: &mut Context, arguments: QomListGet) -> Result<Vec<PropertiesValues>, Error> {
         let objects: Result<Vec<_>, _> =
@@ -221,8 +226,9 @@ commands! {
         Ok(objects?.iter().map(properties).collect())
     }
 
-    /// Returns an object with all objects below it, each with its properties and their values. `name` is the last step of
-    /// the object's path. A property that cannot be read has no value. (Not in QEMU.)
+    /// Returns an object with all objects below it, each with its properties and their values. (Not in QEMU.)
+    ///
+    /// Fails as `qom-list` does.
     "qom-tree-get" (allow_preconfig) =>
     fn qom_tree_get(context: &mut Context, arguments: QomList) -> Result<ObjectTree, Error> {
         let object = context.qom().resolve(&arguments.path)?;
@@ -230,9 +236,10 @@ commands! {
         Ok(tree(name.as_deref().unwrap_or("/"), &*object))
     }
 
-    /// Tells where the value of an object's property came from: who set it (`setting`, with the value as it was given),
-    /// and which settings and default that replaced (`overrode`, the latest first). An `origin` is `default`,
-    /// `machine-compat`, `global`, `cpu`, `command-line`, `machine` or `monitor`. (Not in QEMU.)
+    /// Tells where the value of an object's property came from: who set it, and which settings and default that replaced. (Not in
+    /// QEMU.)
+    ///
+    /// Fails as `qom-get` does if there is no such object or property.
     "x-qom-explain" (allow_preconfig) =>
     fn x_qom_explain(context: &mut Context, arguments: QomGet) -> Result<PropertyExplanation, Error> {
         let found = resolve(context.qom(), &arguments.path)?.explain(&arguments.property)?;
@@ -245,19 +252,27 @@ commands! {
     }
 
     /// Returns the value of an object's property.
+    ///
+    /// Fails with class `DeviceNotFound` if no object or several fit the path (`Device 'PATH' not found`), and with `GenericError`
+    /// if the object has no such property (`Property 'TYPE.NAME' not found`) or it cannot be read (`Property 'TYPE.NAME' is not
+    /// readable`).
     "qom-get" (allow_preconfig) => fn qom_get(context: &mut Context, arguments: QomGet) -> Result<Value, Error> {
         Ok(resolve(context.qom(), &arguments.path)?.get(&arguments.property)?)
     }
 
     /// Sets an object's property.
+    ///
+    /// Fails with class `DeviceNotFound` if no object or several fit the path (`Device 'PATH' not found`), and with `GenericError`
+    /// if the object has no such property (`Property 'TYPE.NAME' not found`), it cannot be set (`Property 'TYPE.NAME' is not
+    /// writable`), it does not take the value, or it is too late, as for most properties of a device in use; then nothing has
+    /// changed.
     "qom-set" (allow_preconfig) => fn qom_set(context: &mut Context, arguments: QomSet) -> Result<Empty, Error> {
         let object = resolve(context.qom(), &arguments.path)?;
         object.set(&arguments.property, &Input::Json(&arguments.value), Origin::Monitor)?;
         Ok(Empty)
     }
 
-    /// Returns the types that there are: those that are or implement `implements`, abstract ones only if
-    /// `abstract` is true.
+    /// Returns the types of objects that the program has. Empty if there is no type of the name in `implements`.
     "qom-list-types" (allow_preconfig) kept while crate::forever =>
     fn qom_list_types(context: &mut Context, arguments: QomListTypes) -> Result<Vec<ObjectTypeInfo>, Error> {
         let qom = context.qom();
@@ -271,7 +286,10 @@ commands! {
         Ok(names.map(info).collect())
     }
 
-    /// Returns the properties that a class declares.
+    /// Returns the properties that a class declares. Properties that objects get one by one, such as children, are not among them.
+    ///
+    /// Fails with class `DeviceNotFound` if there is no such class (`Class 'NAME' not found`), and with `GenericError` if the name
+    /// is an interface's (`Parameter 'typename' expects a QOM type`).
     "qom-list-properties" (allow_preconfig) kept while crate::forever =>
     fn qom_list_properties(context: &mut Context, arguments: QomListProperties)
         -> Result<Vec<ObjectPropertyInfo>, Error>

@@ -74,8 +74,9 @@ pub struct EnumName<E>(PhantomData<E>);
 
 impl<E: PropertyEnum> QapiType for EnumName<E> {
     fn describe(types: &mut Types) -> TypeRef {
-        types.define(E::TYPE_NAME, "", |_| {
-            let values = E::MEMBERS.iter().map(|(name, _)| EnumValue { name: (*name).into(), doc: "" });
+        types.define(E::TYPE_NAME, E::DOC, |_| {
+            let values = E::MEMBERS.iter().zip(E::MEMBER_DOCS);
+            let values = values.map(|((name, _), doc)| EnumValue { name: (*name).into(), doc });
             Shape::Enum(values.collect())
         })
     }

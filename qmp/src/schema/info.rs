@@ -108,41 +108,41 @@ pub enum SchemaInfo {
     },
 }
 
-/// A member of an object.
+/// A member of an object (QAPI `SchemaInfoObjectMember`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, QapiType)]
 pub struct SchemaInfoMember {
-    /// As it is on the wire.
+    /// Its name on the wire.
     pub name: &'static str,
-    /// There, as `null`, if it may be left out.
+    /// There, and `null`, if the member may be left out; absent if it is always there. What it means to leave it out is not told.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[qapi(as = serde_json::Value)]
     pub default: Option<()>,
-    /// What it is.
+    /// The name of its type.
     #[serde(rename = "type")]
     pub ty: Name,
 }
 
-/// What an object has for a value of its tag.
+/// What an object has for a value of its tag (QAPI `SchemaInfoObjectVariant`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, QapiType)]
 pub struct SchemaInfoVariant {
-    /// The value.
+    /// The value of the tag.
     pub case: Cow<'static, str>,
-    /// An object with what there is then.
+    /// The name of an object type with the members that there are then.
     #[serde(rename = "type")]
     pub ty: Name,
 }
 
-/// A value of an enumeration.
+/// A value of an enumeration (QAPI `SchemaInfoEnumMember`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, QapiType)]
 pub struct SchemaInfoEnumMember {
-    /// As it is on the wire.
+    /// The value on the wire.
     pub name: Cow<'static, str>,
 }
 
-/// One of an alternate's types.
+/// One of the types of an alternate (QAPI `SchemaInfoAlternateMember`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, QapiType)]
 pub struct SchemaInfoAlternateMember {
-    /// Which.
+    /// The name of that type.
     #[serde(rename = "type")]
     pub ty: Name,
 }
@@ -152,12 +152,19 @@ pub struct SchemaInfoAlternateMember {
 #[serde(rename_all = "kebab-case")]
 #[expect(dead_code, reason = "it is described, and never made")]
 enum SchemaMetaType {
+    /// One of the protocol's own types.
     Builtin,
+    /// An enumeration: one of several texts.
     Enum,
+    /// A list.
     Array,
+    /// An object.
     Object,
+    /// One of several types, told apart by what they are in JSON.
     Alternate,
+    /// A command.
     Command,
+    /// An event.
     Event,
 }
 
@@ -166,13 +173,21 @@ enum SchemaMetaType {
 #[serde(rename_all = "kebab-case")]
 #[expect(dead_code, reason = "it is described, and never made")]
 enum JsonType {
+    /// A string.
     String,
+    /// Any number.
     Number,
+    /// A whole number.
     Int,
+    /// `true` or `false`.
     Boolean,
+    /// `null`.
     Null,
+    /// An object.
     Object,
+    /// An array.
     Array,
+    /// Anything.
     Value,
 }
 
@@ -189,11 +204,11 @@ impl QapiType for SchemaInfo {
                 Shape::Object(members)
             })
         }
-        types.define("SchemaInfo", "", |types| {
+        types.define("SchemaInfo", "One entry of the schema (QAPI `SchemaInfo`): a command, an event or a type.", |types| {
             let mut info = Members::default();
-            info.add::<Name>(types, "name", false, "What it is called.");
-            info.add::<SchemaMetaType>(types, "meta-type", false, "What kind of entry it is.");
-            info.add::<Vec<Name>>(types, "features", true, "What a client may want to know of it.");
+            info.add::<Name>(types, "name", false, "Its name: of a command or event that on the wire, of a type a number, of a list its element's in brackets.");
+            info.add::<SchemaMetaType>(types, "meta-type", false, "Which of these it is; the other members depend on it.");
+            info.add::<Vec<Name>>(types, "features", true, "What a client may want to know of it: `deprecated`, `unstable`, and `json-cli` where the command line takes the same as JSON. Absent where there is nothing.");
             let variants = vec![
                 (
                     "builtin".into(),
@@ -205,46 +220,46 @@ impl QapiType for SchemaInfo {
                     "enum".into(),
                     variant(types, "SchemaInfoEnum", |own, types| {
                         own.add::<Vec<SchemaInfoEnumMember>>(types, "members", false, "Its values.");
-                        own.add::<Vec<Name>>(types, "values", false, "Its values again, for old clients.");
+                        own.add::<Vec<Name>>(types, "values", false, "Its values again, as texts alone: for old clients.");
                     }),
                 ),
                 (
                     "array".into(),
                     variant(types, "SchemaInfoArray", |own, types| {
-                        own.add::<Name>(types, "element-type", false, "What it is a list of.");
+                        own.add::<Name>(types, "element-type", false, "The name of the type that it is a list of.");
                     }),
                 ),
                 (
                     "object".into(),
                     variant(types, "SchemaInfoObject", |own, types| {
-                        own.add::<Vec<SchemaInfoMember>>(types, "members", false, "What it has always.");
-                        own.add::<Name>(types, "tag", true, "The member that decides what else it has.");
+                        own.add::<Vec<SchemaInfoMember>>(types, "members", false, "The members that it has always.");
+                        own.add::<Name>(types, "tag", true, "The member that decides what else it has; absent if there is nothing else.");
                         own.add::<Vec<SchemaInfoVariant>>(
                             types,
                             "variants",
                             true,
-                            "What that is, by its value.",
+                            "What that is, for each of its values; absent with `tag`.",
                         );
                     }),
                 ),
                 (
                     "alternate".into(),
                     variant(types, "SchemaInfoAlternate", |own, types| {
-                        own.add::<Vec<SchemaInfoAlternateMember>>(types, "members", false, "The types.");
+                        own.add::<Vec<SchemaInfoAlternateMember>>(types, "members", false, "The types that it can be.");
                     }),
                 ),
                 (
                     "command".into(),
                     variant(types, "SchemaInfoCommand", |own, types| {
-                        own.add::<Name>(types, "arg-type", false, "What it takes.");
-                        own.add::<Name>(types, "ret-type", false, "What it returns.");
-                        own.add::<bool>(types, "allow-oob", true, "It may be executed out of band.");
+                        own.add::<Name>(types, "arg-type", false, "The name of the object type that it takes.");
+                        own.add::<Name>(types, "ret-type", false, "The name of the type that it returns.");
+                        own.add::<bool>(types, "allow-oob", true, "True if it may be executed out of band; absent if not.");
                     }),
                 ),
                 (
                     "event".into(),
                     variant(types, "SchemaInfoEvent", |own, types| {
-                        own.add::<Name>(types, "arg-type", false, "Its data.");
+                        own.add::<Name>(types, "arg-type", false, "The name of the object type that its data is.");
                     }),
                 ),
             ];

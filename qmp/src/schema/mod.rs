@@ -119,7 +119,8 @@ impl Members {
     /// An object whose member `tag` decides what else it has.
     #[must_use]
     pub fn union(tag: &'static str, kind: TypeRef, variants: Vec<Variant>) -> Self {
-        let member = Member { name: tag, doc: "", ty: kind, optional: false };
+        let doc = "Which of these it is; the other members depend on it.";
+        let member = Member { name: tag, doc, ty: kind, optional: false };
         Self { members: vec![member], variants: Some((tag, variants)) }
     }
 }
@@ -173,10 +174,8 @@ impl Types {
     }
 
     /// An enumeration that is not known by a name.
-    pub fn enumeration(&mut self, names: impl IntoIterator<Item = Cow<'static, str>>) -> TypeRef {
-        let values = names.into_iter().map(|name| EnumValue { name, doc: "" });
-        let shape = Shape::Enum(values.collect());
-        self.shape(shape)
+    pub fn enumeration(&mut self, values: impl IntoIterator<Item = EnumValue>) -> TypeRef {
+        self.shape(Shape::Enum(values.into_iter().collect()))
     }
 
     fn shape(&mut self, shape: Shape) -> TypeRef {
@@ -208,9 +207,9 @@ impl Types {
         self.define("", "", |_| Shape::Object(Members::default()))
     }
 
-    /// An object whose only member is `held`.
+    /// An object whose only member is `held`: what a variant holds where it does not lie beside the tag.
     pub fn wrapper(&mut self, name: &'static str, held: TypeRef) -> TypeRef {
-        let member = Member { name, doc: "", ty: held, optional: false };
+        let member = Member { name, doc: "What else is said of it.", ty: held, optional: false };
         self.object(Members { members: vec![member], variants: None })
     }
 

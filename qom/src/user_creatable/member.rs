@@ -44,19 +44,32 @@ pub struct Member {
     name: &'static str,
     kind: MemberType,
     required: bool,
+    doc: &'static str,
 }
 
 impl Member {
     /// A member that may be left out.
     #[must_use]
     pub const fn optional(name: &'static str, kind: MemberType) -> Self {
-        Self { name, kind, required: false }
+        Self { name, kind, required: false, doc: "" }
     }
 
     /// A member that must be there.
     #[must_use]
     pub const fn required(name: &'static str, kind: MemberType) -> Self {
-        Self { name, kind, required: true }
+        Self { name, kind, required: true, doc: "" }
+    }
+
+    /// The same with documentation: what it is, its unit and what it is where nobody says.
+    #[must_use]
+    pub const fn doc(self, doc: &'static str) -> Self {
+        Self { doc, ..self }
+    }
+
+    /// What it is, for people.
+    #[must_use]
+    pub const fn documentation(&self) -> &'static str {
+        self.doc
     }
 
     /// Its name, and that of its property.

@@ -55,6 +55,8 @@ impl Interface for dyn UserCreatable {
 pub struct UserCreatableClass {
     /// What a user may say of a new object besides its type and id, in the order in which it is looked at and set.
     pub members: Vec<Member>,
+    /// What its objects are for, for people.
+    pub doc: &'static str,
 }
 
 /// Why an object that was described well could not be made. Nothing is left of it.

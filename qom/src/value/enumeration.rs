@@ -9,6 +9,10 @@ pub trait PropertyEnum: Copy + Send + Sync + 'static {
     const TYPE_NAME: &'static str;
     /// Every member with its name.
     const MEMBERS: &'static [(&'static str, Self)];
+    /// What it is, for people.
+    const DOC: &'static str;
+    /// What each member means, in the same order.
+    const MEMBER_DOCS: &'static [&'static str];
 
     /// The member's name.
     fn name(self) -> &'static str;
@@ -27,19 +31,23 @@ pub trait PropertyEnum: Copy + Send + Sync + 'static {
 ///     }
 /// }
 /// assert_eq!(qom::PropertyEnum::name(CacheLevel::Socket), "socket");
+/// assert_eq!(<CacheLevel as qom::PropertyEnum>::MEMBER_DOCS[1].trim(), "Shared by a socket.");
 /// ```
 #[macro_export]
 macro_rules! property_enum {
-    ($(#[$meta:meta])* $vis:vis enum $name:ident($type_name:literal) {
-        $($(#[$member_meta:meta])* $member:ident = $text:literal,)+
+    ($(#[$($meta:tt)*])* $vis:vis enum $name:ident($type_name:literal) {
+        $($(#[$($member_meta:tt)*])* $member:ident = $text:literal,)+
     }) => {
-        $(#[$meta])*
+        $(#[$($meta)*])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        $vis enum $name { $($(#[$member_meta])* $member,)+ }
+        $vis enum $name { $($(#[$($member_meta)*])* $member,)+ }
 
         impl $crate::PropertyEnum for $name {
             const TYPE_NAME: &'static str = $type_name;
             const MEMBERS: &'static [(&'static str, Self)] = &[$(($text, Self::$member),)+];
+            const DOC: &'static str = $crate::__documentation!($(#[$($meta)*])*);
+            const MEMBER_DOCS: &'static [&'static str] =
+                &[$($crate::__documentation!($(#[$($member_meta)*])*),)+];
 
             fn name(self) -> &'static str {
                 match self { $(Self::$member => $text,)+ }
@@ -64,6 +72,17 @@ macro_rules! property_enum {
             }
         }
     };
+}
+
+/// The text of the documentation comments among attributes, a line each.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __documentation {
+    () => { "" };
+    (#[doc = $doc:literal] $($rest:tt)*) => {
+        ::std::concat!($doc, "\n", $crate::__documentation!($($rest)*))
+    };
+    (#[$($other:tt)*] $($rest:tt)*) => { $crate::__documentation!($($rest)*) };
 }
 
 /// Reads a member of an enumeration by its name. [`property_enum!`] uses it. As in the reference, the error about an unknown
