@@ -35,11 +35,10 @@ struct AddfdInfo {
 }
 
 command! {
-    /// Puts the descriptor that was passed into a set. A file that is named `/dev/fdset/N` is then a duplicate of the descriptor in
-    /// set N that was opened for the same access.
+    /// Puts the descriptor that was passed with the command over a unix socket (by `SCM_RIGHTS`) into a set. A file that is named
+    /// `/dev/fdset/N` is then a duplicate of the descriptor in set N that was opened for the same access.
     ///
-    /// The descriptor is passed with the command over a unix socket (`SCM_RIGHTS`); without one the command fails: `No file
-    /// descriptor supplied via SCM_RIGHTS`.
+    /// Fails if none was passed (`No file descriptor supplied via SCM_RIGHTS`), or if the set's number is negative.
     "add-fd" (allow_preconfig) =>
     fn add_fd(context: &mut Context, arguments: AddFd) -> Result<AddfdInfo, Error> {
         let fd = passed(context)?;
@@ -137,11 +136,10 @@ fn close_named(context: &Context, name: &str) -> Result<(), Error> {
 }
 
 command! {
-    /// Gives the descriptor that was passed a name, for a later command over the same monitor. One that had the name before is
-    /// closed.
+    /// Gives the descriptor that was passed with the command over a unix socket (by `SCM_RIGHTS`) a name, for a later command over
+    /// the same monitor. One that had the name before is closed.
     ///
-    /// Fails if none was passed with the command over a unix socket (`No file descriptor supplied via SCM_RIGHTS`) or if the name
-    /// begins with a digit.
+    /// Fails if none was passed (`No file descriptor supplied via SCM_RIGHTS`) or if the name begins with a digit.
     "getfd" (allow_preconfig) =>
     fn getfd(context: &mut Context, arguments: FdName) -> Result<Empty, Error> {
         name_passed(context, &arguments.fdname).map(|()| Empty)

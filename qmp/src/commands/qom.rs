@@ -254,8 +254,7 @@ commands! {
     /// Returns the value of an object's property.
     ///
     /// Fails with class `DeviceNotFound` if no object or several fit the path (`Device 'PATH' not found`), and with `GenericError`
-    /// if the object has no such property (`Property 'TYPE.NAME' not found`) or it cannot be read (`Property 'TYPE.NAME' is not
-    /// readable`).
+    /// if the object has no such property (`Property 'TYPE.NAME' not found`) or its value cannot be read.
     "qom-get" (allow_preconfig) => fn qom_get(context: &mut Context, arguments: QomGet) -> Result<Value, Error> {
         Ok(resolve(context.qom(), &arguments.path)?.get(&arguments.property)?)
     }
