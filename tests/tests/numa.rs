@@ -208,7 +208,10 @@ fn the_human_monitor_before_the_machine_is_built() {
     };
     // Those of the reference's that there are.
     let commands = [
+        "clear",
+        "closefd",
         "exit_preconfig",
+        "getfd",
         "help|?",
         "info",
         "object_add",
@@ -220,7 +223,7 @@ fn the_human_monitor_before_the_machine_is_built() {
     ];
     assert_eq!(names(answers[3]), commands);
     let topics: Vec<&str> = answers[4].lines().map(|line| line.split(' ').nth(1).unwrap()).collect();
-    for topic in ["hotpluggable-cpus", "iothreads", "memdev", "qom-tree", "status", "version"] {
+    for topic in ["chardev", "hotpluggable-cpus", "iothreads", "memdev", "qom-tree", "status", "version"] {
         assert!(topics.contains(&topic), "{topics:?}");
     }
     assert!(!topics.contains(&"numa") && !topics.contains(&"cpus") && !topics.contains(&"kvm"), "{topics:?}");

@@ -45,7 +45,7 @@ command! {
 }
 
 hmp_command! {
-    info "chardev", "", "", "show the character devices" =>
+    info "chardev", "", "", "show the character devices" (allow_preconfig) =>
     fn info_chardev(monitor, _arguments) {
         for info in chardevs(monitor.context)?.infos() {
             monitor.print(format_args!("{}: filename={}\n", info.label, info.filename));

@@ -125,7 +125,7 @@ table! { COMMANDS:
         Ok(())
     }
 
-    "clear", "", "", "clear the monitor screen" =>
+    "clear", "", "", "clear the monitor screen" (allow_preconfig) =>
     fn clear(monitor, _arguments) {
         // To the top left, everything erased, and what a terminal keeps of it too.
         monitor.print(format_args!("\x1b[H\x1b[2J\x1b[3J"));
