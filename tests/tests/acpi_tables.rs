@@ -7,10 +7,17 @@
 
 mod acpi_machines;
 
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use acpi_machines::{MACHINES, Machine, acpica_or_skip, output};
+
+/// How `acpiexec` begins to tell of a notification.
+const NOTIFICATION: &str = "Received a System Notify on [";
 
 /// Compiles a disassembly. The only advice that is taken as given: `Processor` is an old way to declare a CPU, which the
 /// reference uses too.
@@ -74,7 +81,7 @@ fn evaluation(lines: &[&str]) -> Evaluation {
 /// commands and print when they like.
 fn notifications(text: &str) -> Vec<(String, u8)> {
     let mut found: Vec<(String, u8)> = text
-        .split("Received a System Notify on [")
+        .split(NOTIFICATION)
         .skip(1)
         .map(|notify| {
             let (name, rest) = notify.split_once(']').expect(notify);
@@ -86,17 +93,58 @@ fn notifications(text: &str) -> Vec<(String, u8)> {
     found
 }
 
+/// Has `acpiexec` carry out commands, one a line, and waits until it has printed `text` so many times before it is told to quit: what it
+/// does in threads of its own (it tells of notifications there) it does not wait for. What was printed.
+fn acpiexec(directory: &Path, arguments: &[&str], commands: &str, text: &str, times: usize) -> String {
+    // It prints into a pipe only when much has come together, unless it is told otherwise.
+    let mut child = Command::new("stdbuf")
+        .args(["-oL", "acpiexec"])
+        .args(arguments)
+        .current_dir(directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a tool that is there");
+    let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
+        unreachable!("they are piped")
+    };
+    let (sender, printed) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(count @ 1..) = output.read(&mut piece) {
+            let _ = sender.send(piece[..count].to_vec());
+        }
+    });
+    // On a thread of its own: it may print more than a pipe holds before it has read them.
+    let commands = commands.to_owned();
+    let writer = thread::spawn(move || {
+        input.write_all(commands.as_bytes()).expect("it reads");
+        input
+    });
+    let (start, mut all) = (Instant::now(), Vec::new());
+    while String::from_utf8_lossy(&all).matches(text).count() < times && start.elapsed() < tests::PATIENCE {
+        all.extend(printed.recv_timeout(Duration::from_millis(100)).unwrap_or_default());
+    }
+    writer.join().expect("a thread").write_all(b"quit\n").expect("it reads");
+    all.extend(printed.into_iter().flatten());
+    reader.join().expect("a thread");
+    let status = child.wait().expect("it ends");
+    let all = String::from_utf8_lossy(&all).into_owned();
+    assert!(status.success(), "acpiexec {arguments:?}: {all}");
+    all
+}
+
 /// Evaluates objects one after the other, with registers that begin as `registers` says, and holds what comes of each against
-/// what is expected. What was printed.
-fn check(machine: &Machine, registers: &str, steps: &[(String, Evaluation)]) -> String {
+/// what is expected. What was printed, with as many notifications as are expected.
+fn check(machine: &Machine, registers: &str, steps: &[(String, Evaluation)], notifications: usize) -> String {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path();
     let commands: String = steps.iter().map(|(object, _)| format!("execute {object}\n")).collect();
     std::fs::write(path.join("dsdt.aml"), machine.dsdt()).expect("a file");
     std::fs::write(path.join("registers"), registers).expect("a file");
-    std::fs::write(path.join("commands"), commands + "quit\n").expect("a file");
-    let commands = std::fs::File::open(path.join("commands")).expect("a file");
-    let text = output(path, "acpiexec", &["-di", "-fi", "registers", "dsdt.aml"], commands.into());
+    let arguments = ["-di", "-fi", "registers", "dsdt.aml"];
+    let text = acpiexec(path, &arguments, &commands, NOTIFICATION, notifications);
     // At its end it counts what it has not freed yet; a notification may be under way then.
     let told = |line: &str| {
         (line.contains("ACPI Error") || line.contains("ACPI Warning")) && !line.contains("uttrack")
@@ -114,7 +162,7 @@ fn check(machine: &Machine, registers: &str, steps: &[(String, Evaluation)]) -> 
 
 /// Does `work` for all CPUs of all machines, some CPUs at a time: `acpiexec` takes a rest after every command.
 fn for_all_cpus(work: impl Fn(&Machine, &[u32]) + Sync) {
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for machine in &MACHINES {
             let slots: Vec<u32> = (0..machine.cpus).collect();
             for slots in slots.chunks(32) {
@@ -165,9 +213,9 @@ fn acpiexec_finds_every_cpu() {
                 (format!("{cpu}._PXM"), machine.node(*slot).map_or_else(not_there, integer)),
             ]
         });
-        check(machine, "\\_SB.PRES.CPEN 1\n", &steps.collect::<Vec<_>>());
+        check(machine, "\\_SB.PRES.CPEN 1\n", &steps.collect::<Vec<_>>(), 0);
         let absent = slots.iter().map(|slot| (format!("{}._STA", cpu(*slot)), integer(0u32)));
-        check(machine, "\\_SB.PRES.CINS 1\n", &absent.collect::<Vec<_>>());
+        check(machine, "\\_SB.PRES.CINS 1\n", &absent.collect::<Vec<_>>(), 0);
     });
 }
 
@@ -186,7 +234,7 @@ fn acpiexec_ejects_every_cpu() {
             let ejected = [(eject, nothing()), register("CSEL", *slot), register("CEJ0", 1u32)];
             ejected.into_iter().chain([register("CINS", 0u32)]).collect()
         });
-        check(machine, "\\_SB.PRES.CINS 1\n", &steps.collect::<Vec<_>>());
+        check(machine, "\\_SB.PRES.CINS 1\n", &steps.collect::<Vec<_>>(), 0);
     });
 }
 
@@ -205,7 +253,7 @@ fn acpiexec_reports_on_every_cpu() {
                 register("CDAT", slot + 0x80),
             ]
         });
-        check(machine, "", &steps.collect::<Vec<_>>());
+        check(machine, "", &steps.collect::<Vec<_>>(), 0);
     });
 }
 
@@ -227,7 +275,8 @@ fn acpiexec_is_notified_of_every_cpu() {
                     register(flag, 1u32),
                 ]
             });
-            let text = check(machine, &format!("\\_SB.PRES.{flag} 1\n"), &steps.collect::<Vec<_>>());
+            let text =
+                check(machine, &format!("\\_SB.PRES.{flag} 1\n"), &steps.collect::<Vec<_>>(), slots.len());
             let expected: Vec<_> = slots.iter().map(|slot| (format!("C{slot:03X}"), event)).collect();
             assert_eq!(notifications(&text), expected, "{}", machine.name);
         }
@@ -243,7 +292,7 @@ fn acpiexec_scans_ports_that_nobody_answers() {
     let ones = "\\_SB.PRES.CSEL 0xFFFFFFFF\n\\_SB.PRES.CDAT 0xFFFFFFFF\n\\_SB.PRES.CINS 1\n";
     for machine in &MACHINES {
         for registers in ["", ones] {
-            let text = check(machine, registers, &[("\\_GPE._E02".to_owned(), nothing())]);
+            let text = check(machine, registers, &[("\\_GPE._E02".to_owned(), nothing())], 0);
             assert_eq!(notifications(&text), []);
         }
     }
