@@ -178,6 +178,7 @@ fn errors_are_those_of_the_reference() {
         ("x-query-interrupt-controllers", json!({})),
     ];
     ask(&["-M", "none", "-accel", "tcg"], none, &mut met);
+    ask(&["-M", "none", "-accel", "qtest"], vec![("x-query-jit", json!({}))], &mut met);
     let node = json!({"type": "node", "nodeid": 0});
     let program = Program::start(&["-M", "pc", "-accel", "tcg", "-preconfig"]);
     let mut qmp = program.qmp();

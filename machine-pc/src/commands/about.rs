@@ -77,7 +77,7 @@ struct MemoryInfo {
 /// An accelerator (QAPI `Accelerator`), of those that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, qmp::QapiType)]
 #[serde(rename_all = "kebab-case")]
-enum Accelerator {
+pub(super) enum Accelerator {
     /// The guest runs under Linux's KVM.
     Kvm,
     /// For tests: no guest code runs.
@@ -98,7 +98,8 @@ struct AcceleratorInfo {
 impl Accelerator {
     const ALL: [(&'static str, Self); 3] = [("kvm", Self::Kvm), ("qtest", Self::Qtest), ("tcg", Self::Tcg)];
 
-    fn in_use(qom: &Qom) -> Option<(&'static str, Self)> {
+    /// The one in use, with its name.
+    pub(super) fn in_use(qom: &Qom) -> Option<(&'static str, Self)> {
         let class = qom.accel().class().name();
         Self::ALL.into_iter().find(|(name, _)| class.strip_suffix("-accel") == Some(name))
     }

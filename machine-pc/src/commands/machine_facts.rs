@@ -2,6 +2,7 @@
 
 use qmp::{Context, Error, command, hmp_command};
 
+use super::about::Accelerator;
 use super::cpus::pc;
 use super::numa::HumanReadableText;
 
@@ -32,21 +33,27 @@ hmp_command! {
 }
 
 /// No accelerator here translates code, whatever its name.
-fn no_translation() -> Error {
-    Error::generic("JIT information is only available with accel=tcg")
+fn no_translation(context: &Context) -> Error {
+    match Accelerator::in_use(context.qom()) {
+        Some((_, Accelerator::Tcg)) => {
+            Error::generic("accel=tcg runs no guest code here, so there is no JIT information")
+        }
+        _ => Error::generic("JIT information is only available with accel=tcg"),
+    }
 }
 
 command! {
-    /// Returns figures about translated code. Always fails (`JIT information is only available with accel=tcg`): no accelerator
-    /// here translates code, whatever its name.
-    "x-query-jit" => fn x_query_jit(_context: &mut Context, (): ()) -> Result<HumanReadableText, Error> {
-        Err(no_translation())
+    /// Returns figures about translated code. Always fails, as no accelerator here translates code: with `tcg`
+    /// (`accel=tcg runs no guest code here, so there is no JIT information`) and with all others
+    /// (`JIT information is only available with accel=tcg`).
+    "x-query-jit" => fn x_query_jit(context: &mut Context, (): ()) -> Result<HumanReadableText, Error> {
+        Err(no_translation(context))
     }
 }
 
 hmp_command! {
     info "jit", "", "", "show dynamic compiler info" =>
-    fn info_jit(_monitor, _arguments) {
-        Err(no_translation())
+    fn info_jit(monitor, _arguments) {
+        Err(no_translation(monitor.context))
     }
 }
