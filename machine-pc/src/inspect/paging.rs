@@ -16,6 +16,8 @@ pub(super) const PRESENT: u64 = 1;
 pub(super) const LARGE: u64 = 1 << 7;
 /// Bits 12 to 51 of an entry: where a table or page lies.
 const FRAME: u64 = 0x000f_ffff_ffff_f000;
+/// The bits that a physical address can have.
+const PHYSICAL: u64 = 0x000f_ffff_ffff_ffff;
 /// Bits of a linear address within a page of 4 KiB.
 pub(super) const PAGE_BITS: u32 = 12;
 
@@ -60,7 +62,7 @@ impl Paging {
     /// The physical address that a linear one means; none if no page is there.
     pub(crate) fn translate(&self, memory: &PhysicalMemory, linear: u64) -> Option<u64> {
         match self.mode {
-            Mode::Off => Some(linear),
+            Mode::Off => Some(linear & PHYSICAL),
             Mode::Bits32 { large_pages } => Self::translate_32(memory, self.cr3, linear, large_pages),
             Mode::Pae => {
                 let linear = linear & 0xffff_ffff;
@@ -162,6 +164,8 @@ mod tests {
     fn without_paging_addresses_are_physical() {
         let tables = Tables::new();
         assert_eq!(tables.translate(kvm_sregs::default(), 0x1234_5678_9abc), Some(0x1234_5678_9abc));
+        // As the reference answers `gva2gpa 0xffffffffffffffff`.
+        assert_eq!(tables.translate(kvm_sregs::default(), u64::MAX), Some(0xf_ffff_ffff_ffff));
     }
 
     #[test]
