@@ -124,6 +124,7 @@ pub(crate) fn run(qom: &Arc<Qom>, mut line: CommandLine, process: &mut Process) 
         Box::new(move |chardev| {
             connect(&of_devices, chardev).map_err(|error| match error {
                 OpenError::InUse(_) => ConnectError::InUse,
+                OpenError::TooManyUsers(_) => ConnectError::TooMany,
                 _ => ConnectError::NotFound,
             })
         }),

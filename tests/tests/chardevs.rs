@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -57,6 +58,59 @@ fn files_are_a_monitor_too() {
     assert!(status.success());
     let said = std::fs::read_to_string(path("out")).expect("the answers");
     assert_eq!(said.matches("{\"return\": {}}").count(), 2, "{said}");
+}
+
+/// Files that are FIFOs: neither somebody at the other end is waited for, nor input, nor room.
+#[test]
+fn a_fifo_as_a_file_keeps_nobody_waiting() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    for name in ["empty", "full"] {
+        let made = std::process::Command::new("mkfifo").arg(path(name)).status().expect("mkfifo");
+        assert!(made.success());
+    }
+    let both = |name: &str| {
+        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        File::options().read(true).write(true).custom_flags(nonblocking).open(path(name)).expect("a FIFO")
+    };
+    let mut full = both("full");
+    let mut filled = 0;
+    while let Ok(count) = full.write(&[b'x'; 4096]) {
+        filled += count;
+    }
+    let chardev = format!("file,id=c,path={},input-path={}", path("full"), path("empty"));
+    let device = "isa-serial,id=s,chardev=c,iobase=0x3e0";
+    let program = Program::start(&["-accel", "tcg", "-chardev", &chardev, "-device", device]);
+    let mut qmp = program.qmp();
+    let human = |qmp: &mut Qmp, line: &str| {
+        let answer = qmp.ok("human-monitor-command", &json!({"command-line": line}));
+        answer.as_str().expect("text").trim_end().to_owned()
+    };
+    assert_eq!(human(&mut qmp, "o /b 0x3e0 0x79"), "");
+    assert_eq!(human(&mut qmp, "i /b 0x3e5"), "portb[0x03e5] = 0x60");
+    // Whoever comes to write, and goes, and comes.
+    for byte in ["0x61", "0x62"] {
+        let mut writer = File::options().write(true).open(path("empty")).expect("a FIFO");
+        writer.write_all(&[u8::from_str_radix(&byte[2..], 16).expect("a byte")]).expect("a FIFO");
+        drop(writer);
+        let start = std::time::Instant::now();
+        while human(&mut qmp, "i /b 0x3e5") != "portb[0x03e5] = 0x61" {
+            assert!(start.elapsed() < PATIENCE, "nothing came");
+        }
+        assert_eq!(human(&mut qmp, "i /b 0x3e0"), format!("portb[0x03e0] = {byte}"));
+    }
+    // What was to be written is, when there is room.
+    let (start, mut buffer, mut seen) = (std::time::Instant::now(), vec![0; 4096], Vec::new());
+    while seen.len() <= filled && start.elapsed() < PATIENCE {
+        match full.read(&mut buffer) {
+            Ok(count) => seen.extend_from_slice(&buffer[..count]),
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        }
+    }
+    assert_eq!((seen.len(), seen.last()), (filled + 1, Some(&b'y')));
 }
 
 /// A program with a terminal of its own, ended when dropped.
@@ -273,6 +327,38 @@ fn a_connection_is_tried_until_somebody_listens() {
         let (client, _) = listener.accept().expect("a client");
         drop((client, listener));
         std::fs::remove_file(&path).expect("a socket");
+    }
+}
+
+/// A monitor that asks about the chardev it is on, which is shared. The texts are the reference's.
+#[test]
+fn a_shared_chardev_refuses_what_its_own_monitor_asks_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("shared");
+    let chardev = format!("socket,id=m,mux=on,server=on,wait=off,path={}", socket.display());
+    let other = "isa-debugcon,id=d,chardev=n,iobase=0x200";
+    let mut words =
+        vec!["-accel", "tcg", "-chardev", &chardev, "-mon", "m", "-chardev", "null,id=n", "-device", other];
+    let devices = [1, 2, 3].map(|at| format!("isa-debugcon,chardev=m,iobase={:#x}", 0x200 + at));
+    words.extend(devices.iter().flat_map(|device| ["-device", device]));
+    let _program = Program::start(&words);
+    let mut hmp = Hmp::connect(&socket);
+    // Devices come after monitors, and the last has the keys.
+    hmp.0.write_all(b"\x01c").expect("a socket");
+    for (line, answer) in [
+        ("chardev-change m null", "Error: For mux or hub device hotswap is not supported yet"),
+        ("chardev-remove m", "Error: Chardev 'm' is busy"),
+        ("qom-set d realized off", ""),
+        (
+            "qom-set d chardev m",
+            "Error: Property 'isa-debugcon.chardev' can't take value 'm': too many uses of multiplexed chardev 'm' (maximum is 4)",
+        ),
+    ] {
+        let said = hmp.line(line);
+        assert!(
+            said.contains(&format!("{line}\r\n{answer}")) && (!answer.is_empty() || !said.contains("Error")),
+            "{said}"
+        );
     }
 }
 

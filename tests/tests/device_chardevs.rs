@@ -58,6 +58,95 @@ fn a_port_that_does_not_work_is_gone_and_comes_back() {
     let _ = qmp.ok("chardev-remove", &json!({"id": "debug"}));
 }
 
+/// What a port had no room for goes to the port that comes after it.
+#[test]
+fn input_that_waits_is_given_to_the_port_that_comes_back() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let socket = directory.path().join("serial");
+    let chardev = format!("socket,id=c,server=on,wait=off,path={}", socket.display());
+    let device = "isa-serial,id=s,chardev=c,iobase=0x3e0";
+    let program = Program::start(&["-accel", "tcg", "-chardev", &chardev, "-device", device]);
+    let mut qmp = program.qmp();
+    let mut stream = std::os::unix::net::UnixStream::connect(&socket).expect("the chardev");
+    stream.write_all(b"abcdef").expect("the chardev");
+    // Without FIFOs there is room for one.
+    for byte in ["0x61", "0x62", "0x63"] {
+        let start = std::time::Instant::now();
+        while human(&mut qmp, "i /b 0x3e5") != "portb[0x03e5] = 0x61" {
+            assert!(start.elapsed() < PATIENCE, "nothing came");
+        }
+        if byte == "0x61" {
+            // Lost with the port that has it.
+            for on in [false, true] {
+                let _ = qmp.ok("qom-set", &json!({"path": "s", "property": "realized", "value": on}));
+            }
+        } else {
+            assert_eq!(human(&mut qmp, "i /b 0x3e0"), format!("portb[0x03e0] = {byte}"));
+        }
+    }
+}
+
+/// A shared chardev has four users at most, whoever they are, and its users are told so who ask for what it cannot do. The texts are the
+/// reference's.
+#[test]
+fn a_shared_chardev_has_four_users() {
+    let debug = |port: u16| format!("isa-debugcon,chardev=m,iobase={port:#x}");
+    let devices: Vec<String> = (0x201..0x206).map(debug).collect();
+    let words = |devices: &[String], mon: usize| {
+        let mut words = vec!["-accel", "tcg", "-serial", "none", "-chardev", "null,id=m,mux=on"];
+        words.extend(["-mon", "m"].repeat(mon));
+        let mut words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        words.extend(devices.iter().flat_map(|device| ["-device".to_owned(), device.clone()]));
+        words
+    };
+    let why = "too many uses of multiplexed chardev 'm' (maximum is 4)";
+    for (devices, mon, text) in [
+        (
+            &devices[..],
+            0,
+            format!("-device {}: Property 'isa-debugcon.chardev' can't take value 'm': {why}\n", devices[4]),
+        ),
+        (
+            &devices[..1],
+            4,
+            format!("-device {}: Property 'isa-debugcon.chardev' can't take value 'm': {why}\n", devices[0]),
+        ),
+        (&[], 5, format!("{why}\n")),
+    ] {
+        let words = words(devices, mon);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let finished = run(&[&["-display", "none", "-monitor", "none"][..], &words].concat());
+        assert_eq!(finished.status, Some(1), "{words:?}");
+        assert!(finished.stderr.ends_with(&text), "{words:?}: {}", finished.stderr);
+    }
+    // One that goes makes room for another.
+    let words = words(&devices[..4], 0);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let program = Program::start(
+        &[&words[..], &["-chardev", "null,id=n", "-device", "isa-debugcon,id=d,chardev=n,iobase=0x205"]]
+            .concat(),
+    );
+    let mut qmp = program.qmp();
+    let all = qmp.ok("qom-list", &json!({"path": "/machine/peripheral-anon"}));
+    let first = all
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|child| child["name"].as_str())
+        .find(|name| name.starts_with("device["))
+        .map(|name| format!("/machine/peripheral-anon/{name}"))
+        .expect("a device");
+    for path in [&*first, "d"] {
+        let _ = qmp.ok("qom-set", &json!({"path": path, "property": "realized", "value": false}));
+    }
+    let take = json!({"path": "d", "property": "chardev", "value": "m"});
+    let text = format!("Property 'isa-debugcon.chardev' can't take value 'm': {why}");
+    assert_eq!(qmp.error("qom-set", &take).1, text);
+    let _ = qmp.ok("qom-set", &json!({"path": first, "property": "chardev", "value": ""}));
+    let _ = qmp.ok("qom-set", &take);
+    let _ = qmp.ok("qom-set", &json!({"path": "d", "property": "realized", "value": true}));
+}
+
 /// Two ports may have one index, as in the reference, and one place only one.
 #[test]
 fn an_index_may_be_given_twice_and_a_place_once() {
@@ -205,16 +294,21 @@ fn a_port_goes_and_comes_while_a_guest_uses_it() {
         "isa-debugcon,id=d,chardev=debug",
     ]);
     let mut qmp = program.qmp();
-    let mut lens = [0; 2];
     for _ in 0..20 {
-        for (id, file, len) in [("s", "serial", 0), ("d", "debug", 1)] {
-            for on in [false, true] {
-                let _ = qmp.ok("qom-set", &json!({"path": id, "property": "realized", "value": on}));
-            }
+        for (id, file) in [("s", "serial"), ("d", "debug")] {
+            let file = directory.path().join(file);
+            let _ = qmp.ok("qom-set", &json!({"path": id, "property": "realized", "value": false}));
+            // What it had written arrives before an answer does that was asked for after it, and nothing more.
+            let mut len = || {
+                assert_eq!(qmp.ok("query-status", &json!({}))["status"], "running");
+                std::fs::metadata(&file).expect("the file").len()
+            };
+            let before = len();
+            assert_eq!(len(), before, "it writes while it does not work");
+            let _ = qmp.ok("qom-set", &json!({"path": id, "property": "realized", "value": true}));
             // What the guest writes from then on arrives.
-            let text = wait_for_file(&directory.path().join(file), lens[len] + 1);
-            assert!(text.len() > lens[len], "{file}");
-            lens[len] = text.len();
+            let before = usize::try_from(before).expect("a length");
+            assert!(wait_for_file(&file, before + 1).len() > before, "{}", file.display());
         }
     }
     assert_eq!(qmp.ok("query-status", &json!({}))["status"], "running");

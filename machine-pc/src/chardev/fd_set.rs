@@ -4,7 +4,7 @@
 //! Descriptors belong to the process, and so do the sets, however many machines it runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, ftruncate};
 
-use super::sys;
+use super::{nonblocking, sys};
 
 /// What the paths of sets start with.
 const PREFIX: &str = "/dev/fdset/";
@@ -118,22 +118,41 @@ pub fn infos() -> Vec<(u32, Vec<MemberInfo>)> {
     sets.iter().map(|(set, members)| (*set, members.iter().map(info).collect())).collect()
 }
 
+/// Opens a file, or a duplicate of a member of a set, for a thread that must not wait for it: reading what has nothing and writing what
+/// is full is `WouldBlock`.
+///
+/// # Errors
+/// The system's, and those of [`open`].
+pub(crate) fn open_nonblocking(path: &Path, access: Access) -> io::Result<File> {
+    match set_of(path) {
+        Some(set) => nonblocking::own_or_shared(open_member(set, access)?, access != Access::Read),
+        None => nonblocking::open(path, &mut options(access)),
+    }
+}
+
 /// Opens a file, or a duplicate of a member of a set.
 ///
 /// # Errors
 /// The system's; for a set `EINVAL` if its name is no number, `ENOENT` if it is not there, `EACCES` if no member was opened that way.
 pub fn open(path: &Path, access: Access) -> io::Result<File> {
-    match path.to_str().and_then(|path| path.strip_prefix(PREFIX)) {
+    match set_of(path) {
         Some(set) => open_member(set, access),
-        None => {
-            let mut options = File::options();
-            match access {
-                Access::Read => options.read(true),
-                Access::Write { append } => options.create(true).write(true).append(append).truncate(!append),
-            };
-            options.open(path)
-        }
+        None => options(access).open(path),
     }
+}
+
+/// The name of the set that a path is of.
+fn set_of(path: &Path) -> Option<&str> {
+    path.to_str()?.strip_prefix(PREFIX)
+}
+
+fn options(access: Access) -> OpenOptions {
+    let mut options = File::options();
+    match access {
+        Access::Read => options.read(true),
+        Access::Write { append } => options.create(true).write(true).append(append).truncate(!append),
+    };
+    options
 }
 
 fn open_member(set: &str, access: Access) -> io::Result<File> {
@@ -161,4 +180,42 @@ fn open_member(set: &str, access: Access) -> io::Result<File> {
         return Ok(file);
     }
     failed(libc::EACCES)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read, Write};
+
+    use super::*;
+
+    /// As a manager passes the ends of pipes, whose own side goes on to wait.
+    #[test]
+    fn an_end_of_a_pipe_is_never_waited_for_and_its_passers_is() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let waits = |end: &OwnedFd| !fcntl_getfl(end).unwrap().contains(OFlags::NONBLOCK);
+        let [passed_reader, passed_writer] =
+            [reader.try_clone().unwrap().into(), writer.try_clone().unwrap().into()];
+        let (set, _) = add_passed(passed_reader, None, None);
+        let _ = add_passed(passed_writer, Some(set), None);
+        let path = format!("{PREFIX}{set}");
+        let mut input = open_nonblocking(path.as_ref(), Access::Read).unwrap();
+        let mut output = open_nonblocking(path.as_ref(), Access::Write { append: false }).unwrap();
+        assert!(remove(set, None));
+        assert_eq!(input.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        let mut written = 0;
+        let full = loop {
+            match output.write(&[b'x'; 4096]) {
+                Ok(count) => written += count,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), ErrorKind::WouldBlock);
+        assert_eq!(input.read(&mut [0; 10]).unwrap(), 10);
+        assert!(waits(&writer.into()));
+        drop(output);
+        let mut rest = Vec::new();
+        reader.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest.len(), written - 10);
+        assert!(waits(&reader.into()));
+    }
 }

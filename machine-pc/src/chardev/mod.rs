@@ -9,6 +9,7 @@ mod console;
 mod endpoint;
 pub mod fd_set;
 mod log;
+mod nonblocking;
 pub mod object;
 mod open;
 mod passed;

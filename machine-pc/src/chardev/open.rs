@@ -15,6 +15,7 @@ use super::fd_set::{self, Access};
 use super::ring::Ring;
 use super::spec::{ChardevBackend, SocketAddress, SocketSpec};
 use super::{pty, stdio, sys};
+use crate::main_loop::MAX_USERS;
 
 /// Why a chardev cannot be opened. Each text stands alone after the option that asked for it.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +90,9 @@ pub enum OpenError {
     /// A chardev that is not shared has a user.
     #[error("Device '{0}' is in use")]
     InUse(String),
+    /// As many users share a chardev as may.
+    #[error("too many uses of multiplexed chardev '{0}' (maximum is {MAX_USERS})")]
+    TooManyUsers(String),
     /// The system refused something else.
     #[error("{}", reason(.0))]
     System(#[from] io::Error),
@@ -158,7 +162,7 @@ fn open_pipe(path: &Path) -> Result<(File, File), OpenError> {
 }
 
 fn open_file(path: &Path, access: Access) -> Result<File, OpenError> {
-    fd_set::open(path, access).map_err(|source| OpenError::File { path: path.to_owned(), source })
+    fd_set::open_nonblocking(path, access).map_err(|source| OpenError::File { path: path.to_owned(), source })
 }
 
 /// The text of an address as the reference shows it.

@@ -14,7 +14,7 @@ use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use thiserror::Error;
 
-use crate::main_loop::Attachment;
+use crate::main_loop::{Attachment, MAX_USERS};
 use crate::serial::SerialPort;
 
 /// Where a chardev finds the port that takes its input, while there is one; clones are of the same one.
@@ -27,8 +27,8 @@ impl InputSlot {
         self.0.store(port);
     }
 
-    /// Gives input to the port; returns how many bytes it took. What comes while there is none is lost, as on a line with nobody
-    /// at the other end.
+    /// Gives input to the port; returns how many bytes it took. What is given while there is none is taken and lost, as on a line with
+    /// nobody at the other end. So input that an earlier port had no room for waits for the next port as long as nothing comes meanwhile.
     pub fn receive(&self, bytes: &[u8]) -> usize {
         self.0.load().as_ref().map_or(bytes.len(), |port| port.receive(bytes))
     }
@@ -66,6 +66,9 @@ pub enum ConnectError {
     /// Somebody has it.
     #[error("already in use")]
     InUse,
+    /// As many share it as may.
+    #[error("too many uses of a multiplexed chardev (maximum is {MAX_USERS})")]
+    TooMany,
 }
 
 /// Connects a device to the chardev of that name.

@@ -8,6 +8,7 @@ use qom::{Field, Property, PropertyValue};
 
 use super::chardev_ends::{ChardevEnds, ConnectError};
 use super::{machine, refused};
+use crate::chardev::OpenError;
 use crate::serial::SerialPort;
 
 /// A device's property `chardev`: its value, and the chardev's ends.
@@ -31,13 +32,13 @@ impl Connected {
                 let Some(this) = object.downcast_ref::<O>().map(of) else { return Ok(()) };
                 if name.is_empty() {
                     this.chardev.set(None);
-                    *this.ends.lock() = None;
+                    this.replace(None);
                     return Ok(());
                 }
                 let taken = machine(object).and_then(|machine| Some(machine.chardevs()?.take(&name)));
                 match taken.unwrap_or(Err(ConnectError::NotFound)) {
                     Ok(ends) => {
-                        *this.ends.lock() = Some(ends);
+                        this.replace(Some(ends));
                         this.chardev.set(Some(name));
                         Ok(())
                     }
@@ -47,8 +48,19 @@ impl Connected {
                     Err(ConnectError::InUse) => Err(refused(format_args!(
                         "Property '{part}.chardev' can't take value '{name}': chardev '{name}' is already in use"
                     ))),
+                    Err(ConnectError::TooMany) => Err(refused(format_args!(
+                        "Property '{part}.chardev' can't take value '{name}': {}",
+                        OpenError::TooManyUsers(name.clone())
+                    ))),
                 }
             })
+    }
+
+    /// Has other ends. The place of those before is free after that: not while they are locked, as the chardevs' lock is taken for it, and
+    /// what the device wrote is sent.
+    fn replace(&self, ends: Option<ChardevEnds>) {
+        let before = std::mem::replace(&mut *self.ends.lock(), ends);
+        drop(before);
     }
 
     /// Whether a chardev was named.

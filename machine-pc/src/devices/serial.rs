@@ -93,7 +93,7 @@ impl IsaSerial {
         let on_room = machine(&**device.as_object())
             .and_then(|machine| Some(machine.chardevs()?.on_room()))
             .unwrap_or_else(|| Arc::new(|| ()));
-        let port = Arc::new(SerialPort::new(self.connected.take_output(), line, on_room));
+        let port = Arc::new(SerialPort::new(self.connected.take_output(), line, on_room.clone()));
         if let Err(error) = board.pio().insert("serial", base.into(), SERIAL_LEN, port.clone()) {
             self.connected.give_back(port.disconnect());
             return Err(Error::new(error));
@@ -104,6 +104,8 @@ impl IsaSerial {
         self.iobase.set(base);
         self.irq.set(irq);
         *self.port.lock() = Some(port);
+        // For what waits since before.
+        on_room();
         Ok(())
     }
 

@@ -27,7 +27,8 @@ impl Consoles {
     /// it is called again after [`Handle::console_has_room`](super::Handle::console_has_room).
     ///
     /// # Errors
-    /// [`OpenError::NotFound`], or [`OpenError::InUse`] for a second frontend of one that is not shared.
+    /// [`OpenError::NotFound`]; [`OpenError::InUse`] for a second frontend of one that is not shared, [`OpenError::TooManyUsers`] for
+    /// one too many of one that is.
     pub fn attach(&self, chardev: &str, input: ConsoleInput) -> Result<(ConsoleSink, Attachment), OpenError> {
         let queue = self.queue.clone();
         let buffer = ConsoleBuffer::new(move || queue.console_output());

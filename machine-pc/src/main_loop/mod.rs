@@ -47,6 +47,7 @@ pub use console::{Attachment, ConsoleInput, Consoles};
 pub use descriptors::Descriptors;
 pub use escape_key::EscapeKey;
 use frontend::Frontend;
+pub use port::MAX_USERS;
 use port::Port;
 use queue::Queue;
 pub use queue::{Handle, Timer};
@@ -122,7 +123,8 @@ impl MainLoop {
     /// Puts a monitor on a chardev.
     ///
     /// # Errors
-    /// [`OpenError::NotFound`], or [`OpenError::InUse`] for a second frontend of one that is not shared.
+    /// [`OpenError::NotFound`]; [`OpenError::InUse`] for a second frontend of one that is not shared, [`OpenError::TooManyUsers`] for
+    /// one too many of one that is.
     pub fn add_monitor(&mut self, spec: &MonitorSpec) -> Result<(), OpenError> {
         self.port(&spec.chardev, |port| {
             let frontend = match spec.mode {
@@ -168,10 +170,8 @@ impl MainLoop {
 
     /// Does something with a chardev that takes a user.
     fn port<R>(&mut self, chardev: &str, act: impl FnOnce(&mut Port) -> R) -> Result<R, OpenError> {
-        let acted = self.chardevs.named(chardev, |port| port.accepts_frontend().then(|| act(port)));
-        acted
-            .ok_or_else(|| OpenError::NotFound(chardev.to_owned()))?
-            .ok_or_else(|| OpenError::InUse(chardev.to_owned()))
+        let acted = self.chardevs.named(chardev, |port| port.accepts_frontend().map(|()| act(port)));
+        acted.ok_or_else(|| OpenError::NotFound(chardev.to_owned()))?
     }
 
     /// All chardevs.

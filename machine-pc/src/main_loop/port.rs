@@ -15,6 +15,9 @@ use qmp::{Context, Event, RunControl, ShutdownCause};
 mod naming;
 mod users;
 
+pub use users::MAX_USERS;
+pub(super) use users::room_for_one_more;
+
 use super::ChardevInfo;
 use super::descriptors::Descriptors;
 use super::escape_key::EscapeKey;

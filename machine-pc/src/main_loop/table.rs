@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::escape_key::EscapeKey;
 use super::frontend::Frontend;
-use super::port::Port;
+use super::port::{Port, room_for_one_more};
 use super::{ChardevInfo, FIRST_PORT, TOKENS_PER_PORT};
 use crate::chardev::object::Connection;
 use crate::chardev::spec::{ChardevBackend, ChardevSpec};
@@ -29,6 +29,8 @@ enum Slot {
         socket: bool,
         /// Several users may share it.
         mux: bool,
+        /// How many do, with those of `then`.
+        users: usize,
         /// What is to be done when it comes back.
         then: Vec<Then>,
         infos: Arc<[ChardevInfo]>,
@@ -196,8 +198,8 @@ impl Chardevs {
                 let stdio = is_stdio(port.backend());
                 let socket = is_socket(port.backend());
                 let id = port.id().to_owned();
-                let (mux, infos) = (port.is_shared(), port.infos());
-                *slot = Slot::Away { id, stdio, socket, mux, then: Vec::new(), infos };
+                let (mux, users, infos) = (port.is_shared(), port.users(), port.infos());
+                *slot = Slot::Away { id, stdio, socket, mux, users, then: Vec::new(), infos };
                 Some(port)
             }
             other => {
@@ -225,15 +227,22 @@ impl Chardevs {
     /// Adds a user.
     ///
     /// # Errors
-    /// [`OpenError::NotFound`], or [`OpenError::InUse`] for a second one of a chardev that is not shared.
+    /// [`OpenError::NotFound`]; [`OpenError::InUse`] for a second one of a chardev that is not shared, [`OpenError::TooManyUsers`] for
+    /// one too many of one that is.
     pub(super) fn attach(&self, id: &str, frontend: Frontend) -> Result<(), OpenError> {
         let mut table = self.0.lock();
         let at = table.place(id).ok_or_else(|| OpenError::NotFound(id.to_owned()))?;
         match &mut table.slots[at] {
-            Slot::Here(port) if port.accepts_frontend() => port.attach(frontend),
-            // It is being served because it has a user.
-            Slot::Away { mux: true, then, .. } => then.push(Then::Attach(frontend)),
-            _ => return Err(OpenError::InUse(id.to_owned())),
+            Slot::Here(port) => {
+                port.accepts_frontend()?;
+                port.attach(frontend);
+            }
+            Slot::Away { mux, users, then, .. } => {
+                room_for_one_more(id, *mux, *users)?;
+                *users += 1;
+                then.push(Then::Attach(frontend));
+            }
+            Slot::Free => return Err(OpenError::NotFound(id.to_owned())),
         }
         Ok(())
     }
@@ -244,7 +253,10 @@ impl Chardevs {
         let Some(at) = table.place(id) else { return };
         match &mut table.slots[at] {
             Slot::Here(port) => port.detach(console),
-            Slot::Away { then, .. } => then.push(Then::Detach(console.clone())),
+            Slot::Away { users, then, .. } => {
+                *users = users.saturating_sub(1);
+                then.push(Then::Detach(console.clone()));
+            }
             Slot::Free => {}
         }
     }
@@ -301,11 +313,16 @@ impl Chardevs {
         let mut table = self.0.lock();
         let id = spec.id.clone();
         let at = table.place(&id).ok_or_else(|| ChangeError::NotFound(id.clone()))?;
-        let Slot::Here(port) = &table.slots[at] else { return Err(ChangeError::Monitor) };
-        if port.is_shared() || spec.mux {
+        let (shared, has_monitor) = match &table.slots[at] {
+            Slot::Here(port) => (port.is_shared(), port.has_monitor()),
+            // The monitor's that asks.
+            Slot::Away { mux, .. } => (*mux, true),
+            Slot::Free => return Err(ChangeError::NotFound(id)),
+        };
+        if shared || spec.mux {
             return Err(ChangeError::Mux);
         }
-        if port.has_monitor() {
+        if has_monitor {
             return Err(ChangeError::Monitor);
         }
         let mut new = table.open(spec, at).map_err(|source| ChangeError::Open { id, source })?;

@@ -3,12 +3,34 @@
 use std::sync::Arc;
 
 use super::{Frontend, Keyboard, Port};
-use crate::chardev::ConsoleBuffer;
 use crate::chardev::spec::ChardevBackend;
+use crate::chardev::{ConsoleBuffer, OpenError};
+
+/// Most users of a shared chardev; the reference's number.
+pub const MAX_USERS: usize = 4;
+
+/// Whether a chardev with that many users takes another one.
+///
+/// # Errors
+/// [`Port::accepts_frontend`].
+pub(in crate::main_loop) fn room_for_one_more(id: &str, mux: bool, users: usize) -> Result<(), OpenError> {
+    match (mux, users) {
+        (false, 1..) => Err(OpenError::InUse(id.to_owned())),
+        (true, MAX_USERS..) => Err(OpenError::TooManyUsers(id.to_owned())),
+        _ => Ok(()),
+    }
+}
 
 impl Port {
-    pub(in crate::main_loop) fn accepts_frontend(&self) -> bool {
-        self.frontends.is_empty() || self.spec.mux
+    /// # Errors
+    /// Why it takes no other user: [`OpenError::InUse`] for a second one if it is not shared, else [`OpenError::TooManyUsers`].
+    pub(in crate::main_loop) fn accepts_frontend(&self) -> Result<(), OpenError> {
+        room_for_one_more(&self.spec.id, self.spec.mux, self.frontends.len())
+    }
+
+    /// How many users it has.
+    pub(in crate::main_loop) fn users(&self) -> usize {
+        self.frontends.len()
     }
 
     /// Adds a user, which gets the focus.
