@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::json::{self, JsonError, Reader, Writer};
-use crate::log_text::Shown;
+use crate::log_text::{ReplySecrets, Shown};
 use crate::outgoing::{Outgoing, kept};
 use crate::schema::QapiType;
 use crate::version::{VERSION, VersionInfo};
@@ -181,7 +181,11 @@ impl Session {
     }
 
     fn finish_reply(&mut self) {
-        tracing::debug!(reply = %Shown::text(self.reply.text()));
+        self.finish_reply_with(ReplySecrets::None);
+    }
+
+    fn finish_reply_with(&mut self, secrets: ReplySecrets) {
+        tracing::debug!(reply = %Shown::reply(self.reply.text(), secrets));
         let kept = kept(self.reply.text().len());
         if self.pretty {
             push_lines(self.output.end(), self.reply.text());
@@ -194,6 +198,8 @@ impl Session {
 
     fn answer(&mut self, message: Value, context: &mut Context, emitted: &mut Vec<Event>) {
         tracing::debug!(request = %Shown::value(&message));
+        let is_logged = tracing::enabled!(tracing::Level::DEBUG);
+        let secrets = if is_logged { ReplySecrets::of(&message) } else { ReplySecrets::None };
         let Value::Object(mut members) = message else {
             self.reply.error(None, &Error::generic("QMP input must be a JSON object"));
             return self.finish_reply();
@@ -208,7 +214,7 @@ impl Session {
             self.reply.clear(kept(0));
             self.reply.error(id.as_ref(), &error);
         }
-        self.finish_reply();
+        self.finish_reply_with(secrets);
     }
 
     /// Runs a request; on success the reply is written.

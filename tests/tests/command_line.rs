@@ -217,10 +217,24 @@ fn a_log_has_what_was_asked_for() {
         json!({"execute": "object-add", "arguments": {"qom-type": "secret", "id": "a", "data": "secret-one"}}),
         json!({"execute": "human-monitor-command", "arguments": {"command-line": line}}),
     ];
-    let answers = replies(&["-trace", "qmp", "-D", &path], &secrets);
-    assert_eq!(answers, [json!({"return": {}}), json!({"return": ""})]);
+    let asked = ["qom-list-get", "qom-tree-get", "qom-get", "x-qom-explain", "human-monitor-command"];
+    let arguments = [
+        json!({"paths": ["/objects/a"]}),
+        json!({"path": "/objects"}),
+        json!({"path": "/objects/a", "property": "data"}),
+        json!({"path": "/objects/a", "property": "data"}),
+        json!({"command-line": "qom-get /objects/a data"}),
+    ];
+    let asked = asked.iter().zip(arguments);
+    let asked = asked.map(|(command, arguments)| json!({"execute": command, "arguments": arguments}));
+    let answers =
+        replies(&["-trace", "qmp", "-D", &path], &secrets.into_iter().chain(asked).collect::<Vec<_>>());
+    assert_eq!(answers[..2], [json!({"return": {}}), json!({"return": ""})]);
+    // The client gets what it asks for.
+    assert!(answers[2..].iter().all(|answer| answer.to_string().contains("secret-one")), "{answers:?}");
     let log = std::fs::read_to_string(&path).expect("a file");
     assert!(log.contains(r#""id":"a","data":"(hidden)""#) && !log.contains("secret-"), "{log}");
+    assert_eq!(log.matches("reply=").count(), 8, "{log}");
 }
 
 /// What is logged, and where, is changed by both monitors; nothing is written before and afterwards.
