@@ -7,14 +7,15 @@
 
 mod acpi_machines;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use acpi_machines::{MACHINES, Machine, acpica_or_skip, output};
+use tests::{Mortal, PATIENCE};
 
 /// How `acpiexec` begins to tell of a notification.
 const NOTIFICATION: &str = "Received a System Notify on [";
@@ -97,7 +98,7 @@ fn notifications(text: &str) -> Vec<(String, u8)> {
 /// does in threads of its own (it tells of notifications there) it does not wait for. What was printed.
 fn acpiexec(directory: &Path, arguments: &[&str], commands: &str, text: &str, times: usize) -> String {
     // It prints into a pipe only when much has come together, unless it is told otherwise.
-    let mut child = Command::new("stdbuf")
+    let child = Command::new("stdbuf")
         .args(["-oL", "acpiexec"])
         .args(arguments)
         .current_dir(directory)
@@ -106,32 +107,32 @@ fn acpiexec(directory: &Path, arguments: &[&str], commands: &str, text: &str, ti
         .stderr(Stdio::null())
         .spawn()
         .expect("a tool that is there");
-    let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
-        unreachable!("they are piped")
-    };
-    let (sender, printed) = mpsc::channel();
-    let reader = thread::spawn(move || {
-        let mut piece = [0; 4096];
-        while let Ok(count @ 1..) = output.read(&mut piece) {
-            let _ = sender.send(piece[..count].to_vec());
+    let mut child = Mortal::new(child);
+    let (mut input, printed) = (child.stdin(), child.lines());
+    // On a thread of its own: it may print more than a pipe holds before it has read them. What comes of it is seen in what is printed.
+    let (told, commands) = (mpsc::channel::<()>(), commands.to_owned());
+    thread::spawn(move || {
+        let _ = input.write_all(commands.as_bytes());
+        let _ = told.1.recv();
+        let _ = input.write_all(b"quit\n");
+    });
+    let (start, mut all, mut found) = (Instant::now(), String::new(), 0);
+    let mut quit = Some(told.0);
+    loop {
+        if found >= times {
+            drop(quit.take());
         }
-    });
-    // On a thread of its own: it may print more than a pipe holds before it has read them.
-    let commands = commands.to_owned();
-    let writer = thread::spawn(move || {
-        input.write_all(commands.as_bytes()).expect("it reads");
-        input
-    });
-    let (start, mut all) = (Instant::now(), Vec::new());
-    while String::from_utf8_lossy(&all).matches(text).count() < times && start.elapsed() < tests::PATIENCE {
-        all.extend(printed.recv_timeout(Duration::from_millis(100)).unwrap_or_default());
+        match printed.recv_timeout(PATIENCE.saturating_sub(start.elapsed())) {
+            Ok(line) => {
+                found += line.matches(text).count();
+                all.extend([&*line, "\n"]);
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => panic!("{found} of {times} times {text:?}: {all}"),
+        }
     }
-    writer.join().expect("a thread").write_all(b"quit\n").expect("it reads");
-    all.extend(printed.into_iter().flatten());
-    reader.join().expect("a thread");
-    let status = child.wait().expect("it ends");
-    let all = String::from_utf8_lossy(&all).into_owned();
-    assert!(status.success(), "acpiexec {arguments:?}: {all}");
+    assert_eq!(child.wait(), Some(0), "acpiexec {arguments:?}: {all}");
+    assert!(found >= times, "{found} of {times} times {text:?}: {all}");
     all
 }
 

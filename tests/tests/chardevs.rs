@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use tests::{PATIENCE, Program, Qmp, run_with_input};
+use tests::{Mortal, PATIENCE, Program, Qmp, run_with_input};
 
 const NONE: &[&str] = &["-M", "none", "-accel", "tcg", "-nodefaults"];
 
@@ -37,7 +39,7 @@ fn files_are_a_monitor_too() {
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("in"), "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"quit\"}\n")
         .expect("a file");
-    let mut program = std::process::Command::new(tests::binary())
+    let mut program = Command::new(tests::binary())
         .args(NONE)
         .args(["-display", "none", "-qmp", "stdio"])
         .stdin(File::open(path("in")).expect("the file"))
@@ -118,9 +120,9 @@ struct Running(std::process::Child);
 
 impl Running {
     fn start(arguments: &[&str]) -> Self {
-        let mut command = std::process::Command::new(tests::binary());
+        let mut command = Command::new(tests::binary());
         command.args(["-accel", "tcg", "-display", "none"]).args(arguments);
-        let null = std::process::Stdio::null;
+        let null = Stdio::null;
         Self(command.stdin(null()).stdout(null()).stderr(null()).spawn().expect("the program starts"))
     }
 }
@@ -248,7 +250,7 @@ fn a_pipe_is_two_fifos() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str| directory.path().join(name);
     for name in ["p.in", "p.out"] {
-        let made = std::process::Command::new("mkfifo").arg(at(name)).status().expect("mkfifo");
+        let made = Command::new("mkfifo").arg(at(name)).status().expect("mkfifo");
         assert!(made.success());
     }
     let pipe = format!("pipe:{}", at("p").display());
@@ -381,4 +383,72 @@ fn chardevs_come_and_go_without_leaks() {
     let before = program.proc_count("fd");
     (0..50).for_each(|_| once());
     assert_eq!(program.proc_count("fd"), before);
+}
+
+/// The program with a client's end of a socket as its standard input and output, and a chardev on them.
+fn on_a_socket(arguments: &[&str]) -> (Mortal, UnixStream) {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    near.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let child = Command::new(tests::binary())
+        .args(["-M", "none", "-accel", "tcg", "-display", "none", "-nodefaults", "-chardev", "stdio,id=s"])
+        .args(arguments)
+        .stdin(OwnedFd::from(far.try_clone().expect("a descriptor")))
+        .stdout(OwnedFd::from(far))
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program");
+    (Mortal::new(child), near)
+}
+
+/// Standard input stays open beside its chardev, so closing the chardev does not take it out of the poll.
+#[test]
+fn standard_input_can_be_closed_and_opened_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("qmp");
+    let server = format!("unix:{},server=on,wait=off", path.display());
+    let (_program, mut near) = on_a_socket(&["-qmp", &server]);
+    let mut qmp = Qmp::connect(&path);
+    for _ in 0..3 {
+        let _ = qmp.ok("chardev-remove", &json!({"id": "s"}));
+        let _ = qmp.ok("chardev-add", &json!({"id": "s", "backend": {"type": "stdio", "data": {}}}));
+    }
+    // Nobody uses it, and what comes does no harm.
+    near.write_all(b"x").expect("room");
+    assert_eq!(qmp.ok("query-status", &json!({}))["running"], true);
+}
+
+/// What a client does not read yet comes when it reads: over one descriptor for both ways, and over two.
+#[test]
+fn a_client_that_reads_late_gets_everything() {
+    const REQUESTS: usize = 60;
+    let requests =
+        "{'execute': 'qmp_capabilities'}".to_owned() + &"{'execute': 'query-qmp-schema'}".repeat(REQUESTS);
+    let whole = |reader: &mut dyn BufRead| {
+        let mut line = String::new();
+        let mut lengths = Vec::new();
+        for _ in 0..REQUESTS + 2 {
+            line.clear();
+            assert!(reader.read_line(&mut line).expect("a line") > 0);
+            lengths.push(line.len());
+        }
+        assert!(
+            lengths[2] > 40_000 && lengths[2..].iter().all(|length| *length == lengths[2]),
+            "{lengths:?}"
+        );
+    };
+    let (_program, mut near) = on_a_socket(&["-mon", "chardev=s,mode=control"]);
+    near.write_all(requests.as_bytes()).expect("room");
+    whole(&mut BufReader::new(near));
+
+    let mut child = Command::new(tests::binary())
+        .args(["-M", "none", "-accel", "tcg", "-display", "none", "-nodefaults", "-qmp", "stdio"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program");
+    let (mut input, output) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
+    let _program = Mortal::new(child);
+    input.write_all(requests.as_bytes()).expect("room");
+    whole(&mut BufReader::new(output));
 }

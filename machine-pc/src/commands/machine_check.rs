@@ -93,6 +93,34 @@ fn give(monitor: &mut Monitor<'_>, vcpu: &Vcpu, index: usize, check: MachineChec
     Ok(has_failed)
 }
 
+/// Gives a CPU its machine check, and then the others theirs; resets the machine if one of them could not take its own. That was told
+/// already, so it is done whatever becomes of the others. `give` says whether a reset is needed.
+///
+/// # Errors
+/// Of the first CPU: then nobody else is told. Else the first one of the others, which keeps none of them from theirs, or why there is
+/// no reset.
+fn give_each<S>(
+    on: &mut S,
+    first: usize,
+    others: impl IntoIterator<Item = usize>,
+    mut give: impl FnMut(&mut S, usize) -> Result<bool, Error>,
+    reset: impl FnOnce(&mut S) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut has_failed = give(on, first)?;
+    let mut outcome = Ok(());
+    for other in others {
+        match give(on, other) {
+            Ok(failed) => has_failed |= failed,
+            Err(error) => outcome = outcome.and(Err(error)),
+        }
+    }
+    if has_failed {
+        let done = reset(on);
+        outcome = outcome.and(done);
+    }
+    outcome
+}
+
 hmp_command! {
     "mce", "broadcast:-b,cpu_index:i,bank:i,status:l,mcg_status:l,addr:l,misc:l",
     "[-b] cpu bank status mcgstatus addr misc",
@@ -128,7 +156,7 @@ hmp_command! {
             return Ok(());
         }
         let [mcg_status, address, misc] = ["mcg_status", "addr", "misc"].map(|name| number(name).cast_unsigned());
-        let mut has_failed = give(monitor, &vcpu, index, MachineCheck { bank, status, mcg_status, address, misc })?;
+        let own = MachineCheck { bank, status, mcg_status, address, misc };
         // What the others are told: that there is one somewhere.
         let elsewhere = MachineCheck {
             bank: 1,
@@ -137,12 +165,61 @@ hmp_command! {
             address: 0,
             misc: 0,
         };
-        for other in cpus.into_iter().filter(|other| all && *other != index) {
-            has_failed |= give(monitor, &*guest.vcpu(other)?, other, elsewhere)?;
-        }
-        if has_failed {
-            monitor.context.require_mut::<Box<dyn RunControl>>()?.reset(ShutdownCause::GuestReset);
-        }
-        Ok(())
+        let others = cpus.into_iter().filter(|other| all && *other != index);
+        give_each(
+            monitor,
+            index,
+            others,
+            |monitor, cpu| {
+                let check = if cpu == index { own } else { elsewhere };
+                give(monitor, &*guest.vcpu(cpu)?, cpu, check)
+            },
+            |monitor| {
+                monitor.context.require_mut::<Box<dyn RunControl>>()?.reset(ShutdownCause::GuestReset);
+                Ok(())
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was done with CPUs of which some fail and some give an error, in order, and what came of it.
+    fn done(cpus: &[Result<bool, &str>], reset: Result<(), &str>) -> (Vec<String>, Result<(), String>) {
+        let mut steps = Vec::new();
+        let outcome = give_each(
+            &mut steps,
+            0,
+            1..cpus.len(),
+            |steps, cpu| {
+                steps.push(format!("CPU {cpu}"));
+                cpus[cpu].map_err(Error::generic)
+            },
+            |steps| {
+                steps.push("reset".to_owned());
+                reset.map_err(Error::generic)
+            },
+        );
+        (steps, outcome.map_err(|error| error.to_string()))
+    }
+
+    #[test]
+    fn the_reset_that_one_cpu_needs_is_done_whatever_becomes_of_the_others() {
+        let steps = |steps: &[&str]| steps.iter().map(|&step| step.to_owned()).collect::<Vec<_>>();
+        let error = |text: &str| Err(text.to_owned());
+        assert_eq!(done(&[Ok(false); 2], Ok(())), (steps(&["CPU 0", "CPU 1"]), Ok(())));
+        assert_eq!(done(&[Ok(false), Ok(true)], Ok(())), (steps(&["CPU 0", "CPU 1", "reset"]), Ok(())));
+        let all = steps(&["CPU 0", "CPU 1", "CPU 2", "reset"]);
+        // An error behind the one that fails, or before it; the first of them is what the user is told.
+        let (failed, ended, gone) = (Ok(true), Err("ended"), Err("gone"));
+        assert_eq!(done(&[failed, ended, gone], Ok(())), (all.clone(), error("ended")));
+        assert_eq!(done(&[Ok(false), ended, failed], Ok(())), (all.clone(), error("ended")));
+        assert_eq!(done(&[failed, ended, Ok(false)], Err("no reset")), (all.clone(), error("ended")));
+        assert_eq!(done(&[failed, Ok(false), failed], Err("no reset")), (all, error("no reset")));
+        // Nothing to reset for, and nothing to tell the others.
+        assert_eq!(done(&[Ok(false), ended], Ok(())), (steps(&["CPU 0", "CPU 1"]), error("ended")));
+        assert_eq!(done(&[ended, failed], Ok(())), (steps(&["CPU 0"]), error("ended")));
     }
 }

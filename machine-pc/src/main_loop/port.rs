@@ -204,7 +204,8 @@ impl Port {
             _ => {
                 self.readable |= event.is_readable() || event.is_read_closed();
                 self.hung_up |= source == 1 && event.is_read_closed();
-                if event.is_writable() {
+                // A pipe whose reader has left says only that; the next write finds it out.
+                if event.is_writable() || event.is_write_closed() || event.is_error() {
                     self.set_blocked(false);
                 }
             }
@@ -272,8 +273,19 @@ impl Port {
         Ok(())
     }
 
+    /// Takes what is connected out of the poll. Closing it would not where somebody else has the same open file, whose descriptor
+    /// it was or who passed it.
+    fn unwatch(&self) {
+        let Some(stream) = &self.stream else { return };
+        let output = stream.output_fd().filter(|_| self.blocked);
+        for fd in stream.input_fd().into_iter().chain(output) {
+            // Files are not there.
+            let _ = self.registry.deregister(&mut SourceFd(&fd));
+        }
+    }
+
     fn disconnected(&mut self) {
-        // Closing the descriptors takes them out of the poll.
+        self.unwatch();
         self.stream = None;
         self.connection.set(false);
         self.infos = None;
@@ -400,6 +412,9 @@ impl Port {
                 | ChardevBackend::Null
                 | ChardevBackend::Ringbuf { .. },
             ) => {
+                if let (Some(input), Some(_)) = (stream.input_fd(), stream.output_fd()) {
+                    let _ = self.registry.deregister(&mut SourceFd(&input));
+                }
                 stream.close_input();
                 if let Some(Frontend::Hmp { session: Some(session), .. }) = self.frontends.get_mut(self.focus)
                 {
@@ -562,6 +577,10 @@ impl Port {
 
 impl Drop for Port {
     fn drop(&mut self) {
+        self.unwatch();
+        if let Some(Endpoint::Listening { listener, .. }) = &self.endpoint {
+            let _ = self.registry.deregister(&mut SourceFd(&listener.fd()));
+        }
         if let Some(Endpoint::Pty { link: Some(link), .. }) = &self.endpoint {
             // It points to a terminal that is going away; somebody may have removed it already.
             let _ = std::fs::remove_file(link);

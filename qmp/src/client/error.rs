@@ -34,7 +34,7 @@ pub enum ClientError {
     /// further use.
     #[error("what the monitor sent cannot be read")]
     Json(#[from] crate::json::JsonError),
-    /// What came is no message of the protocol.
+    /// What came is no message of the protocol, or its error or its timestamp is none. The connection is of no further use.
     #[error("not a message of the protocol: {0}")]
     Protocol(String),
     /// The arguments have no JSON form; nothing was sent.

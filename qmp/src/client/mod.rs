@@ -253,7 +253,7 @@ impl Client {
         self.last_id += 1;
         let id = self.last_id;
         let text = format!("{{\"{how}\": {name}{arguments}, \"id\": {id}}}\r\n");
-        let mut reply = self.guarded(|this| {
+        let value = self.guarded(|this| {
             let mut deadline = Deadline::after(this.config.patience);
             match this.socket.write_until(text.as_bytes(), &deadline)? {
                 0 => return Err(this.late(&format!("room for the request {command}"))),
@@ -267,12 +267,13 @@ impl Client {
                 }
                 _ => {}
             }
-            this.reply(id, command, &mut deadline)
+            let mut reply = this.reply(id, command, &mut deadline)?;
+            match reply.get_mut("return") {
+                Some(value) => Ok(value.take()),
+                None => Err(ClientError::Refused(refusal(&reply)?)),
+            }
         })?;
-        match reply.get_mut("return") {
-            Some(value) => read(command, value.take()),
-            None => Err(ClientError::Refused(refusal(&reply)?)),
-        }
+        read(command, value)
     }
 
     /// Uses the connection, and closes it where it can be of no further use.
@@ -427,34 +428,31 @@ fn refusal(reply: &Map<String, Value>) -> Result<crate::Error, ClientError> {
         class: String,
         desc: String,
     }
-    let error = reply.get("error").ok_or_else(|| ClientError::Protocol(shortened(reply)))?;
-    let Refusal { class, desc } = read("the error", error.clone())?;
+    let refusal = reply.get("error").and_then(|error| Refusal::deserialize(error).ok());
+    let Refusal { class, desc } = refusal.ok_or_else(|| ClientError::Protocol(shortened(reply)))?;
     let class = serde_json::from_value(Value::String(class)).unwrap_or(ErrorClass::GenericError);
     Ok(crate::Error::new(class, desc))
 }
 
+/// The event that a message tells of. What makes it none is the protocol's, not the event's: who waits for something else sees it too.
 fn event(mut message: Map<String, Value>) -> Result<ReceivedEvent, ClientError> {
     #[derive(Deserialize)]
     struct Timestamp {
         seconds: i64,
         microseconds: i64,
     }
-    let Some(Value::String(name)) = message.shift_remove("event") else {
+    let name = message.get("event").and_then(Value::as_str).map(str::to_owned);
+    let timestamp = message.get("timestamp").map(Timestamp::deserialize).transpose();
+    let (Some(name), Ok(timestamp)) = (name, timestamp) else {
         return Err(ClientError::Protocol(shortened(&message)));
     };
     let data = message.shift_remove("data").unwrap_or_else(|| Value::Object(Map::new()));
-    let since_epoch = match message.shift_remove("timestamp") {
-        None => None,
-        Some(timestamp) => {
-            let Timestamp { seconds, microseconds } = read(&name, timestamp)?;
-            // Both are -1 where the clock cannot be read.
-            let seconds = u64::try_from(seconds).ok();
-            let microseconds = u64::try_from(microseconds).ok();
-            seconds
-                .zip(microseconds)
-                .map(|(seconds, rest)| Duration::from_secs(seconds) + Duration::from_micros(rest))
-        }
-    };
+    let since_epoch = timestamp.and_then(|Timestamp { seconds, microseconds }| {
+        // Both are -1 where the clock cannot be read.
+        let seconds = u64::try_from(seconds).ok()?;
+        let microseconds = u64::try_from(microseconds).ok()?;
+        Some(Duration::from_secs(seconds) + Duration::from_micros(microseconds))
+    });
     Ok(ReceivedEvent { name, data, since_epoch })
 }
 

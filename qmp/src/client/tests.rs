@@ -180,6 +180,49 @@ fn after_what_is_no_message_the_client_is_closed() {
 }
 
 #[test]
+fn after_a_message_that_is_not_the_protocols_the_client_is_closed() {
+    let told = r#""event": "A", "timestamp""#;
+    let messages = [
+        r#"{"id": 2}"#.to_owned(),
+        r#"{"id": 2, "error": 5}"#.to_owned(),
+        r#"{"id": 2, "error": {"class": "GenericError"}}"#.to_owned(),
+        r#"{"id": 2, "error": {"class": 1, "desc": "no"}}"#.to_owned(),
+        format!(r#"{{{told}: 7}}"#),
+        format!(r#"{{{told}: null}}"#),
+        format!(r#"{{{told}: {{"seconds": "7", "microseconds": 5}}}}"#),
+        format!(r#"{{{told}: {{"seconds": 7}}}}"#),
+    ];
+    for message in &messages {
+        let (mut client, mut theirs) = quiet(Config::default());
+        theirs.write_all(format!(r#"{message}{{"return": {{}}, "id": 2}}"#).as_bytes()).unwrap();
+        let error = client.call::<Value>("x", &()).unwrap_err();
+        assert!(matches!(error, ClientError::Protocol(_)), "{message}: {error:?}");
+        // What it says shows all of the message.
+        let shown = error.to_string();
+        let shown = shown.strip_prefix("not a message of the protocol: ").unwrap();
+        assert_eq!(
+            serde_json::from_str::<Value>(shown).unwrap(),
+            serde_json::from_str::<Value>(message).unwrap()
+        );
+        let error = client.execute(query_version, &()).unwrap_err();
+        assert!(matches!(error, ClientError::Unusable { .. }), "{message}: {error:?}");
+        // The other side sees the request, and then the end.
+        let mut got = String::new();
+        theirs.read_to_string(&mut got).unwrap();
+        assert_eq!(got.trim_end(), r#"{"execute": "x", "id": 2}"#, "{message}");
+    }
+    // So does who waits for another event.
+    for message in messages.iter().filter(|message| message.contains("event")) {
+        let (mut client, mut theirs) = quiet(Config::default());
+        theirs.write_all(format!(r#"{message}{{"event": "B"}}"#).as_bytes()).unwrap();
+        let error = client.wait_event("B", Duration::ZERO).unwrap_err();
+        assert!(matches!(error, ClientError::Protocol(_)), "{message}: {error:?}");
+        let error = client.wait_event("B", Duration::ZERO).unwrap_err();
+        assert!(matches!(error, ClientError::Unusable { .. }), "{message}: {error:?}");
+    }
+}
+
+#[test]
 fn no_patience_sees_all_that_has_arrived() {
     let (mut client, mut theirs) = quiet(Config::default());
     // More than is read at a time.

@@ -10,9 +10,10 @@ use machine_pc::serial::COM_PORTS;
 
 /// Whether ACPICA's tools are there. Says aloud that a test is skipped where they are not.
 pub(crate) fn acpica_or_skip(test: &str) -> bool {
-    let there = ["iasl", "acpiexec"].iter().all(|tool| Command::new(tool).arg("-v").output().is_ok());
+    let tools = [("iasl", "-v"), ("acpiexec", "-v"), ("stdbuf", "--version")];
+    let there = tools.iter().all(|(tool, version)| Command::new(tool).arg(version).output().is_ok());
     if !there {
-        eprintln!("SKIPPED {test}: iasl and acpiexec (acpica-tools) are not installed");
+        eprintln!("SKIPPED {test}: iasl, acpiexec (acpica-tools) or stdbuf is not installed");
     }
     there
 }
