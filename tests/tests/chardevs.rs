@@ -68,7 +68,7 @@ fn a_fifo_as_a_file_keeps_nobody_waiting() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name).display().to_string();
     for name in ["empty", "full"] {
-        let made = std::process::Command::new("mkfifo").arg(path(name)).status().expect("mkfifo");
+        let made = Command::new("mkfifo").arg(path(name)).status().expect("mkfifo");
         assert!(made.success());
     }
     let both = |name: &str| {
