@@ -13,7 +13,7 @@ pub enum RunState {
     InternalError,
     /// Stopped by `stop`.
     Paused,
-    /// Built, and not started yet (`-S`), or reset while it did not run.
+    /// Not started yet: not built (`-preconfig`) or built (`-S`); or reset while it did not run.
     Prelaunch,
     /// The guest runs.
     Running,

@@ -234,7 +234,8 @@ fn a_log_has_what_was_asked_for() {
     assert!(answers[2..].iter().all(|answer| answer.to_string().contains("secret-one")), "{answers:?}");
     let log = std::fs::read_to_string(&path).expect("a file");
     assert!(log.contains(r#""id":"a","data":"(hidden)""#) && !log.contains("secret-"), "{log}");
-    assert_eq!(log.matches("reply=").count(), 8, "{log}");
+    // With the greeting, and the replies to negotiation and `quit`.
+    assert_eq!(log.matches("reply=").count(), 10, "{log}");
 }
 
 /// What is logged, and where, is changed by both monitors; nothing is written before and afterwards.

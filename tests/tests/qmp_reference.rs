@@ -24,8 +24,9 @@ meaning that is told of it; `null` does not stand for that, and is refused as a 
 A member that is not named here is refused (`Parameter 'NAME' is unexpected`), and so is a value that an enumeration does not have (`Parameter
 'NAME' does not accept value 'VALUE'`). A command that returns nothing answers `{}`.
 
-An error has a class, for programs, and a text, for people. The class is `GenericError` where nothing else is said. A command that fails has changed
-nothing but what it tells of.
+An error has a class, for programs, and a text, for people. The class is `GenericError` where nothing else is said; it is
+`CommandNotFound` for a command that there is not (`The command NAME has not been found`), and `DeviceNotFound` where an argument names an object, a
+device or a bus by a path or an id that leads nowhere and the command says no more of that. A command that fails has changed nothing but what it tells of.
 
 `query-qmp-schema` returns the same for programs. Both are made from the Rust types that carry the commands out, so this file is not
 edited: `UPDATE=1 cargo test -p tests --test qmp_reference` writes it anew.
@@ -55,6 +56,11 @@ fn the_reference_is_that_of_the_types() {
     let differs = kept.lines().zip(text.lines()).find(|(kept, made)| kept != made);
     assert_eq!(differs, None, "UPDATE=1 writes the file anew");
     assert_eq!(kept.len(), text.len());
+    // Features are words that no type lists.
+    let commands = Commands::linked().expect("commands");
+    for feature in commands.qmp().iter().flat_map(qmp::CommandEntry::features) {
+        assert!(text.contains(&format!("`{feature}`")), "{feature}");
+    }
 }
 
 /// What has no documentation, among all that commands and events reach.

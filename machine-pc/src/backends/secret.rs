@@ -305,7 +305,7 @@ impl Secret {
             |this, value| this.parent.set(&this.file, value),
         ));
         let user_creatable = class.data_mut::<UserCreatableClass>();
-        user_creatable.doc = "A password or a key, which is in no reply but of `qom-get` for its `data`.";
+        user_creatable.doc = "A password or a key. Whoever has the monitor can read its `data` as any other property; the log does not show it.";
         user_creatable.members.extend([
             Member::optional("data", MemberType::Text)
                 .doc("The secret itself, as text. Either this or `file` is needed."),

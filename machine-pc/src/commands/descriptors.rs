@@ -30,13 +30,14 @@ struct AddFd {
 struct AddfdInfo {
     /// The descriptor's number in this program.
     fd: i32,
-    /// The set's number: `/dev/fdset/` and this number opens it where a file is named.
+    /// The set's number: chardevs open it by `/dev/fdset/` and this number.
     fdset_id: u32,
 }
 
 command! {
-    /// Puts the descriptor that was passed with the command over a unix socket (by `SCM_RIGHTS`) into a set. A file that is named
-    /// `/dev/fdset/N` is then a duplicate of the descriptor in set N that was opened for the same access.
+    /// Puts the descriptor that was passed with the command over a unix socket (by `SCM_RIGHTS`) into a set. Where a chardev names
+    /// a file (its backend's `in` and `out`, and `logfile`) `/dev/fdset/N` is then a duplicate of the descriptor in set N that was opened for the
+    /// same access; no other file can be named so.
     ///
     /// Fails if none was passed (`No file descriptor supplied via SCM_RIGHTS`), or if the set's number is negative.
     "add-fd" (allow_preconfig) =>

@@ -233,17 +233,22 @@ fn read(statistics: &Statistics, names: Option<&[String]>) -> Result<Vec<Stats>,
 /// How often statistics may be wished for in one command: each wish is answered with all of them.
 const REQUESTS: usize = 16;
 
+/// Whether no more is wished for than may be.
+fn check_wishes(providers: Option<&Vec<StatsRequest>>) -> Result<(), Error> {
+    match providers {
+        Some(requests) if requests.len() > REQUESTS => {
+            Err(Error::generic(format_args!("Parameter 'providers' expects at most {REQUESTS} elements")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Does `each` for every wish, the last one first as in the reference, with the names that it is about.
 fn for_wishes(
     providers: Option<Vec<StatsRequest>>,
     mut each: impl FnMut(Option<&[String]>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let Some(requests) = providers else { return each(None) };
-    if requests.len() > REQUESTS {
-        return Err(Error::generic(format_args!(
-            "Parameter 'providers' expects at most {REQUESTS} elements"
-        )));
-    }
     for request in requests.iter().rev() {
         let StatsProvider::Kvm = request.provider;
         each(request.names.as_deref())?;
@@ -283,12 +288,14 @@ command! {
     /// Returns statistics of the machine or of its vCPUs, by their names or all of them. Empty where nobody keeps any: without KVM,
     /// or on a kernel before Linux 5.14.
     ///
-    /// Fails for vCPUs where the target is the machine (`Parameter 'vcpus' is unexpected`), and for more than 16 requests.
+    /// Fails for vCPUs where the target is the machine (`Parameter 'vcpus' is unexpected`), and for more than 16 requests
+    /// (`Parameter 'providers' expects at most 16 elements`).
     "query-stats" => fn query_stats(context: &mut Context, filter: StatsFilter) -> Result<Vec<StatsResult>, Error> {
         let StatsFilter { target, providers, vcpus } = filter;
         if target == StatsTarget::Vm && vcpus.is_some() {
             return Err(Error::generic("Parameter 'vcpus' is unexpected"));
         }
+        check_wishes(providers.as_ref())?;
         kept(context, |machine, vm| {
             let mut results = Vec::new();
             match target {

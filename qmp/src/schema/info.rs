@@ -208,7 +208,7 @@ impl QapiType for SchemaInfo {
             let mut info = Members::default();
             info.add::<Name>(types, "name", false, "Its name: of a command or event that on the wire, of a type a number, of a list its element's in brackets.");
             info.add::<SchemaMetaType>(types, "meta-type", false, "Which of these it is; the other members depend on it.");
-            info.add::<Vec<Name>>(types, "features", true, "What a client may want to know of it: `deprecated`, `unstable`, and `json-cli` where the command line takes the same as JSON. Absent where there is nothing.");
+            info.add::<Vec<Name>>(types, "features", true, "What a client may want to know of it: `deprecated`, `unstable`, and `json-cli` with `json-cli-hotplug` where the command line takes the same as JSON. Absent where there is nothing.");
             let variants = vec![
                 (
                     "builtin".into(),
