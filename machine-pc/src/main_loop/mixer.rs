@@ -122,7 +122,7 @@ mod tests {
     impl Shared {
         fn new() -> Self {
             let buffer = ConsoleBuffer::new(|| {});
-            let console = Frontend::console(buffer.clone(), Box::new(|bytes| bytes.len()));
+            let console = Frontend::console(buffer.clone(), Box::new(<[u8]>::len));
             let mut frontends = [Frontend::hmp(Echo::Terminal), console];
             frontends.iter_mut().for_each(Frontend::opened);
             Self { context: context(), frontends, console: ConsoleSink::new(buffer), mixer: Mixer::default() }
