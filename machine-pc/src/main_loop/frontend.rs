@@ -145,8 +145,16 @@ impl Frontend {
         }
     }
 
-    /// What the frontend has on the current line when it waits for input.
-    pub(super) fn prompt(&self) -> Option<Cow<'static, str>> {
+    /// Whether what the frontend shows while it waits for input can be erased from one row.
+    pub(super) fn is_in_one_row(&self) -> bool {
+        match self {
+            Self::Hmp { session: Some(session), .. } => session.is_in_one_row(),
+            _ => true,
+        }
+    }
+
+    /// What it writes again, in a row of its own, when something came in between.
+    pub(super) fn prompt(&mut self) -> Option<Cow<'static, str>> {
         match self {
             Self::Hmp { session: Some(session), .. } => Some(session.prompt()),
             _ => None,

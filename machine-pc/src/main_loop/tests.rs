@@ -54,7 +54,7 @@ impl RunControl for Machine {
     }
 }
 
-fn context() -> Context {
+pub(super) fn context() -> Context {
     let types = qom::Bootstrap::empty();
     let accel = types.create("container").unwrap();
     let qom = types.accel_ready(accel).unwrap().seal().unwrap();

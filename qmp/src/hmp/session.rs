@@ -92,10 +92,18 @@ impl HmpSession {
         self.output.len() >= HIGH_WATER
     }
 
-    /// What stands on the current line when the session waits for input.
+    /// Whether what the session shows while it waits for input stands in one row of any terminal, so that one can erase it. A long line
+    /// that was echoed as it was typed does not.
     #[must_use]
-    pub fn prompt(&self) -> Cow<'static, str> {
-        match &self.editor {
+    pub fn is_in_one_row(&self) -> bool {
+        self.editor.as_ref().is_none_or(|editor| editor.is_in_one_row(PROMPT))
+    }
+
+    /// What is to be written in a row of its own when something else was written while the session waits for input: the prompt, and the
+    /// line or the part of it that one row can show. The session takes it for written.
+    #[must_use]
+    pub fn prompt(&mut self) -> Cow<'static, str> {
+        match &mut self.editor {
             Some(editor) => format!("{PROMPT}{}", editor.shown(PROMPT)).into(),
             None => PROMPT.into(),
         }

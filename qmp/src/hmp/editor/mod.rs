@@ -145,8 +145,14 @@ impl Editor {
         !self.line.is_empty()
     }
 
-    /// What the terminal has to be sent to show the line, or a part of it, behind a new prompt.
-    pub(super) fn shown(&self, prompt: &str) -> String {
+    /// Whether what the terminal shows stands in the cursor's row, and in no other.
+    pub(super) fn is_in_one_row(&self, prompt: &str) -> bool {
+        self.in_one_row || fits(prompt, self.line.as_str())
+    }
+
+    /// What the terminal has to be sent to show the line, or a part of it, behind a new prompt: where it stands from then on.
+    pub(super) fn shown(&mut self, prompt: &str) -> String {
+        self.in_one_row = !fits(prompt, self.line.as_str());
         let (before, after) = self.line.as_str().split_at(self.line.pos());
         let (before, after) = window(prompt, before, after);
         let mut shown = format!("{before}{after}");
@@ -184,7 +190,6 @@ impl Editor {
             }
             Key::Control('L') => {
                 let _ = write!(screen, "\x1b[H\x1b[2J{prompt}{}", self.shown(prompt));
-                self.in_one_row = !fits(prompt, self.line.as_str());
             }
             Key::Up | Key::Control('P') => self.change(prompt, screen, |this| this.older(lines)),
             Key::Down | Key::Control('N') => self.change(prompt, screen, |this| this.newer(lines)),
@@ -340,7 +345,6 @@ impl Editor {
         }
         screen.push_str(prompt);
         screen.push_str(&self.shown(prompt));
-        self.in_one_row = !fits(prompt, self.line.as_str());
     }
 }
 

@@ -78,6 +78,9 @@ struct User {
 
 const PROMPT: &str = "> ";
 
+/// No key: a line of somebody else.
+const INTERRUPTION: &[u8] = b"";
+
 impl User {
     fn new() -> Self {
         let mut user = Self {
@@ -118,6 +121,23 @@ impl User {
             }
             self.show(&screen);
         }
+    }
+
+    /// Another line comes in between, as one of a guest's console does on a chardev that it shares.
+    fn interrupt(&mut self, text: &str) -> Result<(), TestCaseError> {
+        let is_one_row = self.editor.is_in_one_row(PROMPT);
+        let kept = self.terminal.rows.len();
+        let over_rows = self.terminal.rows.concat() + &self.terminal.row.concat();
+        let begin = if is_one_row { "\r\x1b[K" } else { "\r\n" };
+        let shown = self.editor.shown(PROMPT);
+        self.show(&format!("{begin}{text}\r\n{PROMPT}{shown}"));
+        // It has a row of its own, and the prompt has the next one: nothing is left of what was erased or stays in part.
+        prop_assert_eq!(self.terminal.rows.last().map(String::as_str), Some(text));
+        prop_assert_eq!(self.terminal.rows.len(), kept + if is_one_row { 1 } else { 2 });
+        let before = self.terminal.rows[..self.terminal.rows.len() - 1].concat();
+        prop_assert!(is_one_row || before == over_rows, "{before:?} {over_rows:?}");
+        prop_assert!(self.editor.is_in_one_row(PROMPT));
+        Ok(())
     }
 
     /// The line as the user sees it, with the cursor.
@@ -227,6 +247,22 @@ fn a_line_that_does_not_fit_can_be_edited() {
 }
 
 #[test]
+fn a_long_line_that_is_shown_again_stands_in_one_row() {
+    let mut user = User::new();
+    let line = "0 + ".repeat(32);
+    user.press(line.as_bytes());
+    assert!(!user.editor.is_in_one_row(PROMPT));
+    user.interrupt("a line").unwrap();
+    assert!(user.sees().starts_with("<+ 0 ") && user.sees().ends_with(" + |"), "{}", user.sees());
+    let rows = user.terminal.rows.len();
+    user.press(b"\x1b[D");
+    assert!(user.sees().ends_with(" +| "), "{}", user.sees());
+    user.press(b"\x051234567890123456789012345678901234567890");
+    assert!(user.sees().ends_with("67890|"), "{}", user.sees());
+    assert_eq!(user.terminal.rows.len(), rows);
+}
+
+#[test]
 fn what_is_typed_at_the_end_is_echoed_and_nothing_else() {
     let mut user = User::new();
     user.press(b"info status\r");
@@ -283,19 +319,24 @@ fn a_line_has_an_end() {
 }
 
 proptest! {
-    /// Whatever is pressed, the user sees the line that will be run, and the cursor where the next character goes.
+    /// Whatever is pressed and comes in between, the user sees the line that will be run, and the cursor where the next character goes.
     #[test]
     fn the_screen_shows_the_line(keys in prop::collection::vec(
         prop::sample::select(vec![
             &b"a"[..], b"b", b" ", b"\xc3\xa4", b"\x7f", b"\x1b[D", b"\x1b[C", b"\x1b[A", b"\x1b[B", b"\x01", b"\x05", b"\x04",
             "日".as_bytes(), "e\u{301}".as_bytes(), "\u{301}".as_bytes(), "z\u{30a}日 0123456789012345678901234567".as_bytes(),
             b"\x17", b"\x15", b"\x0b", b"\x19", b"\x14", b"\x1bb", b"\x1bf", b"\x1bd", b"\t", b"\x03", b"\r", b"\x0c", b"\x1bx",
+            INTERRUPTION,
         ]), 0..60)
     ) {
         let mut user = User::new();
         user.words = vec!["ab", "abb", "ba"];
         for key in keys {
-            user.press(key);
+            if key == INTERRUPTION {
+                user.interrupt("CPU 1 up")?;
+            } else {
+                user.press(key);
+            }
             user.sees_the_line()?;
         }
     }
