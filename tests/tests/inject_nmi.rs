@@ -1,7 +1,7 @@
 //! `inject-nmi` and `nmi`: a guest's handler runs, once for each, where the local APIC takes NMIs from the board.
 
 use serde_json::json;
-use tests::{Program, firmware, kvm_or_skip};
+use tests::{Program, Qmp, firmware, kvm_or_skip};
 
 /// Code of the image's segment: it says on COM1 that its LINT1 is masked, opens it when a character comes in, says so, and halts. Its
 /// handler of interrupt 2, which returns to that, says that it was called.
@@ -50,15 +50,28 @@ fn a_guests_handler_is_called() {
         assert_eq!(qmp.execute("inject-nmi", &json!({})), json!({"return": {}}));
         program.type_on_console("x");
         let _ = program.wait_console("open", 1);
-        assert_eq!(qmp.execute("inject-nmi", &json!({})), json!({"return": {}}));
-        let _ = program.wait_console("NMI", 1);
-        assert_eq!(qmp.ok("human-monitor-command", &json!({"command-line": "nmi"})), "");
-        let _ = program.wait_console("NMI", 2);
-        // Of one that comes while the machine stands the guest learns when it goes on.
+        // Of one that comes while the machine stands the guest learns when it goes on. It is the first, so that the handler leaves another
+        // text's end in SI; the vCPU itself says what it has.
+        let registers = |qmp: &mut Qmp| {
+            let text = qmp.ok("human-monitor-command", &json!({"command-line": "info registers"}));
+            text.as_str().expect("text").to_owned()
+        };
         let _ = qmp.ok("stop", &json!({}));
+        let before = registers(&mut qmp);
         let _ = qmp.ok("inject-nmi", &json!({}));
-        assert_eq!(program.console(), "masked\nopen\nNMI\nNMI\n");
+        assert_eq!(registers(&mut qmp), before);
+        assert_eq!(program.console(), "masked\nopen\n");
         let _ = qmp.ok("cont", &json!({}));
+        let _ = program.wait_console("NMI", 1);
+        let si = |text: &str| {
+            let shown = text.split_whitespace().find_map(|word| word.strip_prefix("ESI="));
+            shown.expect("SI").to_owned()
+        };
+        assert_ne!(si(&registers(&mut qmp)), si(&before));
+        // Those that come while it runs.
+        assert_eq!(qmp.execute("inject-nmi", &json!({})), json!({"return": {}}));
+        let _ = program.wait_console("NMI", 2);
+        assert_eq!(qmp.ok("human-monitor-command", &json!({"command-line": "nmi"})), "");
         let _ = program.wait_console("NMI", 3);
         assert_eq!(program.console(), "masked\nopen\nNMI\nNMI\nNMI\n");
     }
