@@ -1,14 +1,14 @@
 //! The command line of the whole program: what is refused when it is opened, and what the process does.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tests::{PATIENCE, Program, Qmp, binary, kvm_or_skip, run, run_with_input};
+use tests::{Mortal, PATIENCE, Program, Qmp, binary, kvm_or_skip, run, run_with_input};
 
 /// The smallest machine, with nothing on the terminal.
 const NONE: &[&str] = &["-M", "none", "-accel", "tcg", "-display", "none", "-nodefaults"];
@@ -361,7 +361,7 @@ fn a_managers_start_line_is_taken_as_it_is() {
     assert!(theirs.as_raw_fd() > 2);
     let mut child = Command::new("sh")
         .args(["-c", &script])
-        .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
         .spawn()
         .expect("a shell");
     ours.set_read_timeout(Some(PATIENCE)).expect("a socket");
@@ -378,6 +378,46 @@ fn a_managers_start_line_is_taken_as_it_is() {
     reader.read_line(&mut line).expect("a reply");
     assert!(line.contains("\"label\": \"charmonitor\""), "{line}");
     assert_eq!(child.wait().expect("an end").code(), Some(0));
+}
+
+/// A socket that was handed over is closed with its chardev.
+#[test]
+fn the_peer_of_an_inherited_socket_sees_its_end() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let qmp = directory.path().join("qmp");
+    for server in ["", ",server=on,wait=off"] {
+        let socket = directory.path().join("socket");
+        let (ours, theirs): (_, OwnedFd) = if server.is_empty() {
+            let (ours, theirs) = UnixStream::pair().expect("sockets");
+            (Some(ours), theirs.into())
+        } else {
+            (None, UnixListener::bind(&socket).expect("a socket").into())
+        };
+        let script = format!(
+            "exec {} -M none -accel tcg -display none -nodefaults -chardev socket,id=s,fd=7{server} -qmp unix:{},server=on,wait=off \
+             7<&0 </dev/null",
+            binary().display(),
+            qmp.display()
+        );
+        let child =
+            Command::new("sh").args(["-c", &script]).stdin(Stdio::from(theirs)).spawn().expect("a shell");
+        let child = Mortal::new(child);
+        let mut session = Qmp::connect(&qmp);
+        let connect = || UnixStream::connect(&socket);
+        let mut ours = ours.map_or_else(connect, Ok).expect("a socket");
+        ours.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let _ = session.ok("chardev-remove", &json!({"id": "s"}));
+        // Nobody listens; a client that nobody has taken is let go of.
+        let read = ours.read(&mut [0]);
+        assert!(
+            matches!(&read, Ok(0)) || read.is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionReset)
+        );
+        if !server.is_empty() {
+            assert!(connect().is_err());
+        }
+        let _ = session.ok("quit", &json!({}));
+        assert_eq!(child.wait(), Some(0));
+    }
 }
 
 /// The program ends when the process that started it does.

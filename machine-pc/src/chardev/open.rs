@@ -221,11 +221,16 @@ fn remove_stale(path: &Path) {
     }
 }
 
-/// A socket that the parent process left open for us, as our own.
+/// A socket that the parent process left open for us, now ours alone, so that its other end sees ours close. What is not left to us, as a
+/// descriptor that a client passed, stays with whoever has it, and so do the standard streams: we get a duplicate.
 fn inherited(fd: i32) -> Result<OwnedFd, OpenError> {
     let socket = sys::duplicate_inherited(fd).map_err(|_| OpenError::Descriptor { fd })?;
     let file = File::from(socket);
-    if file.metadata()?.file_type().is_socket() { Ok(file.into()) } else { Err(OpenError::Descriptor { fd }) }
+    if !file.metadata()?.file_type().is_socket() {
+        return Err(OpenError::Descriptor { fd });
+    }
+    let own = (fd > libc::STDERR_FILENO).then(|| sys::take_inherited(fd)).flatten();
+    Ok(own.unwrap_or_else(|| file.into()))
 }
 
 /// All addresses of a host and port, in the families that are wanted.
