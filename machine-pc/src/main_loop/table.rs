@@ -2,6 +2,11 @@
 //!
 //! The chardev that is being served is taken out for that long; commands see what it was just before. It has a user, so nothing
 //! that they may do concerns it.
+//!
+//! Any thread may take the table's lock: devices put their consoles on chardevs and take them away ([`Consoles`](super::Consoles)) on the
+//! thread that sets their properties or drops them. Whoever takes one away writes its last output to the backend there, with the table
+//! locked. Nothing under the lock may lock a device or the ends of its chardev, whose holder may be waiting for the table; what is
+//! locked under it is the buffer of a console. Input goes to devices while their chardev is taken out, without the lock.
 
 use std::io;
 use std::sync::Arc;
