@@ -10,12 +10,12 @@ and the right to read /proc/self/pagemap. Addresses of the host are another one 
 
 import json
 import re
-import subprocess
 import sys
 
+import guests
 import version
 
-COMMON = ["-display", "none", "-nodefaults", "-S", "-qmp", "stdio", "-accel", "kvm", "-M"]
+COMMON = ["-nodefaults", "-S", "-accel", "kvm", "-M"]
 MACHINES = [
     ["pc"],
     ["pc,memory-backend=mine", "-object", "memory-backend-ram,id=mine,size=128M"],
@@ -28,27 +28,17 @@ PLACES = [0x1000, 0x3FFFFFF, 0x4000000, 0x7FFFFFF, 0x8000000, 0xF0000, 0xFEC0000
 
 def main():
     print(f"# What {version.of(sys.argv[1:])} says of a guest's addresses, recorded by tests/differential/record_addresses.py:")
-    print("# '=' is a command line, besides", " ".join(COMMON[:4] + COMMON[6:]) + ".")
+    print("# '=' is a command line, besides", " ".join(["-display", "none", *COMMON]) + ".")
     for machine in MACHINES:
-        words = sys.argv[1:] + COMMON + machine
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        process.stdout.readline()
-
-        def ask(command, arguments):
-            process.stdin.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-            process.stdin.flush()
-            return json.loads(process.stdout.readline())["return"]
-
-        ask("qmp_capabilities", {})
+        qemu = guests.Qemu(sys.argv[1:] + COMMON + machine)
         print("=", json.dumps(machine))
         for command in ("gpa2hva", "gpa2hpa"):
             for place in PLACES:
                 line = f"{command} {place:#x}"
-                answer = ask("human-monitor-command", {"command-line": line})
+                answer = qemu.line(line)
                 print(">", line)
                 print("<", re.sub(r"is 0x[0-9a-f]+\s*$", "is HOST", answer.strip()))
-        process.kill()
-        process.wait()
+        qemu.close()
 
 
 main()

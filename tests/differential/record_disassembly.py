@@ -15,44 +15,10 @@ import sys
 import tempfile
 import time
 
+import guests
 import version
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 ADDRESS = 0xF1000
-
-
-def assembled(directory, name, base, *options):
-    out = f"{directory}/{name}"
-    subprocess.run(["as", *options, f"{HERE}/{name}.S", "-o", f"{out}.o"], check=True)
-    link = ["ld", "-e", "0", "-Ttext", hex(base), "--oformat", "binary", f"{out}.o", "-o", f"{out}.bin"]
-    subprocess.run(link, check=True)
-    return open(f"{out}.bin", "rb").read()
-
-
-class Qemu:
-    def __init__(self, command):
-        self.process = subprocess.Popen(
-            command + ["-nodefaults", "-display", "none", "-accel", "tcg", "-qmp", "stdio"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )
-        self.greeting = json.loads(self.process.stdout.readline())
-        self.ask({"execute": "qmp_capabilities"})
-
-    def ask(self, request):
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        for line in self.process.stdout:
-            reply = json.loads(line)
-            if "return" in reply or "error" in reply:
-                return reply["return"]
-        raise EOFError(request)
-
-    def line(self, text):
-        return self.ask({"execute": "human-monitor-command", "arguments": {"command-line": text}})
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
 
 
 def main():
@@ -60,22 +26,19 @@ def main():
     # Where a QEMU in a chroot finds it too.
     root = command[1] if command[0] == "chroot" else ""
     with tempfile.TemporaryDirectory(dir=f"{root}/tmp") as directory, open(path, "w") as out:
-        code = assembled(directory, "disassembly", 0)
+        code = guests.assembled(directory, "disassembly")
         labels = subprocess.check_output(["nm", f"{directory}/disassembly.o"], text=True)
         labels = {name: int(value, 16) for value, _, name in map(str.split, labels.splitlines())}
         for bits in (16, 32, 64):
-            image = bytearray(0x10000)
-            boot = assembled(directory, "disassembly_boot", 0xF0000, "--defsym", f"MODE={bits}")
-            image[: len(boot)] = boot
+            boot = guests.assembled(directory, "disassembly_boot", 0xF0000, ["--defsym", f"MODE={bits}"])
             part = code[labels[f"code{bits}"] : labels[f"code{bits}_end"]]
-            image[ADDRESS - 0xF0000 : ADDRESS - 0xF0000 + len(part)] = part
-            image[0xFFF0:0xFFF5] = bytes([0xEA, 0x00, 0x00, 0x00, 0xF0])
+            image = guests.image(boot, (ADDRESS - 0xF0000, part))
             bios = f"{directory}/image"
             open(bios, "wb").write(image)
             os.chmod(directory, 0o755)
-            qemu = Qemu(command + ["-bios", bios[len(root):]])
+            qemu = guests.Qemu(command + ["-nodefaults", "-accel", "tcg", "-bios", bios[len(root):]])
             if bits == 16:
-                out.write(f"## `x/i` of {version.words(qemu.greeting['QMP']['version'])}. record_disassembly.py recorded it, and says how to read it.\n")
+                out.write(f"## `x/i` of {version.words(qemu.greeting['version'])}. record_disassembly.py recorded it, and says how to read it.\n")
             while "HLT=1" not in qemu.line("info registers"):
                 time.sleep(0.05)
             out.write(f"# {bits}\n")

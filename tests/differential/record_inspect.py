@@ -12,64 +12,27 @@ Needs /dev/kvm.
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 
+import guests
 import version
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 TEXT = b"Hello, \"world\"\t\n\0\x7f\x80\xff\\'xyz"
 
 
 def image(code):
-    data = bytearray(0x10000)
-    data[: len(code)] = code
-    data[0x1000 : 0x1000 + len(TEXT)] = TEXT
-    for index in range(2048):
-        number = 0x9E3779B1 * (index + 1) & 0xFFFFFFFF
-        data[0x2000 + 4 * index : 0x2004 + 4 * index] = number.to_bytes(4, "little")
-    data[0xFFF0:0xFFF5] = bytes([0xEA, 0x00, 0x00, 0x00, 0xF0])
-    return data
+    numbers = (0x9E3779B1 * (index + 1) & 0xFFFFFFFF for index in range(2048))
+    numbers = b"".join(number.to_bytes(4, "little") for number in numbers)
+    return guests.image(code, (0x1000, TEXT), (0x2000, numbers))
 
 
-def assembled(directory):
-    out = f"{directory}/guest"
-    subprocess.run(["as", f"{HERE}/inspect_guest.S", "-o", f"{out}.o"], check=True)
-    subprocess.run(["ld", "-Ttext", "0", "--oformat", "binary", "-o", f"{out}.bin", f"{out}.o"], check=True)
-    return open(f"{out}.bin", "rb").read()
-
-
-class Qemu:
-    def __init__(self, command):
-        self.process = subprocess.Popen(
-            command + ["-display", "none", "-qmp", "stdio"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        )
-        self.ask({"execute": "qmp_capabilities"})
-
-    def ask(self, request):
-        self.process.stdin.write(json.dumps(request).encode() + b"\n")
-        self.process.stdin.flush()
-        for line in self.process.stdout:
-            reply = json.loads(line)
-            if "return" in reply or "error" in reply:
-                return reply
-        raise EOFError(request)
-
-    def line(self, text):
-        return self.ask({"execute": "human-monitor-command", "arguments": {"command-line": text}})["return"]
-
-    def halted(self):
-        self.line("cont")
-        while "HLT=1" not in self.line("info registers"):
-            time.sleep(0.05)
-        self.line("stop")
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
+def run_until_halted(qemu):
+    qemu.line("cont")
+    while "HLT=1" not in qemu.line("info registers"):
+        time.sleep(0.05)
+    qemu.line("stop")
 
 
 def main():
@@ -80,7 +43,7 @@ def main():
     qemu = None
     with tempfile.TemporaryDirectory(dir=f"{root}/tmp") as directory, open(path, "w") as out:
         bios = f"{directory}/image"
-        code = assembled(directory)
+        code = guests.assembled(directory, "inspect_guest")
         open(bios, "wb").write(image(code))
         saved = f"{directory}/saved"
         inside = {"BIOS": bios[len(root):], "SAVED": saved[len(root):]}
@@ -96,9 +59,9 @@ def main():
             if kind == "#":
                 if qemu:
                     qemu.close()
-                qemu = Qemu(command + json.loads(text))
+                qemu = guests.Qemu(command + json.loads(text))
             elif kind == "*":
-                qemu.halted()
+                run_until_halted(qemu)
             elif kind == ">":
                 reply = qemu.ask(json.loads(text)) if text.startswith("{") else qemu.line(text)
                 if "SAVED" in line and os.path.exists(saved):

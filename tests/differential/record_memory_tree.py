@@ -13,8 +13,8 @@ import json
 import sys
 import time
 
+import guests
 import version
-from record_inspect import Qemu
 
 
 def settle(qemu):
@@ -44,17 +44,15 @@ def main():
         written.append(line)
         if line.startswith("# "):
             if qemu:
-                qemu.process.kill()
-                qemu.process.wait()
+                qemu.close()
             words = json.loads(line[2:])
-            qemu = Qemu(command + words + ["-serial", "null"])
+            qemu = guests.Qemu(command + words + ["-serial", "null"])
             if words[1] != "none":
                 settle(qemu)
         elif line.startswith("> "):
             written.append("< " + json.dumps(qemu.line(line[2:])))
     if qemu:
-        qemu.process.kill()
-        qemu.process.wait()
+        qemu.close()
     with open(fixture, "w", encoding="ascii") as file:
         file.write("\n".join(written) + "\n")
 
