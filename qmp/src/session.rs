@@ -165,13 +165,7 @@ impl Session {
             self.dropped_events += 1;
             return;
         }
-        let end = self.output.end();
-        if self.pretty {
-            push_lines(end, event.text(true).as_bytes());
-        } else {
-            end.extend_from_slice(event.text(false).as_bytes());
-            end.extend_from_slice(b"\r\n");
-        }
+        push_lines(self.output.end(), event.text(self.pretty).as_bytes());
     }
 
     /// Events that were dropped because the client does not read.
@@ -262,7 +256,7 @@ impl Session {
     }
 }
 
-/// Appends a pretty message with the protocol's ends of lines. Only its own lines end in a line feed; strings have them escaped.
+/// Appends a message with the protocol's ends of lines. Only a pretty one has line feeds; strings have them escaped.
 fn push_lines(output: &mut Vec<u8>, text: &[u8]) {
     for line in text.split(|&byte| byte == b'\n') {
         output.extend_from_slice(line);
