@@ -86,6 +86,40 @@ fn input_that_waits_is_given_to_the_port_that_comes_back() {
     }
 }
 
+/// What comes to a chardev before its device is there waits for it, as with QEMU 11.1.2: before the machine is built too.
+#[test]
+fn input_that_comes_early_waits_for_its_port() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let socket = directory.path().join("serial");
+    let chardev = format!("socket,id=c,server=on,wait=off,path={}", socket.display());
+    let device = "isa-serial,id=s,chardev=c,iobase=0x3e0";
+    let words = ["-preconfig", "-accel", "tcg", "-chardev", &chardev, "-device", device];
+    let program = Program::start(&words);
+    let mut qmp = program.qmp();
+    let mut stream = std::os::unix::net::UnixStream::connect(&socket).expect("the chardev");
+    stream.write_all(b"he").expect("the chardev");
+    let is_connected = |qmp: &mut Qmp| {
+        let chardevs = qmp.ok("query-chardev", &json!({}));
+        let mut all = chardevs.as_array().expect("a list").iter();
+        let one = all.find(|one| one["label"] == "c").expect("the chardev");
+        !one["filename"].as_str().expect("a text").starts_with("disconnected")
+    };
+    // Its client has come, and what it said could be read by now.
+    let start = std::time::Instant::now();
+    while !is_connected(&mut qmp) {
+        assert!(start.elapsed() < PATIENCE, "nobody came");
+    }
+    let _ = qmp.ok("query-status", &json!({}));
+    let _ = qmp.ok("x-exit-preconfig", &json!({}));
+    for byte in ["0x68", "0x65"] {
+        let start = std::time::Instant::now();
+        while human(&mut qmp, "i /b 0x3e5") != "portb[0x03e5] = 0x61" {
+            assert!(start.elapsed() < PATIENCE, "nothing came");
+        }
+        assert_eq!(human(&mut qmp, "i /b 0x3e0"), format!("portb[0x03e0] = {byte}"));
+    }
+}
+
 /// A shared chardev has four users at most, whoever they are, and its users are told so who ask for what it cannot do. The texts are the
 /// reference's.
 #[test]

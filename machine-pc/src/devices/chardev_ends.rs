@@ -17,20 +17,32 @@ use thiserror::Error;
 use crate::main_loop::{Attachment, MAX_USERS};
 use crate::serial::SerialPort;
 
-/// Where a chardev finds the port that takes its input, while there is one; clones are of the same one.
+/// What becomes of input.
+#[derive(Debug)]
+pub enum InputTaker {
+    /// A port takes as much of it as it has room for.
+    Port(Arc<SerialPort>),
+    /// It is lost: the device has no registers for it.
+    Nobody,
+}
+
+/// Where a chardev finds who takes its input, while somebody does; clones are of the same one.
 #[derive(Debug, Clone, Default)]
-pub struct InputSlot(Arc<ArcSwapOption<SerialPort>>);
+pub struct InputSlot(Arc<ArcSwapOption<InputTaker>>);
 
 impl InputSlot {
-    /// Says which port takes input from now on.
-    pub fn set(&self, port: Option<Arc<SerialPort>>) {
-        self.0.store(port);
+    /// Says who takes input from now on.
+    pub fn set(&self, taker: Option<InputTaker>) {
+        self.0.store(taker.map(Arc::new));
     }
 
-    /// Gives input to the port; returns how many bytes it took. What is given while there is none is taken and lost, as on a line with
-    /// nobody at the other end. So input that an earlier port had no room for waits for the next port as long as nothing comes meanwhile.
+    /// Gives input away; returns how many bytes were taken: none as long as nobody is there, so that what comes waits.
     pub fn receive(&self, bytes: &[u8]) -> usize {
-        self.0.load().as_ref().map_or(bytes.len(), |port| port.receive(bytes))
+        match self.0.load().as_deref() {
+            None => 0,
+            Some(InputTaker::Port(port)) => port.receive(bytes),
+            Some(InputTaker::Nobody) => bytes.len(),
+        }
     }
 }
 

@@ -1,15 +1,13 @@
 //! Devices that are connected to a chardev: their property `chardev`, and the chardev's ends while the device does not work.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use parking_lot::Mutex;
 use qom::{Field, Property, PropertyValue};
 
-use super::chardev_ends::{ChardevEnds, ConnectError};
+use super::chardev_ends::{ChardevEnds, ConnectError, InputTaker};
 use super::{machine, refused};
 use crate::chardev::OpenError;
-use crate::serial::SerialPort;
 
 /// A device's property `chardev`: its value, and the chardev's ends.
 #[derive(Debug, Default)]
@@ -84,10 +82,10 @@ impl Connected {
         }
     }
 
-    /// Says which port gets what comes from the chardev.
-    pub(super) fn set_input(&self, port: Option<Arc<SerialPort>>) {
+    /// Says who gets what comes from the chardev.
+    pub(super) fn set_input(&self, taker: Option<InputTaker>) {
         if let Some(ends) = &*self.ends.lock() {
-            ends.input.set(port);
+            ends.input.set(taker);
         }
     }
 }

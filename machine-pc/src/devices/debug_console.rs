@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use qom::{ClassInit, Device, DeviceClass, Error, Field, Instance, Obj, Property};
 use qom_derive::Object;
 
+use super::chardev_ends::InputTaker;
 use super::connected::Connected;
 use super::{IsaDevice, board, need_board};
 use crate::io_bus::IoDevice;
@@ -103,6 +104,7 @@ impl DebugConsole {
             self.connected.give_back(port.disconnect());
             return Err(Error::new(error));
         }
+        self.connected.set_input(Some(InputTaker::Nobody));
         *self.port.lock() = Some(port);
         Ok(())
     }

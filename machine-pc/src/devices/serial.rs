@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use qom::{ClassInit, Device, DeviceClass, Error, Field, Instance, Obj};
 use qom_derive::Object;
 
+use super::chardev_ends::InputTaker;
 use super::connected::Connected;
 use super::fixed::{ON_OFF, fixed};
 use super::{DeviceCategory, IsaDevice, board, machine, need_board};
@@ -98,7 +99,7 @@ impl IsaSerial {
             self.connected.give_back(port.disconnect());
             return Err(Error::new(error));
         }
-        self.connected.set_input(Some(port.clone()));
+        self.connected.set_input(Some(InputTaker::Port(port.clone())));
         board.show_serial(index as usize, ComPort { name: usual.name, base: place, irq: number });
         self.index.set(index);
         self.iobase.set(base);

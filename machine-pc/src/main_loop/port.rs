@@ -356,7 +356,7 @@ impl Port {
         if !self.pending.is_empty() {
             let pending = std::mem::take(&mut self.pending);
             self.take_input(&pending, context, emitted);
-        } else if self.readable {
+        } else if self.reads() {
             match self.stream.as_ref().map(|stream| stream.read(buffer)) {
                 None => self.readable = false,
                 Some(Ok(0)) => self.end_of_input(context, emitted),
@@ -375,9 +375,14 @@ impl Port {
         if self.stream.is_none() {
             self.accept();
         }
-        let can_feed = self.pending.is_empty() && self.readable;
+        let can_feed = self.pending.is_empty() && self.reads();
         let can_go_on = !self.pending.is_empty() && self.focused_has_room();
         self.due = can_feed || can_go_on || (self.stream.is_some() && self.due);
+    }
+
+    /// Whether there may be input for somebody. What comes while nobody uses the chardev waits in the backend, until that is at its end.
+    fn reads(&self) -> bool {
+        self.readable && (self.has_frontend() || self.hung_up)
     }
 
     /// Whether input that was left over has a chance now: after its client has read replies. A console says so itself.
