@@ -173,29 +173,29 @@ fn a_terminal_gives_keys_and_is_given_back() {
     assert!(modes().contains(LocalModes::ICANON | LocalModes::ECHO));
 }
 
-/// A client of QEMU's monitor on a socket looks for the prompt.
-#[test]
-fn a_socket_shows_the_prompt() {
+/// A program whose monitor is on a socket, and who has seen its prompt there.
+fn on_a_socket() -> (Program, User) {
     let directory = tempfile::TempDir::new().expect("a directory");
     let path = directory.path().join("monitor");
     let monitor = format!("unix:{},server=on,wait=off", path.display());
-    let _program = Program::start(&["-accel", "tcg", "-monitor", &monitor]);
+    let program = Program::start(&["-accel", "tcg", "-monitor", &monitor]);
     let stream = UnixStream::connect(&path).expect("a socket");
     let mut user = User::at(File::from(OwnedFd::from(stream)));
     let _ = user.sees(PROMPT);
+    (program, user)
+}
+
+/// A client of QEMU's monitor on a socket looks for the prompt.
+#[test]
+fn a_socket_shows_the_prompt() {
+    let (_program, mut user) = on_a_socket();
     assert_eq!(user.presses("info kvm\n", PROMPT), "info kvm\r\nkvm support: disabled\r\n(qemu) ");
 }
 
 /// A descriptor comes with the line that names it. The answers are those of QEMU 11.1.2.
 #[test]
 fn a_descriptor_comes_over_a_socket() {
-    let directory = tempfile::TempDir::new().expect("a directory");
-    let path = directory.path().join("monitor");
-    let monitor = format!("unix:{},server=on,wait=off", path.display());
-    let _program = Program::start(&["-accel", "tcg", "-monitor", &monitor]);
-    let stream = UnixStream::connect(&path).expect("a socket");
-    let mut user = User::at(File::from(OwnedFd::from(stream)));
-    let _ = user.sees(PROMPT);
+    let (_program, mut user) = on_a_socket();
     let (ours, theirs) = UnixStream::pair().expect("sockets");
     let none = "Error: No file descriptor supplied via SCM_RIGHTS\r\n(qemu) ";
     assert_eq!(user.presses("getfd a\n", PROMPT), format!("getfd a\r\n{none}"));
