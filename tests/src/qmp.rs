@@ -94,6 +94,15 @@ impl Qmp {
         reply["return"].take()
     }
 
+    /// What the human monitor prints for a line.
+    #[must_use]
+    pub fn human(&mut self, line: &str) -> String {
+        match self.ok("human-monitor-command", &json!({"command-line": line})) {
+            Value::String(text) => text,
+            other => panic!("{line}: {other}"),
+        }
+    }
+
     /// Runs a command that must fail; class and description.
     #[must_use]
     pub fn error(&mut self, command: &str, arguments: &Value) -> (String, String) {

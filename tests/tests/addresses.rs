@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use tests::{Program, Qmp, firmware, kvm_or_skip};
 
 fn human(qmp: &mut Qmp, line: &str) -> String {
-    let answer = qmp.ok("human-monitor-command", &json!({"command-line": line}));
-    answer.as_str().expect("text").trim_end().to_owned()
+    qmp.human(line).trim_end().to_owned()
 }
 
 /// The same without the host's address, which is another one each time, and that address.

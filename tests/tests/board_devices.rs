@@ -86,12 +86,11 @@ fn each_device_is_in_its_place() {
 fn what_is_not_there_is_no_device() {
     let program = Program::start(&["-M", "pc,i8042=off,acpi=off", "-accel", "tcg", "-S", "-serial", "null"]);
     let mut qmp = program.qmp();
-    let tree = qmp.ok("human-monitor-command", &json!({"command-line": "info qtree -b"}));
-    let text = tree.as_str().expect("text");
+    let text = qmp.human("info qtree -b");
     assert!(text.contains("dev: mc146818rtc") && text.contains("dev: isa-serial"), "{text}");
     assert!(!text.contains("i8042") && !text.contains("PIIX4_PM"), "{text}");
     let none = Program::start(&["-M", "none", "-accel", "tcg"]);
-    let tree = none.qmp().ok("human-monitor-command", &json!({"command-line": "info qtree"}));
+    let tree = none.qmp().human("info qtree");
     assert_eq!(tree, "bus: main-system-bus\r\n  type System\r\n");
 }
 
@@ -135,8 +134,7 @@ fn compare_trees(accel: &str) {
         count += 1;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let program = Program::start(&[&["-nodefaults", "-S"], &words[..]].concat());
-        let ours = program.qmp().ok("human-monitor-command", &json!({"command-line": command}));
-        let ours = ours.as_str().expect("text").replace("\r\n", "\n");
+        let ours = program.qmp().human(command).replace("\r\n", "\n");
         let ((order, ours), (their_order, theirs)) = (blocks(&ours), blocks(theirs));
         assert!(order.len() >= 8, "{order:?}");
         let is_bridge = |device: &String| ["PIIX", "ICH9"].iter().any(|name| device.starts_with(name));

@@ -87,10 +87,7 @@ fn a_fifo_as_a_file_keeps_nobody_waiting() {
     let device = "isa-serial,id=s,chardev=c,iobase=0x3e0";
     let program = Program::start(&["-accel", "tcg", "-chardev", &chardev, "-device", device]);
     let mut qmp = program.qmp();
-    let human = |qmp: &mut Qmp, line: &str| {
-        let answer = qmp.ok("human-monitor-command", &json!({"command-line": line}));
-        answer.as_str().expect("text").trim_end().to_owned()
-    };
+    let human = |qmp: &mut Qmp, line: &str| qmp.human(line).trim_end().to_owned();
     assert_eq!(human(&mut qmp, "o /b 0x3e0 0x79"), "");
     assert_eq!(human(&mut qmp, "i /b 0x3e5"), "portb[0x03e5] = 0x60");
     // Whoever comes to write, and goes, and comes.

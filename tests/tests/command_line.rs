@@ -246,7 +246,6 @@ fn a_log_is_changed_while_the_machine_runs() {
     let read = |name: &str| std::fs::read_to_string(file(name)).expect("a file");
     let program = Program::start(&["-accel", "tcg", "-D", &file("first").display().to_string()]);
     let mut qmp = program.qmp();
-    let human = |qmp: &mut Qmp, line: &str| qmp.ok("human-monitor-command", &json!({"command-line": line}));
     let all: Vec<String> = run(&["-trace", "help"]).stdout.lines().map(str::to_owned).collect();
     let states = |on: &[&str]| -> Value {
         let state = |name: &String| if on.contains(&name.as_str()) { "enabled" } else { "disabled" };
@@ -260,42 +259,36 @@ fn a_log_is_changed_while_the_machine_runs() {
     let _ = qmp.ok("query-uuid", &json!({}));
     let first = read("first");
     assert!(first.contains("query-uuid") && !first.contains("query-name"), "{first}");
-    assert_eq!(human(&mut qmp, "info trace-events qmp"), json!("qmp : state 1\r\n"));
+    assert_eq!(qmp.human("info trace-events qmp"), "qmp : state 1\r\n");
     assert_eq!(qmp.ok("trace-event-get-state", &json!({"name": "*"})), states(&["qmp"]));
 
-    assert_eq!(human(&mut qmp, &format!("logfile {}", file("second-%d").display())), json!(""));
+    assert_eq!(qmp.human(&format!("logfile {}", file("second-%d").display())), "");
     let second = format!("second-{}", program.pid());
     let _ = qmp.ok("query-version", &json!({}));
     assert!(read(&second).contains("query-version") && !read("first").contains("query-version"));
     // A file that cannot be leaves the one that there is.
-    let refused = human(&mut qmp, "logfile /nonexistent/x");
+    let refused = qmp.human("logfile /nonexistent/x");
     assert_eq!(refused, json!("Error opening logfile /nonexistent/x: No such file or directory\r\n"));
 
     // No item but events is ever on.
-    assert_eq!(human(&mut qmp, "log none"), json!(""));
-    assert_eq!(human(&mut qmp, "trace-event qmp off"), json!(""));
+    assert_eq!(qmp.human("log none"), "");
+    assert_eq!(qmp.human("trace-event qmp off"), "");
     let _ = qmp.ok("query-machines", &json!({}));
     assert!(!read(&second).contains("query-machines"));
     assert_eq!(
-        human(&mut qmp, "log trace:*,trace:-qmp,trace:nope"),
+        qmp.human("log trace:*,trace:-qmp,trace:nope"),
         json!("warning: trace event 'nope' does not exist\r\n")
     );
     let others: Vec<&str> = all.iter().map(String::as_str).filter(|name| *name != "qmp").collect();
     assert_eq!(qmp.ok("trace-event-get-state", &json!({"name": "*"})), states(&others));
 
     // What is refused changes nothing.
-    let usage = human(&mut qmp, "log trace:qmp,nonsense");
-    assert!(
-        usage.as_str().is_some_and(|text| text.starts_with("Log items (comma separated):\r\nnone ")),
-        "{usage}"
-    );
-    let refused = human(&mut qmp, "log trace:qmp,cpu");
-    assert!(
-        refused.as_str().is_some_and(|text| text.starts_with("Error: cpu: not supported: ")),
-        "{refused}"
-    );
-    assert_eq!(human(&mut qmp, "info trace-events qmp"), json!("qmp : state 0\r\n"));
-    let listed = human(&mut qmp, "log trace:help");
+    let usage = qmp.human("log trace:qmp,nonsense");
+    assert!(usage.starts_with("Log items (comma separated):\r\nnone "), "{usage}");
+    let refused = qmp.human("log trace:qmp,cpu");
+    assert!(refused.starts_with("Error: cpu: not supported: "), "{refused}");
+    assert_eq!(qmp.human("info trace-events qmp"), "qmp : state 0\r\n");
+    let listed = qmp.human("log trace:help");
     assert_eq!(listed, json!(all.iter().map(|name| format!("{name}\r\n")).collect::<String>()));
 }
 

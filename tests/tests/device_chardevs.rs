@@ -11,8 +11,7 @@ fn get(qmp: &mut Qmp, path: &str, property: &str) -> Value {
 
 /// What a human monitor answers.
 fn human(qmp: &mut Qmp, line: &str) -> String {
-    let answer = qmp.ok("human-monitor-command", &json!({"command-line": line}));
-    answer.as_str().expect("text").trim_end().to_owned()
+    qmp.human(line).trim_end().to_owned()
 }
 
 /// The reference lets a device be put out of work, leaves its ports answering, and aborts when it is to work again.

@@ -52,10 +52,7 @@ fn a_guests_handler_is_called() {
         let _ = program.wait_console("open", 1);
         // Of one that comes while the machine stands the guest learns when it goes on. It is the first, so that the handler leaves another
         // text's end in SI; the vCPU itself says what it has.
-        let registers = |qmp: &mut Qmp| {
-            let text = qmp.ok("human-monitor-command", &json!({"command-line": "info registers"}));
-            text.as_str().expect("text").to_owned()
-        };
+        let registers = |qmp: &mut Qmp| qmp.human("info registers");
         let _ = qmp.ok("stop", &json!({}));
         let before = registers(&mut qmp);
         let _ = qmp.ok("inject-nmi", &json!({}));
@@ -71,7 +68,7 @@ fn a_guests_handler_is_called() {
         // Those that come while it runs.
         assert_eq!(qmp.execute("inject-nmi", &json!({})), json!({"return": {}}));
         let _ = program.wait_console("NMI", 2);
-        assert_eq!(qmp.ok("human-monitor-command", &json!({"command-line": "nmi"})), "");
+        assert_eq!(qmp.human("nmi"), "");
         let _ = program.wait_console("NMI", 3);
         assert_eq!(program.console(), "masked\nopen\nNMI\nNMI\nNMI\n");
     }
@@ -84,7 +81,7 @@ fn where_no_guest_runs_there_is_nobody_to_take_it() {
         let mut qmp = program.qmp();
         let why = "machine does not provide NMIs";
         assert_eq!(qmp.error("inject-nmi", &json!({})), ("GenericError".to_owned(), why.to_owned()));
-        let told = qmp.ok("human-monitor-command", &json!({"command-line": "nmi"}));
+        let told = qmp.human("nmi");
         assert_eq!(told, format!("Error: {why}\r\n"));
     }
 }

@@ -44,7 +44,7 @@ fn comparable(reply: &Value) -> Value {
 }
 
 fn line(qmp: &mut Qmp, text: &str) -> Value {
-    qmp.ok("human-monitor-command", &json!({"command-line": text}))
+    qmp.human(text).into()
 }
 
 /// Lets the guest run until its CPU halts, and stops it.

@@ -41,11 +41,8 @@ fn a_kernel_is_loaded_once_whatever_devices_there_are() {
         let words = ["-accel", "kvm", "-S", "-kernel", &at("kernel"), "-trace", "boot", "-D", &at("log")];
         let program = Program::start(&[&words[..], devices].concat());
         let mut qmp = program.qmp();
-        let shown = qmp.ok("human-monitor-command", &json!({"command-line": "xp /4xb 0x100000"}));
-        assert!(
-            shown.as_str().is_some_and(|text| text.ends_with("100000: 0xfa 0xf4 0xeb 0xfd\r\n")),
-            "{shown}"
-        );
+        let shown = qmp.human("xp /4xb 0x100000");
+        assert!(shown.ends_with("100000: 0xfa 0xf4 0xeb 0xfd\r\n"), "{shown}");
         assert_eq!(loads(), 1, "{devices:?}");
         let _ = qmp.ok("system_reset", &json!({}));
         let _ = qmp.event("RESET");

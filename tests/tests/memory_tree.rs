@@ -78,11 +78,6 @@ fn sessions() -> Vec<Session> {
     sessions
 }
 
-fn line(qmp: &mut Qmp, text: &str) -> String {
-    let answer = qmp.ok("human-monitor-command", &json!({"command-line": text}));
-    answer.as_str().expect("text").to_owned()
-}
-
 /// A region's name in a line of a tree or of a flat view; none in other lines.
 fn region(line: &str) -> Option<&str> {
     let (_, named) = line.split_once("): ")?;
@@ -160,7 +155,7 @@ fn comparable_blocks(answer: &str) -> Vec<String> {
 
 fn compare(session: &Session, qmp: &mut Qmp) {
     for (request, expected) in &session.answers {
-        let got = line(qmp, request);
+        let got = qmp.human(request);
         let about = format!("{:?} {request}", session.arguments);
         if request.ends_with("ramblock") {
             assert_eq!(comparable_blocks(&got), comparable_blocks(expected), "{about}");
@@ -210,7 +205,7 @@ fn a_machine_without_anything_has_empty_spaces() {
     let mut qmp = program.qmp();
     compare(session, &mut qmp);
     assert_eq!(
-        line(&mut qmp, "info mtree"),
+        qmp.human("info mtree"),
         "address-space: memory\r\n  0000000000000000-ffffffffffffffff (prio 0, container): system\r\n\r\n\
          address-space: I/O\r\n  0000000000000000-000000000000ffff (prio 0, container): io\r\n\r\n"
     );
@@ -230,11 +225,11 @@ fn without_kvm_there_are_the_ports_of_devices() {
     ];
     let program = Program::start(&arguments);
     let mut qmp = program.qmp();
-    let tree = line(&mut qmp, "info mtree -o");
+    let tree = qmp.human("info mtree -o");
     let port = "    00000000000002e0-00000000000002e0 (prio 0, i/o): isa-debugcon owner:{dev id=d}\r\n";
     assert!(tree.contains(port) && tree.contains("(prio 0, i/o): port92"), "{tree}");
     assert!(!tree.contains("ram") && !tree.contains("kvm"), "{tree}");
-    let flat = line(&mut qmp, "info mtree -f");
+    let flat = qmp.human("info mtree -f");
     let around = "  00000000000000b4-00000000000002df (prio 0, container): io @00000000000000b4\r\n  \
                   00000000000002e0-00000000000002e0 (prio 0, i/o): isa-debugcon\r\n  \
                   00000000000002e1-00000000000003f7 (prio 0, container): io @00000000000002e1\r\n";
@@ -256,7 +251,7 @@ fn a_flat_view_has_every_port_once() {
         // An index has a place of its own for four ports only, so all have the first.
         arguments.extend(["-global", "isa-serial.index=0"]);
         let program = Program::start(&arguments);
-        let flat = line(&mut program.qmp(), "info mtree -f");
+        let flat = program.qmp().human("info mtree -f");
         let (_, ports_view) = flat.split_once("Root memory region: io\r\n").expect("the ports");
         let mut next = 0;
         let mut serials = Vec::new();
@@ -313,7 +308,7 @@ fn blocks_of_memory_are_told_over_qmp_and_come_and_go_with_their_objects() {
     let blocks = |qmp: &mut Qmp| -> Vec<String> {
         let answer = qmp.ok("x-query-ramblock", &json!({}));
         let text = answer["human-readable-text"].as_str().expect("text").to_owned();
-        assert_eq!(text.replace('\n', "\r\n"), line(qmp, "info ramblock"));
+        assert_eq!(text.replace('\n', "\r\n"), qmp.human("info ramblock"));
         text.lines().map(str::to_owned).collect()
     };
     let before = blocks(&mut qmp);

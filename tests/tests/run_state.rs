@@ -113,7 +113,7 @@ fn answers_are_the_references_where_they_once_were_not() {
     let audio = json!({"name": "audiodevs", "type": "child<container>"});
     assert!(root.as_array().is_some_and(|members| members.contains(&audio)), "{root}");
     for (line, answer) in [("print 0", "0\r\n"), ("print 1-1", "0\r\n"), ("print 10", "0xa\r\n")] {
-        assert_eq!(qmp.ok("human-monitor-command", &json!({"command-line": line})), answer);
+        assert_eq!(qmp.human(line), answer);
     }
     let backend = json!({"type": "null", "data": {"logfile": "/dev/null", "logtimestamp": true}});
     assert_eq!(qmp.ok("chardev-add", &json!({"id": "log", "backend": backend})), json!({}));

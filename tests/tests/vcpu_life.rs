@@ -99,9 +99,8 @@ fn people_see_the_states() {
     let program = cold(&["-accel", "tcg"]);
     let mut qmp = program.qmp_with_own_events();
     let _ = qmp.ok("device_add", &slot(2));
-    let text = qmp.ok("human-monitor-command", &json!({"command-line": "info hotpluggable-cpus"}));
-    let shown: Vec<&str> =
-        text.as_str().unwrap_or_default().lines().filter(|line| line.contains("x-vcpu-state")).collect();
+    let text = qmp.human("info hotpluggable-cpus");
+    let shown: Vec<&str> = text.lines().filter(|line| line.contains("x-vcpu-state")).collect();
     // The last slot comes first; the one of core 3 is free.
     let line = |state: &str| format!("  x-vcpu-state: \"{state}\"");
     assert_eq!(shown, [line("notified"), line("plugged"), line("plugged")], "{text}");
